@@ -1,0 +1,31 @@
+# make        everything: environment, default run, its table
+# make test   everything that CI runs
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+READY := .venv/.ready
+IN_VENV := PATH="$(BIN):$$PATH"
+PYTHON_FILES := tzip workflow_scripts tests benchmarks
+SNAKEMAKE_FILES := Snakefile rules
+
+.PHONY: all environment test
+all: $(READY)
+	$(IN_VENV) snakemake --cores
+	$(IN_VENV) python workflow_scripts/show.py --results results/default
+
+environment: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is not Python 3.11 or newer; choose one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements.txt)"
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+test: $(READY)
+	$(BIN)/ruff check $(PYTHON_FILES)
+	$(BIN)/ruff format --check $(PYTHON_FILES)
+	$(BIN)/snakefmt --check $(SNAKEMAKE_FILES)
+	$(IN_VENV) snakemake --lint
+	$(IN_VENV) python -m pytest

@@ -1,0 +1,29 @@
+# A variant is made again when its own plan, the checkpoint or the file of a method that it uses changes.
+rule compress:
+    input:
+        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
+        config=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model"),
+        train=f"{RUN}/data/train.tokens.npy",
+        train_offsets=f"{RUN}/data/train.offsets.npy",
+        dev=multiext(f"{RUN}/data/dev", ".tokens.npy", ".offsets.npy"),
+        methods=method_files,
+    output:
+        model=f"{OF_VARIANT}/model.tzip",
+        summary=f"{OF_VARIANT}/compress.json",
+    log:
+        f"{RUN}/logs/compress.seed-{{seed}}.{{variant}}.log",
+    conda:
+        "../envs/tzip.yaml"
+    threads: config["threads"]["compress"]
+    resources:
+        mem_mb=8000,
+    params:
+        checkpoint=subpath(input.checkpoint, parent=True),
+        data=subpath(input.train, parent=True),
+        plan=plan,
+        threads=config["threads"]["compress"],
+        folder=subpath(output.model, parent=True),
+    shell:
+        "python workflow_scripts/compress.py --checkpoint {params.checkpoint} --data {params.data}"
+        " --name {wildcards.variant} {params.plan} --seed {wildcards.seed} --threads {params.threads}"
+        " --state {params.folder}/state --output {output.model} --summary {output.summary} 2> {log}"

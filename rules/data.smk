@@ -1,0 +1,96 @@
+# Downloads lie outside of the run, for runs share them. How the network is reached is a resource and no
+# parameter: another mirror gives the same bytes, the checksum sees to that, and must rerun nothing.
+rule download:
+    output:
+        f"{DOWNLOADS}/{{place}}",
+    log:
+        "results/logs/download/{place}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=500,
+        network=NETWORK,
+    params:
+        url=url,
+        sha256=sha256_flag,
+    shell:
+        "python workflow_scripts/download.py {params.url:q} --output {output:q} {params.sha256}"
+        " {resources.network} 2> {log:q}"
+
+
+rule generate:
+    output:
+        GENERATED,
+    log:
+        f"{RUN}/logs/generate.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        grammar=flags(configuration.dataset(config).get("grammar", {})),
+        folder=subpath(output[0], parent=True),
+    shell:
+        "python workflow_scripts/generate.py {params.grammar} --output {params.folder} 2> {log}"
+
+
+rule corpus:
+    input:
+        SOURCES,
+    output:
+        cleaning=f"{RUN}/data/cleaning.json",
+        texts=TEXTS,
+    log:
+        f"{RUN}/logs/corpus.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        languages=[SOURCE, TARGET],
+        files=configuration.corpus_flags(config, DOWNLOADS),
+        filters=flags(config["corpus"]),
+        folder=subpath(output.cleaning, parent=True),
+    shell:
+        "python workflow_scripts/corpus.py --languages {params.languages} {params.files} {params.filters}"
+        " --output {params.folder} > {log} 2>&1"
+
+
+rule pieces:
+    input:
+        expand(f"{RUN}/data/train.{{language}}", language=[SOURCE, TARGET]),
+    output:
+        f"{RUN}/data/pieces.model",
+    log:
+        f"{RUN}/logs/pieces.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=8000,
+    params:
+        pieces=flags(config["pieces"]),
+    shell:
+        "python workflow_scripts/pieces.py --text {input} {params.pieces} --output {output} > {log} 2>&1"
+
+
+rule encode:
+    input:
+        pieces=f"{RUN}/data/pieces.model",
+        source=f"{RUN}/data/{{split}}.{SOURCE}",
+        target=f"{RUN}/data/{{split}}.{TARGET}",
+    output:
+        tokens=f"{RUN}/data/{{split}}.tokens.npy",
+        offsets=f"{RUN}/data/{{split}}.offsets.npy",
+    log:
+        f"{RUN}/logs/encode.{{split}}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        max_length=MAX_LENGTH,
+        prefix=subpath(output.tokens, strip_suffix=".tokens.npy"),
+    shell:
+        "python workflow_scripts/encode.py --pieces {input.pieces}"
+        " --source {input.source} --target {input.target} --max-length {params.max_length}"
+        " --output {params.prefix} > {log} 2>&1"

@@ -1,0 +1,103 @@
+# Everything here reads model.tzip back from disk: no score and no size comes from anywhere else.
+rule size:
+    input:
+        f"{OF_VARIANT}/model.tzip",
+    output:
+        f"{OF_VARIANT}/size.json",
+    log:
+        f"{RUN}/logs/size.seed-{{seed}}.{{variant}}.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    shell:
+        "python workflow_scripts/size.py --model {input} --output {output} 2> {log}"
+
+
+rule translate:
+    input:
+        model=f"{OF_VARIANT}/model.tzip",
+        source=f"{RUN}/data/test/{{test}}.{SOURCE}",
+    output:
+        hypotheses=f"{OF_VARIANT}/{{test}}.hyp.txt",
+        time=f"{OF_VARIANT}/{{test}}.time.json",
+    log:
+        f"{RUN}/logs/translate.seed-{{seed}}.{{variant}}.{{test}}.log",
+    conda:
+        "../envs/tzip.yaml"
+    threads: config["threads"]["translate"]
+    resources:
+        mem_mb=4000,
+    params:
+        search=flags(config["search"]),
+        threads=config["threads"]["translate"],
+    shell:
+        "python workflow_scripts/translate.py --model {input.model} --source {input.source}"
+        " {params.search} --threads {params.threads}"
+        " --output {output.hypotheses} --time {output.time} 2> {log}"
+
+
+rule score:
+    input:
+        hypotheses=f"{OF_VARIANT}/{{test}}.hyp.txt",
+        references=f"{RUN}/data/test/{{test}}.{TARGET}",
+        baseline=f"{OF_SEED}/baseline/{{test}}.hyp.txt",
+    output:
+        score=f"{OF_VARIANT}/{{test}}.score.json",
+        statistics=f"{OF_VARIANT}/{{test}}.stats.npz",
+    log:
+        f"{RUN}/logs/score.seed-{{seed}}.{{variant}}.{{test}}.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        scores=flags(config["scores"]),
+    shell:
+        "python workflow_scripts/score.py --hypotheses {input.hypotheses} --references {input.references}"
+        " --baseline {input.baseline} {params.scores}"
+        " --output {output.score} --statistics {output.statistics} 2> {log}"
+
+
+rule attention:
+    input:
+        model=f"{OF_VARIANT}/model.tzip",
+        baseline=f"{OF_SEED}/baseline/model.tzip",
+        source=f"{RUN}/data/dev.{SOURCE}",
+        target=f"{RUN}/data/dev.{TARGET}",
+    output:
+        maps=f"{OF_VARIANT}/attention.npz",
+        json=f"{OF_VARIANT}/attention.json",
+    log:
+        f"{RUN}/logs/attention.seed-{{seed}}.{{variant}}.log",
+    conda:
+        "../envs/tzip.yaml"
+    threads: config["threads"]["translate"]
+    resources:
+        mem_mb=4000,
+    params:
+        looked_at=configuration.attention_flags(config),
+        threads=config["threads"]["translate"],
+    shell:
+        "python workflow_scripts/attention.py --model {input.model} --baseline {input.baseline}"
+        " {params.looked_at} --source {input.source} --target {input.target}"
+        " --threads {params.threads} --output {output.maps} --json {output.json} 2> {log}"
+
+
+rule weights:
+    input:
+        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
+        model=f"{OF_VARIANT}/model.tzip",
+    output:
+        f"{OF_VARIANT}/weights.npz",
+    log:
+        f"{RUN}/logs/weights.seed-{{seed}}.{{variant}}.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        checkpoint=subpath(input.checkpoint, parent=True),
+    shell:
+        "python workflow_scripts/weights.py --checkpoint {params.checkpoint} --model {input.model}"
+        " --output {output} 2> {log}"

@@ -1,0 +1,264 @@
+# What a run found, for readers. tables/ holds nothing that a clock decides: the same run, the same bytes.
+rule provenance:
+    input:
+        data=[f"{RUN}/data/pieces.model", *TEXTS],
+        made=[
+            f"{RUN}/seed-{seed}/{row}/compress.json" for seed in SEEDS for row in ROWS
+        ],
+    output:
+        f"{RUN}/provenance.json",
+    log:
+        f"{RUN}/logs/provenance.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        config=configuration.recorded(config),
+    shell:
+        "python workflow_scripts/provenance.py --config {params.config:q}"
+        " --data {input.data} --made {input.made} --output {output} 2> {log}"
+
+
+rule tables:
+    input:
+        results=SCORED,
+        cleaning=f"{RUN}/data/cleaning.json",
+        provenance=f"{RUN}/provenance.json",
+        code=["tzip/tables.py", "tzip/results.py", "tzip/paper.py"],
+    output:
+        report(
+            f"{RUN}/tables/table1.csv",
+            caption="../report/table1.rst",
+            category="Tables",
+        ),
+        report(
+            f"{RUN}/tables/tests.csv", caption="../report/tests.rst", category="Tables"
+        ),
+        report(
+            f"{RUN}/tables/cleaning.csv",
+            caption="../report/cleaning.rst",
+            category="Tables",
+        ),
+        expand(
+            f"{RUN}/tables/{{table}}.{{suffix}}",
+            table=["table1", "tests", "cleaning"],
+            suffix=["md", "tex"],
+        ),
+    log:
+        f"{RUN}/logs/tables.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(ROWS),
+    shell:
+        "python workflow_scripts/tables.py --results {params.folder} {params.run} --provenance {input.provenance}"
+        " --output {params.folder}/tables 2> {log}"
+
+
+rule claims:
+    input:
+        results=SCORED,
+        attention=ATTENTION,
+        provenance=f"{RUN}/provenance.json",
+        code=["tzip/claims.py", "tzip/tables.py", "tzip/results.py", "tzip/paper.py"],
+    output:
+        report(
+            f"{RUN}/tables/claims.csv",
+            caption="../report/claims.rst",
+            category="Tables",
+        ),
+        multiext(f"{RUN}/tables/claims", ".md", ".tex", ".json"),
+    log:
+        f"{RUN}/logs/claims.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(ROWS),
+        scores=flags(RESAMPLING),
+    shell:
+        "python workflow_scripts/claims.py --results {params.folder} {params.run} {params.scores}"
+        " --provenance {input.provenance} --output {params.folder}/tables 2> {log}"
+
+
+rule timings:
+    input:
+        results=SCORED,
+        training=[f"{RUN}/seed-{seed}/training.json" for seed in SEEDS],
+        provenance=f"{RUN}/provenance.json",
+        code=["tzip/tables.py", "tzip/claims.py", "tzip/results.py", "tzip/paper.py"],
+    output:
+        report(
+            f"{RUN}/timings/speed.csv",
+            caption="../report/speed.rst",
+            category="Tables",
+        ),
+        multiext(f"{RUN}/timings/speed", ".md", ".tex"),
+        multiext(f"{RUN}/timings/claim8", ".md", ".json"),
+        f"{RUN}/timings/table1.txt",
+    log:
+        f"{RUN}/logs/timings.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(ROWS),
+    shell:
+        "python workflow_scripts/timings.py --results {params.folder} {params.run} --provenance {input.provenance}"
+        " --output {params.folder}/timings 2> {log}"
+
+
+rule figure_of_bleu_and_bytes:
+    input:
+        results=SCORED,
+        code=["tzip/plots.py", "tzip/points.py", "tzip/paper.py"],
+    output:
+        f"{RUN}/figures/bleu-bytes.png",
+        report(
+            f"{RUN}/figures/bleu-bytes.svg",
+            caption="../report/bleu-bytes.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RUN}/logs/bleu-bytes.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(ROWS),
+    shell:
+        "python workflow_scripts/figures.py bleu-bytes --results {params.folder} {params.run} --output {output} 2> {log}"
+
+
+rule figure_of_sharpness:
+    input:
+        attention=ATTENTION,
+        code=["tzip/plots.py", "tzip/paper.py"],
+    output:
+        f"{RUN}/figures/sharpness.png",
+        report(
+            f"{RUN}/figures/sharpness.svg",
+            caption="../report/sharpness.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RUN}/logs/sharpness.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(ROWS),
+    shell:
+        "python workflow_scripts/figures.py sharpness --results {params.folder} {params.run} --output {output} 2> {log}"
+
+
+rule figure_of_attention:
+    input:
+        maps=[
+            f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz"
+            for row in config["attention"]["rows"]
+        ],
+        code=["tzip/plots.py", "tzip/paper.py"],
+    output:
+        f"{RUN}/figures/attention.svg",
+        report(
+            f"{RUN}/figures/attention.png",
+            caption="../report/attention.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RUN}/logs/attention.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(config["attention"]["rows"]),
+    shell:
+        "python workflow_scripts/figures.py attention --results {params.folder} {params.run} --output {output} 2> {log}"
+
+
+rule figure_of_layers:
+    input:
+        maps=f"{RUN}/seed-{SEEDS[0]}/{{variant}}/attention.npz",
+        code=["tzip/plots.py", "tzip/paper.py"],
+    output:
+        f"{RUN}/figures/attention-layers-{{variant}}.svg",
+        report(
+            f"{RUN}/figures/attention-layers-{{variant}}.png",
+            caption="../report/attention-layers.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RUN}/logs/attention-layers.{{variant}}.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        note=NOTE_FLAG,
+    shell:
+        "python workflow_scripts/figures.py attention-layers --maps {input.maps} --name {wildcards.variant}"
+        " {params.note} --output {output} 2> {log}"
+
+
+rule figure_of_weights:
+    input:
+        weights=f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz",
+        code=["tzip/plots.py"],
+    output:
+        f"{RUN}/figures/{{figure}}.png",
+        report(
+            f"{RUN}/figures/{{figure}}.svg",
+            caption="../report/{figure}.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RUN}/logs/{{figure}}.log",
+    wildcard_constraints:
+        figure="weights|cumulative",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        note=NOTE_FLAG,
+    shell:
+        "python workflow_scripts/figures.py {wildcards.figure} --weights {input.weights} {params.note}"
+        " --output {output} 2> {log}"
+
+
+rule page:
+    input:
+        results=SCORED,
+        tables=[rules.tables.output, rules.claims.output, rules.timings.output],
+        figures=FIGURES,
+        provenance=f"{RUN}/provenance.json",
+        code=["tzip/page.py", "tzip/page.html", "tzip/tables.py", "tzip/paper.py"],
+    output:
+        report(f"{RUN}/report.html", caption="../report/page.rst", category="Page"),
+    log:
+        f"{RUN}/logs/page.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], parent=True),
+        run=of_run(ROWS),
+    shell:
+        "python workflow_scripts/page.py --results {params.folder} {params.run} --provenance {input.provenance}"
+        " --output {output} 2> {log}"

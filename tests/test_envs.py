@@ -1,0 +1,109 @@
+"""conda installs what pip installs: envs/*.yaml pin the versions that requirements.txt pins."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.test_imports import reached
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    return {normal(name): version for name, version in (line.split("==") for line in lines)}
+
+
+def locked() -> list[str]:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def declared(path: Path) -> list[str]:
+    """What a conda environment installs by pip, where the project's packages all come from."""
+    (pip,) = [
+        item["pip"] for item in yaml.safe_load(path.read_text())["dependencies"] if isinstance(item, dict)
+    ]
+    return pip
+
+
+def test_the_lock_pins_every_line_exactly_and_torch_first() -> None:
+    assert locked()[0].startswith("torch==")
+    for line in locked():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), line  # no +cpu, no range, no path
+    assert len(pins(locked())) == len(locked())
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_pins_what_the_lock_pins(path: Path) -> None:
+    lock, environment = pins(locked()), pins(declared(path))
+    assert environment == {name: lock.get(name) for name in environment}
+
+
+def test_every_dependency_of_the_package_is_locked_and_in_an_environment() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {normal(name) for name in project["dependencies"]}
+    assert needed <= set(pins(locked()))
+    assert needed <= {name for path in ENVIRONMENTS for name in pins(declared(path))}
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_installs_the_library_itself_afterwards(path: Path) -> None:
+    assert "--editable ." in path.with_suffix(".post-deploy.sh").read_text()
+
+
+def test_every_rule_names_an_environment_that_exists() -> None:
+    named = set()
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        named |= {
+            (path.parent / found).resolve() for found in re.findall(r'"(\.\./envs/[\w.]+)"', path.read_text())
+        }
+    assert named == {path.resolve() for path in ENVIRONMENTS}
+
+
+def third_party(module: str) -> str | None:
+    """The distribution that a module comes from; None for the standard library's and our own."""
+    root = module.split(".")[0]
+    if root in sys.stdlib_module_names or root == "tzip":
+        return None
+    return normal(metadata.packages_distributions()[root][0])
+
+
+def rules() -> list[tuple[str, str]]:
+    """(script, environment) of every rule."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    blocks = re.split(r"^rule ", text, flags=re.MULTILINE)[1:]
+    return [
+        (re.search(r"workflow_scripts/(\w+\.py)", block)[1], re.search(r'"\.\./envs/([\w.]+)"', block)[1])
+        for block in blocks
+    ]
+
+
+@pytest.mark.parametrize(("script", "environment"), rules())
+def test_an_environment_has_all_that_its_rules_import(script: str, environment: str) -> None:
+    needed = {third_party(module) for module in reached(ROOT / "workflow_scripts" / script)} - {None}
+    required = closure(set(pins(declared(ROOT / "envs" / environment))))
+    assert needed <= required
+
+
+def closure(names: set[str]) -> set[str]:
+    """Distributions with all that they require, as pip would install them."""
+    seen: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in seen:
+            seen.add(name)
+            lines = [line for line in metadata.requires(name) or [] if "extra ==" not in line]
+            names |= {normal(re.match(r"[\w.-]+", line)[0]) for line in lines} & set(pins(locked()))
+    return seen

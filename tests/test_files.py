@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+import pytest
+
+from tzip import files
+
+
+def test_replacing_shows_the_whole_file_or_the_old_one(tmp_path) -> None:
+    path = tmp_path / "new" / "result.txt"
+    with files.replacing(path) as temporary:
+        temporary.write_text("first")
+        assert not path.exists()
+    assert path.read_text() == "first"
+
+    def killed() -> None:
+        with files.replacing(path) as temporary:
+            temporary.write_text("half of the sec")
+            raise RuntimeError("killed midway")
+
+    with pytest.raises(RuntimeError, match="killed midway"):
+        killed()
+    assert path.read_text() == "first"
+    assert [p.name for p in path.parent.iterdir()] == ["result.txt"]
+
+
+def test_the_temporary_file_has_the_suffix_and_the_folder_of_the_result(tmp_path) -> None:
+    with files.replacing(tmp_path / "figure.png") as temporary:
+        assert temporary.suffix == ".png"  # libraries choose a format by it
+        assert temporary.parent == tmp_path
+        temporary.write_bytes(b"")
+
+
+def test_a_result_is_as_readable_as_the_users_mask_allows(tmp_path) -> None:
+    mask = os.umask(0o027)
+    try:
+        files.write_text(tmp_path / "shared.txt", "for the group")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "shared.txt").stat().st_mode) == 0o640
+
+
+def test_json_is_the_same_bytes_whatever_the_order_of_keys(tmp_path) -> None:
+    files.write_json(tmp_path / "a.json", {"b": 1, "a": "größer"})
+    files.write_json(tmp_path / "b.json", {"a": "größer", "b": 1})
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert files.read_json(tmp_path / "a.json") == {"a": "größer", "b": 1}
+    (tmp_path / "c.json").write_text('{"a":\n oops}')
+    with pytest.raises(ValueError, match=r"c\.json: not JSON: .* line 2"):
+        files.read_json(tmp_path / "c.json")
+
+
+def test_sha256(tmp_path) -> None:
+    (tmp_path / "x").write_bytes(b"x" * 100_000)
+    assert files.sha256(tmp_path / "x") == hashlib.sha256(b"x" * 100_000).hexdigest()

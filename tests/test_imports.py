@@ -1,0 +1,140 @@
+"""The design's import directions, held by reading the imports: who may know whom."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIBRARY = sorted((ROOT / "tzip").rglob("*.py"))
+SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
+METHODS = [
+    path for path in LIBRARY if path.parent.name in ("quantizers", "pruners") and path.stem != "__init__"
+]
+RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
+NO_TORCH = ("options", "files", "script", "code", "config", "grammar", "corpus", "fetch", "pieces", "entropy",
+            "container", "sizes", "score", "results", "tables", "claims", "plots", "page")  # fmt: skip
+
+# Beyond these, a module may import only the general ones.
+GENERAL = {"tzip", "tzip.options", "tzip.files", "tzip.script"}
+MODEL = {"tzip.model", "tzip.pieces"}
+ALLOWED = {
+    "code": set(),
+    "clustering": set(),
+    "entropy": set(),
+    "container": {"tzip.code", "tzip.entropy"},
+    "sizes": {"tzip.code", "tzip.entropy", "tzip.container"},
+    "schedules": set(),
+    "methods": set(),
+    "model": set(),
+    "batches": MODEL,
+    "search": MODEL | {"tzip.batches"},
+    "attention": MODEL,
+    "score": set(),
+    "config": set(),
+}
+
+
+def name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of all that a file imports, anywhere in it; `from a import b` counts as a and a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; the project writes names in full"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own(path: Path) -> set[str]:
+    """The project's modules among a file's imports."""
+    modules = {name(module) for module in LIBRARY}
+    return {module for module in imports(path) if module in modules}
+
+
+def reached(path: Path) -> set[str]:
+    """Every import of a file and of the project's modules that it brings along."""
+    files = {name(module): module for module in LIBRARY}
+    seen: set[str] = set()
+    todo = imports(path)
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo |= imports(files[module]) if module in files else set()
+    return seen
+
+
+def roots(modules: set[str]) -> set[str]:
+    return {module.split(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("path", LIBRARY + SCRIPTS, ids=name)
+def test_no_python_file_imports_snakemake(path: Path) -> None:
+    assert not {root for root in roots(imports(path)) if root.startswith("snakemake")}
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_no_rule_imports_torch(path: Path) -> None:
+    found = re.findall(r"^\s*(?:from|import)\s+([\w.]+)(?:\s+import\s+(.*))?", path.read_text(), re.MULTILINE)
+    files = {name(module): module for module in LIBRARY}
+    for module, names in found:
+        for full in [module, *(f"{module}.{item.strip()}" for item in names.split(","))]:
+            assert full.split(".")[0] != "torch"
+            if full in files:
+                assert "torch" not in roots(reached(files[full])), f"{path.name} reaches torch through {full}"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in LIBRARY if p.parent.name == "tzip" and p.stem in NO_TORCH], ids=name
+)
+def test_what_needs_no_torch_has_none(path: Path) -> None:
+    assert "torch" not in roots(reached(path))
+
+
+@pytest.mark.parametrize("path", METHODS, ids=name)
+def test_a_method_knows_neither_its_siblings_nor_the_model_nor_the_file(path: Path) -> None:
+    allowed = GENERAL | {"tzip.code", "tzip.clustering"}
+    assert own(path) <= allowed
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in LIBRARY if p.stem in ALLOWED and p.parent.name == "tzip"], ids=name
+)
+def test_a_module_knows_only_what_comes_before_it(path: Path) -> None:
+    assert own(path) <= ALLOWED[path.stem] | GENERAL
+
+
+@pytest.mark.parametrize("path", [p for p in LIBRARY + SCRIPTS if p.stem == "train"], ids=name)
+def test_training_knows_no_compression(path: Path) -> None:
+    compression = ("tzip.quantizers", "tzip.pruners", "tzip.methods", "tzip.compress", "tzip.schedules",
+                   "tzip.container", "tzip.entropy", "tzip.code")  # fmt: skip
+    assert not {module for module in reached(path) if module.startswith(compression)}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name)
+def test_only_scripts_and_the_command_line_join_the_ends(path: Path) -> None:
+    """No module of the library knows both how a model is trained and how a file is written."""
+    if path.stem != "cli":
+        ends = {"tzip.train": "training", "tzip.compress": "compression", "tzip.container": "the file",
+                "tzip.score": "scores", "tzip.tables": "results"}  # fmt: skip
+        assert len({ends[module] for module in own(path) if module in ends}) <= 1
+
+
+def test_nothing_imports_the_command_line() -> None:
+    assert not [name(path) for path in LIBRARY + SCRIPTS if "tzip.cli" in imports(path)]
+
+
+def test_the_lists_above_name_files_that_exist() -> None:
+    stems = {path.stem for path in LIBRARY}
+    assert METHODS
+    assert set(ALLOWED) <= stems
+    assert set(NO_TORCH) <= stems

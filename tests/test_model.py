@@ -1,0 +1,114 @@
+"""The Transformer: shapes, ties, what padding and the future may not change, and its dropout masks."""
+
+import math
+
+import pytest
+import torch
+
+from tzip.model import BEGIN, PAD, PRESETS, Config, Dropout, MaskPool, Transformer, configure, sinusoids
+
+TOY = {"vocabulary": 50, "d_model": 16, "d_ff": 32, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
+
+
+def toy(**given) -> Transformer:
+    torch.manual_seed(0)
+    return Transformer(Config(**TOY | given)).double().eval()
+
+
+def ids(*rows: list[int]) -> torch.Tensor:
+    return torch.tensor(rows)
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_logits_ignore_padding_and_the_future(norm):
+    model = toy(norm=norm)
+    short = model(ids([5, 6, 7, 3]), ids([BEGIN, 8, 9]))
+    padded = model(ids([5, 6, 7, 3, PAD, PAD]), ids([BEGIN, 8, 9, 20, PAD]))
+    assert short.shape == (1, 3, 50)
+    torch.testing.assert_close(padded[:, :3], short)
+    assert not torch.allclose(model(ids([5, 6, 8, 3]), ids([BEGIN, 8, 9])), short)
+
+
+@pytest.mark.parametrize(("tie", "count"), [("all", 1), ("decoder", 2), ("none", 3)])
+def test_ties(tie, count):
+    model = toy(tie=tie)
+    matrices = [p for p in model.parameters() if p.shape == (50, 16)]
+    assert len(matrices) == count
+
+
+def test_base_has_the_papers_weights():
+    """44,040,192 weights in attention and feed-forward, 18,874,368 of them in attention."""
+    with torch.device("meta"):
+        model = Transformer(Config(vocabulary=32000, **PRESETS["base"]))
+    linear = {n: p.numel() for n, p in model.named_parameters() if p.dim() == 2 and "coder." in n}
+    assert sum(linear.values()) == 44_040_192
+    assert sum(size for name, size in linear.items() if "attention" in name) == 18_874_368
+
+
+def test_attention_probabilities_can_be_hooked():
+    model, seen = toy(), []
+    model.encoder[0].self_attention.weights.register_forward_hook(lambda _, __, out: seen.append(out))
+    model.encode(ids([5, 6, 3], [5, 3, PAD]))
+    assert seen[0].shape == (2, 2, 3, 3)
+    torch.testing.assert_close(seen[0].sum(-1), torch.ones(2, 2, 3, dtype=torch.float64))
+    assert seen[0][1, :, :, 2].abs().max() == 0
+
+
+def test_sinusoids_follow_the_formula():
+    table = sinusoids(7, 6)
+    assert table[5, 2].item() == pytest.approx(math.sin(5 / 10000 ** (2 / 6)), abs=1e-6)
+    assert table[5, 3].item() == pytest.approx(math.cos(5 / 10000 ** (2 / 6)), abs=1e-6)
+
+
+def test_configuration_errors_name_the_option():
+    with pytest.raises(ValueError, match=r"d_model = 10 is not even and a multiple of heads = 4"):
+        configure({"d_model": 10, "heads": 4})
+    with pytest.raises(ValueError, match=r"preset = 'huge' is not one of tiny, small, base"):
+        configure({"preset": "huge"})
+    with pytest.raises(ValueError, match=r"norm = 'mid' is not one of post, pre"):
+        configure({"preset": "tiny", "norm": "mid"})
+    assert configure({"preset": "tiny", "dropout": 0.3}).d_model == 128
+
+
+def test_too_long_a_sentence_is_refused():
+    with pytest.raises(ValueError, match="max_length is 4"):
+        toy(max_length=4)(ids([5] * 6), ids([BEGIN]))
+
+
+def pool(seed: int, *updates: int) -> MaskPool:
+    made = MaskPool(seed)
+    for update in updates:
+        made.begin(update)
+    return made
+
+
+def test_masks_depend_on_seed_and_update_alone():
+    x = torch.ones(300, 40)
+    fresh, continued = pool(7, 12).cut(x, 0.3), pool(7, *range(13)).cut(x, 0.3)
+    assert torch.equal(fresh, continued)
+    assert not torch.equal(fresh, pool(7, 13).cut(x, 0.3))
+    assert not torch.equal(fresh, pool(8, 12).cut(x, 0.3))
+
+
+def test_a_mask_used_before_is_renewed_with_the_pool():
+    used = pool(7, 3)
+    used.cut(torch.ones(10), 0.3)
+    for update in range(4, 13):
+        used.begin(update)
+    x = torch.ones(3000)
+    assert torch.equal(used.cut(x, 0.3), pool(7, 12).cut(x, 0.3))
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_masks_keep_the_mean(p):
+    mask = pool(1, 0).cut(torch.ones(1000, 1000), p)
+    assert set(mask.unique().tolist()) == {0.0, torch.tensor(1 / (1 - p)).item()}
+    assert mask.mean().item() == pytest.approx(1, abs=0.01)
+
+
+def test_dropout_is_off_in_evaluation():
+    layer = Dropout(0.5)
+    layer.pool = pool(1, 0)
+    x = torch.ones(100)
+    assert torch.equal(layer.eval()(x), x)
+    assert not torch.equal(layer.train()(x), x)

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tzip import results, score
+from tzip.files import read_json, write_json
+
+WORDS = [f"w{i}" for i in range(40)]
+OPTIONS = score.Options(samples=100, trials=100)
+FAULTS = {  # how often a word is wrong, and the ratio as printed
+    "baseline": (0.02, 1.0),
+    "kmeans-8bit": (0.02, 2.92),
+    "kmeans-4bit": (0.02, 5.85),
+    "kmeans-2bit": (0.08, 11.69),
+    "kmeans-1bit": (0.45, 23.37),
+    "bs-fixed": (0.55, 23.37),
+    "bs-flexible": (0.40, 23.37),
+    "kmeans-1bit-attention": (0.03, 10.02),
+    "bs-flexible-attention": (0.03, 10.02),
+    "pruned-30-50": (0.03, 2.0),
+    "pruned-50-80": (0.05, 5.0),
+    "pruned-50-90": (0.50, 10.0),
+}
+
+
+def make_run(
+    run: Path, rows: dict[str, tuple[float, float]], tests: tuple[str, ...] = ("t1",), seeds: tuple = (1,)
+) -> Path:
+    """A finished run, as the scripts leave one: translations with known faults, scored for real."""
+    for test in tests:
+        rng = random.Random(test)
+        references = [" ".join(rng.choices(WORDS, k=rng.randint(5, 20))) for _ in range(150)]
+        for seed in seeds:
+            told = {row: corrupt(references, f"{test}{seed}{row}", rows[row][0]) for row in rows}
+            for row, (_, ratio) in rows.items():
+                report, counts = score.evaluate(told[row], references, OPTIONS, told["baseline"])
+                write_json(results.place(run, seed, row, f"{test}.score.json"), report)
+                score.write_statistics(results.place(run, seed, row, f"{test}.stats.npz"), counts)
+                write_costs(run, seed, row, test, ratio)
+    return run
+
+
+def corrupt(lines: list[str], seed: str, fault: float) -> list[str]:
+    rng = random.Random(seed)
+    return [
+        " ".join(w if rng.random() > fault else rng.choice(WORDS) for w in line.split()) for line in lines
+    ]
+
+
+def write_costs(run: Path, seed: int, row: str, test: str, ratio: float) -> None:
+    in_file = 1 + (ratio - 1) * 0.4
+    sizes: dict[str, Any] = {"baseline_bytes": 1_000_000, "file_bytes": round(1e6 / in_file)}
+    sizes |= {"limit_bytes": round(0.99e6 / in_file), "ratio_printed": ratio}
+    sizes |= {"ratio_file": in_file, "ratio_limit": in_file / 0.99}
+    write_json(results.place(run, seed, row, "size.json"), sizes)
+    spent = {
+        "seconds_compress": 1.5 * seed,
+        "seconds_finetune": 20.0,
+        "peak_memory_mb": 300.0,
+        "device": "cpu",
+    }
+    write_json(results.place(run, seed, row, "compress.json"), spent)
+    speed = {
+        "seconds": 2.0,
+        "words_per_second": 1000.0 + 100 * seed,
+        "peak_memory_mb": 200.0,
+        "device": "cpu",
+    }
+    write_json(results.place(run, seed, row, f"{test}.time.json"), speed)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    rows = {row: FAULTS[row] for row in ("baseline", "kmeans-4bit", "bs-fixed")}
+    return make_run(tmp_path_factory.mktemp("run"), rows, ("t1", "t2"), (1, 2))
+
+
+ROWS = ["bs-fixed", "baseline", "kmeans-4bit"]
+
+
+def test_one_line_a_row_test_and_seed_in_the_order_given(run: Path) -> None:
+    frame = results.read_scores(run, ROWS, ["t2", "t1"], [2, 1])
+    assert list(zip(frame["row"], frame["test"], frame["seed"], strict=True)) == [
+        (row, test, seed) for row in ROWS for test in ("t2", "t1") for seed in (2, 1)
+    ]
+    line = frame[(frame["row"] == "bs-fixed") & (frame["test"] == "t1") & (frame["seed"] == 2)].iloc[0]
+    found = read_json(run / "seed-2/bs-fixed/t1.score.json")
+    base = read_json(run / "seed-2/baseline/t1.score.json")
+    assert line["bleu"] == found["bleu"]
+    assert line["percent"] == pytest.approx(100 * found["bleu"] / base["bleu"])
+    assert (line["p_value"], line["difference_low"]) == (found["paired"]["p_value"], found["paired"]["low"])
+    assert line["difference"] == pytest.approx(found["bleu"] - base["bleu"], abs=1e-5)
+    assert frame[frame["row"] == "baseline"]["p_value"].isna().all()
+
+
+def test_summary_over_seeds(run: Path) -> None:
+    frame = results.read_scores(run, ROWS, ["t1", "t2"], [1, 2])
+    summary = results.summarize(frame)
+    assert summary["row"].tolist() == [row for row in ROWS for _ in range(2)]
+    both = frame[(frame["row"] == "bs-fixed") & (frame["test"] == "t1")]
+    line = summary.iloc[0]
+    assert line["seeds"] == 2
+    assert line["bleu"] == pytest.approx(both["bleu"].mean())
+    assert line["bleu_sd"] == line["bleu_margin"] == pytest.approx(np.ptp(both["bleu"]) / 2**0.5)
+    assert line["bleu_low"] == pytest.approx(both["bleu_low"].mean())
+    assert line["percent"] == pytest.approx(
+        both["percent"].mean()
+    )  # of each seed's own baseline, then averaged
+    assert line["p_value"] == both["p_value"].max()
+
+
+def test_one_seed_has_its_bootstrap_interval(run: Path) -> None:
+    line = results.summarize(results.read_scores(run, ROWS, ["t1"], [1])).iloc[0]
+    assert np.isnan(line["bleu_sd"])
+    assert line["bleu_margin"] == pytest.approx((line["bleu_high"] - line["bleu_low"]) / 2)
+
+
+def test_costs(run: Path) -> None:
+    write_json(run / "seed-1/training.json", {"seconds": 10, "peak_memory_mb": 5.5, "device": "cpu"})
+    summary = results.summarize_costs(results.read_costs(run, ROWS, ["t1"], [1, 2]))
+    assert summary["row"].tolist() == ROWS
+    assert summary["words_per_second"].tolist() == [1150.0] * 3
+    assert summary["compress_seconds"].tolist() == [2.25] * 3
+    assert results.read_training(run, [1, 2])["seconds"].tolist() == [10.0]
+
+
+def test_counts_pair_any_two_rows(run: Path) -> None:
+    counts = results.read_counts(run, ROWS, "t1", [1, 2])
+    assert [each.shape for each in counts["bs-fixed"]] == [(150, 10)] * 2
+    found = read_json(run / "seed-2/bs-fixed/t1.score.json")
+    assert score.bleu(counts["bs-fixed"][1].sum(axis=0)) == pytest.approx(found["bleu"], abs=1e-6)
+
+
+def test_a_baseline_without_bleu_has_no_percent(tmp_path: Path) -> None:
+    make_run(tmp_path, {"baseline": (1.0, 1.0), "kmeans-4bit": (0.1, 5.85)})
+    path = tmp_path / "seed-1/baseline/t1.score.json"
+    write_json(path, read_json(path) | {"bleu": 0.0})
+    assert (
+        results.summarize(results.read_scores(tmp_path, ["baseline", "kmeans-4bit"], ["t1"], [1]))["percent"]
+        .isna()
+        .all()
+    )
+
+
+def test_seeds_are_found(run: Path, tmp_path: Path) -> None:
+    assert results.find_seeds(run) == [1, 2]
+    with pytest.raises(ValueError, match="no folder seed-"):
+        results.find_seeds(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("t1.score.json", None, "t1.score.json: missing"),
+        ("t1.score.json", "{", "t1.score.json: not JSON"),
+        ("t1.score.json", "[]", "t1.score.json: 'bleu' is missing"),
+        ("t1.score.json", '{"bleu": 1}', "t1.score.json: 'bleu_low' is missing"),
+        ("size.json", '{"file_bytes": 1}', "size.json: 'baseline_bytes' is missing"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, file: str, content: str | None, message: str) -> None:
+    make_run(tmp_path, {"baseline": (0.1, 1.0)})
+    path = tmp_path / "seed-1" / "baseline" / file
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=f"seed-1/baseline/{message}") as error:
+        results.read_scores(tmp_path, ["baseline"], ["t1"], [1])
+    assert "\n" not in str(error.value)
+
+
+def test_a_score_that_is_no_number_is_named(tmp_path: Path) -> None:
+    make_run(tmp_path, {"baseline": (0.1, 1.0)})
+    path = tmp_path / "seed-1/baseline/t1.score.json"
+    write_json(path, read_json(path) | {"chrf": "high"})
+    with pytest.raises(ValueError, match="chrf = 'high' is not a number"):
+        results.read_scores(tmp_path, ["baseline"], ["t1"], [1])
+
+
+def test_rows_need_the_baseline(run: Path) -> None:
+    with pytest.raises(ValueError, match="rows: 'baseline' must be among them, found bs-fixed"):
+        results.read_scores(run, ["bs-fixed"], ["t1"], [1])
+
+
+def test_test_sets_of_unequal_length_are_not_paired(tmp_path: Path) -> None:
+    make_run(tmp_path, {"baseline": (0.1, 1.0), "kmeans-4bit": (0.1, 5.85)})
+    score.write_statistics(tmp_path / "seed-1/kmeans-4bit/t1.stats.npz", {"bleu": np.ones((9, 10), int)})
+    with pytest.raises(ValueError, match=r"kmeans-4bit/t1\.stats\.npz: 9 sentences, 150 expected"):
+        results.read_counts(tmp_path, ["baseline", "kmeans-4bit"], "t1", [1])
+
+
+def test_attention_takes_the_encoders(tmp_path: Path) -> None:
+    encoder = {
+        "sharpness": 1.0,
+        "sharpness_low": 0.9,
+        "sharpness_high": 1.1,
+        "distance": 0.2,
+        "distance_low": 0.1,
+    }
+    write_json(tmp_path / "seed-1/a/attention.json", {"sharpness": 9, "by_kind": {"encoder": encoder}})
+    write_json(tmp_path / "seed-2/a/attention.json", encoder)
+    frame = results.read_attention(tmp_path, ["a", "b"], [1, 2])
+    assert frame[["row", "seed", "sharpness", "distance_low"]].to_numpy().tolist() == [
+        ["a", 1, 1.0, 0.1],
+        ["a", 2, 1.0, 0.1],
+    ]
+    assert frame["sharpness_change"].isna().all()
+
+
+def test_provenance_says_what_no_clock_decides() -> None:
+    found = {"revision": "a" * 40, "dirty": True, "configuration": "b" * 64, "device": "cpu", "date": "today"}
+    lines = results.provenance(found | {"data": {"train.en": "c" * 64}})
+    assert lines == [
+        "git revision: aaaaaaaaaaaa with uncommitted changes",
+        "configuration: sha256 bbbbbbbbbbbb",
+        "device: cpu",
+        "data: sha256 train.en cccccccccccc",
+    ]
+    assert results.provenance(None) == results.provenance({}) == []
+
+
+def test_arguments_of_the_scripts(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    results.add_arguments(parser)
+    write_json(tmp_path / "p.json", {"device": "cpu"})
+    args = parser.parse_args(
+        f"--results r --rows a,b --tests x,y --seeds 3,1 --note N --provenance {tmp_path}/p.json".split()
+    )
+    assert (args.rows, args.tests, args.seeds) == (["a", "b"], ["x", "y"], [3, 1])
+    assert results.notes(args) == (["N"], ["device: cpu"])

@@ -1,0 +1,77 @@
+"""Beam search against a reference that looks at one sentence at a time and caches nothing."""
+
+import pytest
+import torch
+
+from tests.test_model import toy
+from tzip.model import BEGIN, END, PAD
+from tzip.search import Hypothesis, Options, penalty, search
+
+SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12], [13, 14, 15, 16, 17, 18, 19], [], [20, 21, 22]]
+
+
+@torch.no_grad()
+def reference(model, source: list[int], options: Options) -> list[Hypothesis]:
+    """The search of `search_batch`'s docstring, by whole forward passes and plain lists."""
+    if not source:
+        return [Hypothesis((), 0.0)]
+    limit = min(int(options.max_ratio * (len(source) + 1)) + 10, model.config.max_length - 1)
+    live, finished = [((), 0.0)], []
+    for length in range(1, limit + 1):
+        grown = []
+        for pieces, score in live:
+            logits = model(torch.tensor([[*source, END]]), torch.tensor([[BEGIN, *pieces]]))[0, -1]
+            logits[[PAD, BEGIN]] = -torch.inf
+            grown += [((*pieces, i), score + float(p)) for i, p in enumerate(logits.log_softmax(-1))]
+        grown = sorted(grown, key=lambda one: -one[1])[: 2 * options.beam]
+        divisor = penalty(length, options.alpha)
+        finished += [Hypothesis(p[:-1], s / divisor) for p, s in grown[: options.beam] if p[-1] == END]
+        live = [one for one in grown if one[0][-1] != END][: options.beam]
+        if length == limit and not finished:
+            finished = [Hypothesis(p, s / divisor) for p, s in live]
+        if len(finished) >= options.beam:
+            break
+    return sorted(finished, key=lambda h: (-h.score, h.pieces))[: options.nbest]
+
+
+def trained_to_end(norm: str, seed: int):
+    """A toy whose output layer is sharp enough for hypotheses to end at different lengths."""
+    model = toy(norm=norm)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        model.generator.weight.mul_(1.5)
+        model.generator.bias.normal_(std=0.5)
+        model.generator.bias[END] += 2.0
+    return model
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize(("beam", "nbest", "alpha"), [(1, 1, 0.0), (3, 3, 0.6), (5, 2, 1.0), (4, 4, 0.0)])
+def test_equals_the_uncached_reference(norm, beam, nbest, alpha):
+    for seed in range(3):
+        model = trained_to_end(norm, seed)
+        options = Options(beam=beam, nbest=nbest, alpha=alpha, batch_tokens=40 * beam)
+        for source, ours in zip(SOURCES, search(model, SOURCES, options), strict=True):
+            expected = reference(model, source, options)
+            assert [h.pieces for h in ours] == [h.pieces for h in expected]
+            assert [h.score for h in ours] == pytest.approx([h.score for h in expected])
+
+
+def test_batching_changes_nothing():
+    model = trained_to_end("post", 0)
+    alone = search(model, SOURCES, Options(batch_tokens=1))
+    together = search(model, SOURCES, Options(batch_tokens=10_000))
+    assert [[h.pieces for h in one] for one in alone] == [[h.pieces for h in one] for one in together]
+
+
+def test_a_model_that_never_ends_is_cut_at_its_longest():
+    model = toy()
+    with torch.no_grad():
+        model.generator.bias[END] -= 1e4
+    (best,) = search(model, [[5, 6]], Options(beam=2, max_ratio=1.0))
+    assert len(best[0].pieces) == 13
+
+
+def test_more_translations_than_beams_are_refused():
+    with pytest.raises(ValueError, match="nbest = 3 is more than beam = 2"):
+        Options(beam=2, nbest=3)

@@ -1,0 +1,46 @@
+"""Train the toy model of the tests in a process of its own (to be killed, or started twice by torchrun)."""
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from tests.test_model import TOY
+from tests.toydata import toy_pairs
+from tzip import checkpoint, device, train
+from tzip.batches import batch, groups
+from tzip.model import Config, Transformer
+
+
+def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, **given) -> train.Trainer:
+    """Train in `folder`; `pause` seconds after each update leave time to be killed."""
+    data = toy_pairs(folder / "data" / "toy")
+    settings = {
+        "updates": 24,
+        "batch_tokens": 200,
+        "warmup": 10,
+        "learning_rate": 3e-3,
+        "every": 8,
+        "average": 2,
+        "clip": 1.0,
+    }
+    torch.manual_seed(1)
+    model = Transformer(Config(**TOY | {"dropout": dropout}))
+    batches = [batch(data, rows) for rows in groups(data.lengths(), 400, None)]
+    trainer = train.Trainer(
+        model, data, train.Options(**settings | given), seed=1, state=folder / "state",
+        log=folder / "log.jsonl",
+        evaluate=lambda network: {"loss": train.likelihood(network, batches)},
+        on_update=lambda _: time.sleep(pause),
+    )  # fmt: skip
+    trainer.run()
+    if trainer.rank == 0:
+        checkpoint.save(folder / "checkpoint", model, b"pieces")
+    return trainer
+
+
+if __name__ == "__main__":
+    device.prepare(1)
+    train.SAVE_SECONDS = 0.0
+    fit(Path(sys.argv[1]), float(sys.argv[2]), precision=sys.argv[3] if len(sys.argv) > 3 else "auto")

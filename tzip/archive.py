@@ -1,0 +1,78 @@
+"""Both ends joined: a checkpoint to what model.tzip holds, and model.tzip to a model that translates."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from tzip import compress, container
+from tzip.compress import Variant
+from tzip.model import Config, Transformer
+from tzip.options import make
+from tzip.pieces import Encoded, Pieces
+from tzip.train import Options as Training
+from tzip.train import Trainer
+
+Tune = Callable[[Transformer, compress.Compression, int], float]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What making an archive took, in seconds: compressing, and fine-tuning apart."""
+
+    compress: float
+    finetune: float
+
+
+def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, seed: int, updates: int = 0,
+          finetune: Tune | None = None) -> tuple[container.Archive, Costs]:  # fmt: skip
+    """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
+
+    finetune  called once a stage with the model under its parametrizations, the compression and the
+              stage's number; returns the seconds spent (see `tuning`)
+    """
+    started, tuning_seconds = time.perf_counter(), 0.0
+    for number, stage in enumerate(compress.stages(variant)):
+        compression = compress.prepare(model, stage, seed)
+        if finetune and updates:
+            tuning_seconds += finetune(model, compression, number)
+        compression.on_update(updates, updates)
+        codes = compression.codes()
+        compression.finish()
+    history = {"name": name, "seed": seed, "updates": updates, "variant": dataclasses.asdict(variant)}
+    history |= compression.about()
+    archive = container.Archive(dataclasses.asdict(model.config), codes, pieces, history)
+    return archive, Costs(time.perf_counter() - started - tuning_seconds, tuning_seconds)
+
+
+def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Path) -> Tune:
+    """Fine-tuning as `build` calls it: the same loop that trains the baseline, resumable in `state`."""
+
+    def tune(model: Transformer, compression: compress.Compression, stage: int) -> float:
+        def on_update(update: int) -> None:
+            compression.on_update(update, options.updates)
+
+        where = {"state": state / f"stage-{stage}", "log": log}
+        trainer = Trainer(model, data, options, seed=seed, on_update=on_update, **where)
+        trainer.run()
+        return trainer.seconds
+
+    return tune
+
+
+def restore(path: str | Path) -> tuple[Transformer, Pieces, container.Archive]:
+    """The model (fp32, on the CPU), its vocabulary and the archive in the file `path`.
+
+    Raises ValueError (FormatError for a damaged file) in one line.
+    """
+    archive = container.read(path)
+    config = make(Config, archive.config, f"{path}: config")
+    with torch.device("meta"):
+        model = Transformer(config)
+    compress.load(model, archive.codes)
+    return model.eval(), Pieces(archive.vocabulary), archive

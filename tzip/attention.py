@@ -1,0 +1,133 @@
+"""Attention maps: how sharp a model's are, and how far compression has moved them from the baseline's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+KINDS = ("encoder", "decoder", "cross")
+SUFFIXES = {
+    "encoder": ("encoder.", "self_attention.weights"),
+    "decoder": ("decoder.", "self_attention.weights"),
+    "cross": ("decoder.", "cross_attention.weights"),
+}
+
+
+@torch.no_grad()
+def maps(model: nn.Module, source: Sequence[int], target: Sequence[int]) -> dict[str, Tensor]:
+    """What every head of `model` attends to on one sentence pair, teacher-forced.
+
+    source, target: piece indices as the model is trained to read them (with eos, with bos).
+    Returns {"encoder": [layers, heads, S, S], "decoder": [layers, heads, T, T], "cross": [layers, heads,
+    T, S]}; each row is a distribution over the last axis. The sentence stands alone, so that no row and
+    no column is padding.
+    """
+    recorded: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
+    hooks = []
+    for name, module in model.named_modules():
+        for kind, (prefix, suffix) in SUFFIXES.items():
+            if name.startswith(prefix) and name.endswith(suffix):
+                keep = recorded[kind]
+                hooks.append(module.register_forward_hook(lambda _m, _i, out, keep=keep: keep.append(out[0])))
+    if not hooks:
+        raise ValueError("the model has no attention: no module named *_attention.weights")
+    device = next(model.parameters()).device
+    was_training = model.training
+    try:
+        model.eval()
+        model(torch.tensor([list(source)], device=device), torch.tensor([list(target)], device=device))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return {kind: torch.stack(layers).float().cpu() for kind, layers in recorded.items()}
+
+
+def sharpness(weights_LHTS: Tensor) -> Tensor:
+    """Shannon entropy of the attention rows in nats, mean over heads and rows: [layers]; less is sharper.
+
+    0 where every row looks at one position; log S where every row looks at all S alike.
+    """
+    return torch.special.entr(weights_LHTS.double()).sum(-1).mean((1, 2))
+
+
+def distance(weights_LHTS: Tensor, others_LHTS: Tensor) -> Tensor:
+    """Total variation between two models' rows, mean over heads and rows: [layers], from 0 to 1."""
+    if weights_LHTS.shape != others_LHTS.shape:
+        raise ValueError(
+            f"attention maps: {tuple(weights_LHTS.shape)} found, {tuple(others_LHTS.shape)} expected: "
+            "the models must have the same layers, heads and vocabulary"
+        )
+    return (weights_LHTS.double() - others_LHTS.double()).abs().sum(-1).mean((1, 2)) / 2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Sharpness and distance of each sentence and layer: {kind: [sentences, layers]}, float64."""
+
+    sharpness: dict[str, np.ndarray]
+    baseline: dict[str, np.ndarray]  # the baseline's sharpness on the same sentences
+    distance: dict[str, np.ndarray]
+
+
+def measure(
+    model: nn.Module, baseline: nn.Module, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]
+) -> Sample:
+    """Both models on the same pairs, each forced to read the reference, so that the rows correspond."""
+    sharp, sharp_baseline, apart = ({kind: [] for kind in KINDS} for _ in range(3))
+    for source, target in pairs:
+        ours, theirs = maps(model, source, target), maps(baseline, source, target)
+        for kind in KINDS:
+            sharp[kind].append(sharpness(ours[kind]).numpy())
+            sharp_baseline[kind].append(sharpness(theirs[kind]).numpy())
+            apart[kind].append(distance(ours[kind], theirs[kind]).numpy())
+    if not sharp["encoder"]:
+        raise ValueError("attention: no sentence to measure on")
+    return Sample(
+        *({kind: np.array(rows[kind]) for kind in KINDS} for rows in (sharp, sharp_baseline, apart))
+    )
+
+
+def summarize(sample: Sample, seed: int, draws: int = 1000) -> dict:
+    """The sample's means with 95 % bootstrap intervals over sentences; plain numbers, ready for JSON.
+
+    `sharpness`, `sharpness_change` (minus the baseline's, sentence by sentence) and `distance`, each with
+    `_low` and `_high`, as a mean over the three kinds of attention (encoder, decoder, cross) and, under
+    `by_kind`, of each; `by_layer` holds the means of each layer.
+    """
+    count = len(sample.sharpness["encoder"])
+    drawn = np.random.default_rng(seed).integers(0, count, (draws, count))
+    measures = {
+        "sharpness": sample.sharpness,
+        "sharpness_change": {kind: sample.sharpness[kind] - sample.baseline[kind] for kind in KINDS},
+        "distance": sample.distance,
+    }
+    of_kind = {name: {k: v.mean(1) for k, v in values.items()} for name, values in measures.items()}
+    return {
+        **_intervals({name: np.mean(list(values.values()), 0) for name, values in of_kind.items()}, drawn),
+        "by_kind": {k: _intervals({n: v[k] for n, v in of_kind.items()}, drawn) for k in KINDS},
+        "by_layer": {
+            name: {kind: [_round(x) for x in layers.mean(0)] for kind, layers in values.items()}
+            for name, values in measures.items()
+        },
+        "sentences": count,
+        "seed": seed,
+    }
+
+
+def _intervals(values: dict[str, np.ndarray], drawn: np.ndarray) -> dict[str, float]:
+    """Mean, and the 2.5th and 97.5th percentile of the mean over resampled sentences, of each [sentences]."""
+    result = {}
+    for name, value in values.items():
+        low, high = np.percentile(value[drawn].mean(1), [2.5, 97.5])
+        result |= {name: _round(value.mean()), f"{name}_low": _round(low), f"{name}_high": _round(high)}
+    return result
+
+
+def _round(value: float) -> float:
+    """Six decimals: far below any interval, and above what the order of a sum can change."""
+    return round(float(value), 6) + 0.0

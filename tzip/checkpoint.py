@@ -1,0 +1,132 @@
+"""Models on disk: a trained one as a folder, a training on its way as one state file to resume from."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tzip.files import read_json, replacing, write_json
+from tzip.model import Config, Transformer
+from tzip.options import make
+
+WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"
+
+
+def save(folder: str | Path, model: Transformer, pieces: bytes) -> None:
+    """Write model and vocabulary; the weights last, so that a folder with weights is complete."""
+    folder = Path(folder)
+    write_json(folder / CONFIG, dataclasses.asdict(model.config))
+    with replacing(folder / PIECES) as temporary:
+        temporary.write_bytes(pieces)
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(untied(model.state_dict()), temporary)
+
+
+def load(folder: str | Path) -> tuple[Transformer, bytes]:
+    """The model, in fp32 on the CPU, and its SentencePiece model. ValueError names what is wrong."""
+    folder = Path(folder)
+    for name in (CONFIG, PIECES, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder}: not a checkpoint: {name} is missing")
+    config = make(Config, read_json(folder / CONFIG), str(folder / CONFIG))
+    model = Transformer(config)
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS}: {error}") from None
+    try:
+        load_untied(model, weights)
+    except ValueError as error:
+        raise ValueError(f"{folder / WEIGHTS}: {error}") from None
+    return model.eval(), (folder / PIECES).read_bytes()
+
+
+def untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict without the second names of tied tensors, contiguous, on the CPU."""
+    first: dict[tuple, str] = {}
+    out = {}
+    for name, value in state.items():
+        where = (value.data_ptr(), value.shape, value.dtype)
+        if value.numel() == 0 or where not in first:
+            first[where] = name
+            out[name] = value.detach().contiguous().cpu()
+    return out
+
+
+def load_untied(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load what `untied` kept; tied names follow by themselves. Errors name the tensors that do not fit."""
+    mine = untied(model.state_dict())
+    wrong = sorted(set(mine) ^ set(state)) or [n for n in mine if mine[n].shape != state[n].shape]
+    if wrong:
+        found, wanted = (str(tuple(s[wrong[0]].shape)) if wrong[0] in s else "nothing" for s in (state, mine))
+        raise ValueError(f"tensor {wrong[0]}: {found} found, {wanted} expected")
+    model.load_state_dict(state, strict=False)
+
+
+def save_state(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, about: dict, identity: str
+) -> None:
+    """Weights and the optimizer's moments in one file, with `about` (JSON) and what must match to resume."""
+    tensors = {f"model.{name}": value for name, value in untied(model.state_dict()).items()}
+    for i, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{key}": value for key, value in moments.items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"about": json.dumps(about), "identity": identity})
+
+
+def load_state(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, identity: str
+) -> dict[str, Any] | None:
+    """Restore what `save_state` wrote and return its `about`; None if there is nothing to continue.
+
+    A damaged state, or one of another training (other options, data or starting weights), is said so on
+    stderr and set aside as PATH.stale.
+    """
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        about, saved_by = json.loads(metadata["about"]), metadata["identity"]
+        if saved_by != identity:
+            raise ValueError("saved by a training with other options, data or starting weights")
+    except (SafetensorError, KeyError, ValueError) as error:
+        print(f"{path}: {error}; starting over, what was there is now {path.name}.stale", file=sys.stderr)
+        path.replace(f"{path}.stale")
+        return None
+    load_untied(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, i, key = name.split(".")
+            moments.setdefault(int(i), {})[key] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+    return about
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs; ValueError if another process holds it."""
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"{path}: another process is training here") from None
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

@@ -1,0 +1,392 @@
+"""A run's configuration, checked and completed before any job starts, without importing torch."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import json
+import shlex
+import sys
+import types
+import urllib.parse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from tzip import files, options
+
+BASELINE = "baseline"
+SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing about real text"
+METHODS = {"prune": "pruners", "quantize": "quantizers", "biases": "quantizers"}
+SECTIONS = {
+    "download": "fetch.py",
+    "corpus": "corpus.py",
+    "pieces": "pieces.py",
+    "training": "train.py",
+    "finetune": "train.py",
+    "search": "search.py",
+    "scores": "score.py",
+}
+LIBRARY = Path(__file__).parent
+
+
+def check(config: dict[str, Any], schema: str | Path) -> dict[str, Any]:
+    """`config` with the schema's defaults filled in, every key, value and name of it checked.
+
+    Raises ValueError in one line that names the key, the value and the choices. Files are not looked at.
+    """
+    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    config = filled(config, rules, rules)
+    check_schema(config, rules)
+    check_model(config["model"])
+    for section, file in SECTIONS.items():
+        check_options(config[section], LIBRARY / file, section)
+    for name, dataset in config["datasets"].items():
+        check_dataset(dataset, f"datasets.{name}")
+    for name, variant in config["variants"].items():
+        check_variant(variant, f"variants.{name}", config["finetune"])
+    check_names(config)
+    return config
+
+
+def filled(value: Any, rule: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """A copy of `value` with the defaults of its `rule` wherever a key is absent, at any depth."""
+    rule = schema["$defs"][rule["$ref"].removeprefix("#/$defs/")] if "$ref" in rule else rule
+    if isinstance(value, list):
+        return [filled(item, rule.get("items", {}), schema) for item in value]
+    if not isinstance(value, dict):
+        return value
+    properties, others = rule.get("properties", {}), rule.get("additionalProperties")
+    others = others if isinstance(others, dict) else {}
+    complete = {key: inner["default"] for key, inner in properties.items() if "default" in inner} | value
+    return {key: filled(item, properties.get(key, others), schema) for key, item in complete.items()}
+
+
+def check_schema(config: dict[str, Any], schema: dict[str, Any]) -> None:
+    """The first violation of `schema`, in the order of the configuration, as one line."""
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: [str(p) for p in e.path])
+    if errors:
+        raise ValueError(told(errors[0]))
+
+
+def told(error: ValidationError) -> str:
+    """A schema violation as a user should read it."""
+    where = ".".join(map(str, error.absolute_path))
+    match error.validator:
+        case "additionalProperties":
+            known = error.schema.get("properties", {})
+            return unknown(next(key for key in error.instance if key not in known), known, where)
+        case "required":
+            missing = next(key for key in error.validator_value if key not in error.instance)
+            return f"key '{missing}' is missing in {where or 'the configuration'}"
+        case "enum":
+            return f"{where} = {error.instance!r} is not one of {', '.join(map(str, error.validator_value))}"
+        case "type":
+            kinds = error.validator_value
+            kinds = kinds if isinstance(kinds, str) else " or ".join(kinds)
+            return f"{where} = {error.instance!r} is not of type {kinds}"
+        case "pattern":
+            return f"{where} = {error.instance!r} is not {error.schema['description']}"
+        case "uniqueItems":
+            twice = next(item for item in error.instance if error.instance.count(item) > 1)
+            return f"{where} names {twice!r} twice"
+    return f"{where}: {error.message}"
+
+
+def unknown(key: str, choices: Iterable[str], where: str) -> str:
+    return f"unknown key '{key}' in {where or 'the configuration'}; {choose(key, choices)}"
+
+
+def choose(name: str, choices: Iterable[str]) -> str:
+    """What was probably meant by `name`, and what there is."""
+    choices = list(choices)
+    close = difflib.get_close_matches(str(name), choices, 1, 0.7)
+    return (f"did you mean '{close[0]}'? " if close else "") + f"choose from {', '.join(choices)}"
+
+
+@functools.cache
+def declared(path: Path, name: str = "Options") -> type:
+    """`options.declared`, with the module that dataclasses look up by the file's name."""
+    sys.modules.setdefault(str(path), types.ModuleType(str(path)))
+    return options.declared(path, name)
+
+
+def check_options(given: dict[str, Any], path: Path, where: str, name: str = "Options") -> Any:
+    """`given` as the options dataclass of a Python file, read without importing it."""
+    cls = declared(path, name)
+    check_keys(given, fields(cls), where)
+    return options.make(cls, given, where)
+
+
+def check_keys(given: dict[str, Any], choices: list[str], where: str) -> None:
+    for key in given:
+        if key not in choices:
+            raise ValueError(unknown(key, choices, where))
+
+
+def fields(cls: type) -> list[str]:
+    return list(cls.__dataclass_fields__)
+
+
+def check_model(model: dict[str, Any]) -> Any:
+    """A preset and what differs from it; the vocabulary's size is no choice, the pieces decide it."""
+    presets = literal(LIBRARY / "model.py", "PRESETS")
+    config = declared(LIBRARY / "model.py", "Config")
+    check_keys(model, ["preset", *(name for name in fields(config) if name != "vocabulary")], "model")
+    preset = model.get("preset")
+    if preset is not None and preset not in presets:
+        raise ValueError(f"model.preset = {preset!r} is not one of {', '.join(presets)}")
+    given = {key: value for key, value in model.items() if key != "preset"}
+    return options.make(config, presets.get(preset, {}) | given, "model")
+
+
+def literal(path: Path, name: str) -> Any:
+    """The value of a module's constant, without importing what else the module imports."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and name in (ast.unparse(target) for target in node.targets):
+            return ast.literal_eval(node.value)
+    raise ValueError(f"{path}: no constant {name}")
+
+
+def check_variant(variant: dict[str, Any], where: str, finetune: dict[str, Any]) -> None:
+    """The method, its options and the fine-tuning of one variant."""
+    for step in METHODS:
+        if step in variant:
+            check_method(variant[step], step, f"{where}.{step}")
+    check_options(finetune | variant["finetune"], LIBRARY / SECTIONS["finetune"], f"{where}.finetune")
+    plain = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
+    plain.pop("finetune")
+    options.make(declared(LIBRARY / "compress.py", "Variant"), plain, where)
+
+
+def check_method(given: dict[str, Any], step: str, where: str) -> None:
+    """A method by its file's name, with that file's options (and, for a pruner, a schedule's)."""
+    choices = methods(METHODS[step])
+    if given["method"] not in choices:
+        raise ValueError(f"{where}.method = {given['method']!r} is not one of {', '.join(choices)}")
+    classes = [declared(method_file(step, given["method"]))]
+    if step == "prune":
+        classes.append(declared(LIBRARY / "schedules.py"))
+    check_keys(given, ["method", *(name for cls in classes for name in fields(cls))], where)
+    for cls in classes:
+        options.make(cls, {key: given[key] for key in fields(cls) if key in given}, where)
+
+
+def methods(kind: str) -> list[str]:
+    """The methods of a folder: its files' names."""
+    return sorted(path.stem for path in (LIBRARY / kind).glob("*.py") if path.stem != "__init__")
+
+
+def method_file(step: str, method: str) -> Path:
+    return LIBRARY / METHODS[step] / f"{method}.py"
+
+
+def method_files(variant: dict[str, Any]) -> list[str]:
+    """The files of the methods that a variant uses, relative to the repository, each once."""
+    used = [method_file(step, variant[step]["method"]) for step in METHODS if step in variant]
+    return [path.relative_to(LIBRARY.parent).as_posix() for path in dict.fromkeys(used)]
+
+
+def spelled(method: dict[str, Any]) -> str:
+    """{method: kmeans, bits: 4} → kmeans:bits=4"""
+    return options.spell(method["method"], {key: value for key, value in method.items() if key != "method"})
+
+
+def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
+    """A variant as the command line takes it; a variant that is not fine-tuned needs no such options."""
+    plan = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
+    tuning = finetune | plan.pop("finetune")
+    return options.flags(plan | tuning)
+
+
+def check_names(config: dict[str, Any]) -> None:
+    """Every name that one part of the configuration uses must be defined in another."""
+    check_name(config["dataset"], trainable(config), "dataset")
+    for row in config["rows"]:
+        check_name(row, config["variants"], "rows")
+    if BASELINE not in config["rows"]:
+        raise ValueError(f"rows: '{BASELINE}' is missing; every other row is compared with it")
+    for row in config["attention"]["rows"]:
+        check_name(row, config["rows"], "attention.rows")
+    if config["weights"]:
+        quantized = [row for row in config["rows"] if "quantize" in config["variants"][row]]
+        check_name(config["weights"], quantized, "weights")
+    for test in config["tests"]:
+        check_name(test, known_tests(config), "tests")
+
+
+def check_name(name: str, choices: Iterable[str], where: str) -> None:
+    if name not in choices:
+        raise ValueError(f"{where} = {name!r} is not defined; {choose(name, choices)}")
+
+
+def attention_flags(config: dict[str, Any]) -> str:
+    """The sentence that is looked at, and on how many the maps are measured."""
+    given = {key: config["attention"][key] for key in ("sentence", "translation", "sentences")}
+    return options.flags({key: shlex.quote(str(value)) for key, value in given.items() if value != ""})
+
+
+def note_flag(config: dict[str, Any]) -> str:
+    """What must be said wherever a score of this data set appears."""
+    found = dataset(config)
+    note = found["note"] or (SYNTHETIC if "grammar" in found else "")
+    return f"--note {shlex.quote(note)}" if note else ""
+
+
+def recorded(config: dict[str, Any]) -> str:
+    """What the run's results depend on, as JSON: not where its data is fetched, nor what it does not make."""
+    kept = {key: value for key, value in config.items() if key not in ("mirror", "download")}
+    kept["datasets"] = {config["dataset"]: dataset(config)}
+    kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False)
+
+
+# ── data sets ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def dataset(config: dict[str, Any]) -> dict[str, Any]:
+    """The definition of the run's data set."""
+    return config["datasets"][config["dataset"]]
+
+
+def run_folder(config: dict[str, Any]) -> str:
+    return f"results/{config['name']}"
+
+
+def trainable(config: dict[str, Any]) -> list[str]:
+    """The data sets that have training text; the others lend their test sets."""
+    return [name for name, found in config["datasets"].items() if "train" in found or "grammar" in found]
+
+
+def known_tests(config: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
+    """The test sets that a run can name: its data set's own, then those of data sets that are nothing else.
+
+    None stands for a test set that the workflow makes: by the grammar, or held out of the training text.
+    """
+    own = dataset(config)
+    made = "grammar" in own or own.get("split", {}).get("test")
+    lent = [found for name, found in config["datasets"].items() if name not in trainable(config)]
+    others = {name: pair for found in lent for name, pair in found.get("test", {}).items()}
+    return ({"test": None} if made else {}) | others | own.get("test", {})
+
+
+def parts(config: dict[str, Any]) -> dict[str, Any]:
+    """The pairs of files of the run: {"train": [pair], "dev": [pair], "test": {name: pair}}.
+
+    All test sets of the data set are among them, scored or not: what is held out of the training text
+    should not depend on what is looked at.
+    """
+    own = dataset(config)
+    if "grammar" in own:
+        own = generated(config)
+    known = known_tests(config)
+    lent = {name: known[name] for name in config["tests"] if known[name]}
+    return {"train": own["train"], "dev": own.get("dev", []), "test": own.get("test", {}) | lent}
+
+
+def generated(config: dict[str, Any]) -> dict[str, Any]:
+    """The files that the grammar's sentences are written to, as a data set."""
+
+    def pair(split: str) -> dict[str, Any]:
+        languages = zip(("source", "target"), dataset(config)["languages"], strict=True)
+        return {side: {"path": f"{run_folder(config)}/generated/{split}.{name}"} for side, name in languages}
+
+    return {"train": [pair("train")], "dev": [pair("dev")], "test": {"test": pair("test")}}
+
+
+def held_out_tests(config: dict[str, Any]) -> list[str]:
+    """The names of all test sets that the corpus has."""
+    split = dataset(config).get("split", {})
+    return [*parts(config)["test"], *(["test"] if split.get("test") else [])]
+
+
+def sources(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every file that the run reads, by its place in the configuration."""
+    found = parts(config)
+    pairs = {f"{split}.{i}": pair for split in ("train", "dev") for i, pair in enumerate(found[split])}
+    pairs |= {f"test.{name}": pair for name, pair in found["test"].items()}
+    return {f"{where}.{side}": file for where, pair in pairs.items() for side, file in pair.items()}
+
+
+def downloads(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The files to download, by HOST/PATH: where they go below the downloads, and lie in a mirror."""
+    return {place(file["url"]): file for file in sources(config).values() if "url" in file}
+
+
+def place(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return parts.netloc + urllib.parse.unquote(parts.path)
+
+
+def local(file: dict[str, Any], folder: str) -> str:
+    """Where a file lies once it is downloaded to `folder`."""
+    return f"{folder}/{place(file['url'])}" if "url" in file else file["path"]
+
+
+def source_files(config: dict[str, Any], folder: str) -> list[str]:
+    """Where the files that the corpus is made of lie, each once."""
+    return list(dict.fromkeys(local(file, folder) for file in sources(config).values()))
+
+
+def corpus_flags(config: dict[str, Any], folder: str) -> str:
+    """The run's files as corpus.py's flags; a side is PATH::MEMBER#COLUMN."""
+
+    def sides(pair: dict[str, Any]) -> list[str]:
+        return [shlex.quote(side(pair["source"], folder)), shlex.quote(side(pair["target"], folder))]
+
+    found = parts(config)
+    words = [["--train", *sides(pair)] for pair in found["train"]]
+    words += [["--dev", *sides(pair)] for pair in found["dev"]]
+    words += [["--test", name, *sides(pair)] for name, pair in found["test"].items()]
+    split = dataset(config).get("split", {})
+    words += [["--split", options.spell("", split).removeprefix(":")]] if split else []
+    return " ".join(" ".join(group) for group in words)
+
+
+def side(file: dict[str, Any], folder: str) -> str:
+    member = f"::{file['member']}" if "member" in file else ""
+    return local(file, folder) + member + (f"#{file['column']}" if "column" in file else "")
+
+
+def check_dataset(found: dict[str, Any], where: str) -> None:
+    """What a schema cannot say of a data set."""
+    if "train" in found and "grammar" in found:
+        raise ValueError(f"{where}: both train and grammar; choose one of them")
+    if "split" in found:
+        check_options(found["split"], LIBRARY / "corpus.py", f"{where}.split", "Split")
+    held = "grammar" in found or found.get("dev") or found.get("split", {}).get("dev")
+    if "train" in found and not held:
+        raise ValueError(f"{where}: no development set; give dev, or split.dev to hold it out of train")
+    pairs = [*found.get("train", []), *found.get("dev", []), *found.get("test", {}).values()]
+    for file in [file for pair in pairs for file in pair.values()]:
+        if ("url" in file) == ("path" in file):
+            raise ValueError(f"{where}: a file is given by url or by path, found {file}")
+
+
+def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:
+    """The run's local files, and those of a mirror folder that are not in `folder` yet, exist and are right.
+
+    Raises ValueError in one line that names the key, the file, and the checksum expected and found.
+    """
+    at = f"datasets.{config['dataset']}"
+    from_folder = mirror and not mirror.startswith(("http://", "https://"))
+    if from_folder and not Path(mirror).is_dir():
+        raise ValueError(
+            f"mirror = '{mirror}' does not exist; give a folder or a base URL laid out as HOST/PATH"
+        )
+    for where, file in sources(config).items():
+        if "path" in file and "grammar" not in dataset(config):
+            check_file(Path(file["path"]), file.get("sha256"), f"{at}.{where}.path")
+        elif "url" in file and from_folder and not Path(local(file, folder)).exists():
+            check_file(Path(mirror, place(file["url"])), file.get("sha256"), f"{at}.{where}.url in mirror")
+
+
+def check_file(path: Path, sha256: str | None, where: str) -> None:
+    if not path.is_file():
+        raise ValueError(f"{where}: no file '{path}'")
+    if sha256 and (found := files.sha256(path)) != sha256.lower():
+        raise ValueError(f"{where}: wrong SHA-256 of '{path}': expected {sha256}, found {found}")

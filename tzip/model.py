@@ -1,0 +1,319 @@
+"""The Transformer of Vaswani et al. (2017), post- or pre-norm, every matrix a Linear of its own.
+
+Shape suffixes: B sentences, S source pieces, T target pieces, D model width, F feed-forward width,
+H heads, K width of a head, V vocabulary. Piece ids: 0 padding, 1 unknown, 2 begin, 3 end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tzip.options import make, option
+
+PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes and form of a Transformer."""
+
+    vocabulary: int = option(32000, "pieces in the shared vocabulary", low=4)
+    d_model: int = option(512, "width of the model", low=2)
+    d_ff: int = option(2048, "width of the feed-forward layers", low=1)
+    heads: int = option(8, "attention heads", low=1)
+    encoder_layers: int = option(6, "layers of the encoder", low=1, high=128)
+    decoder_layers: int = option(6, "layers of the decoder", low=1, high=128)
+    dropout: float = option(
+        0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9
+    )
+    norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
+    tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
+    max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=65536)
+
+    def __post_init__(self) -> None:
+        if self.d_model % self.heads or self.d_model % 2:
+            raise ValueError(f"d_model = {self.d_model} is not even and a multiple of heads = {self.heads}")
+
+
+PRESETS = {
+    "tiny": {"encoder_layers": 4, "decoder_layers": 4, "d_model": 128, "d_ff": 256, "heads": 4},
+    "small": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "d_ff": 1024, "heads": 4},
+    "base": {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512, "d_ff": 2048, "heads": 8},
+}
+
+
+def configure(given: dict, name: str = "model") -> Config:
+    """A Config from `given`, whose `preset` (if any) fills the sizes that it does not name."""
+    given = dict(given)
+    preset = given.pop("preset", "base")
+    if preset not in PRESETS:
+        raise ValueError(f"{name}: preset = {preset!r} is not one of {', '.join(PRESETS)}")
+    return make(Config, PRESETS[preset] | given, name)
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks a trainer may cut from a `MaskPool`; without one, torch's own."""
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+        self.pool: MaskPool | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0.0:
+            return x
+        return F.dropout(x, self.p) if self.pool is None else x * self.pool.cut(x, self.p)
+
+
+class MaskPool:
+    """Dropout masks cut at random places from a pool of random bits, an eighth of it renewed each update.
+
+    On a CPU the random numbers of dropout cost more than the matrix products; cutting costs nothing.
+    Pool and places are functions of the seed, the update and the batch alone, so a resumed training and
+    one of several processes cut the same masks. A mask of more than `SIZE` values repeats the pool.
+    """
+
+    SIZE, SLICES = 1 << 23, 8
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self.bits = torch.empty(self.SIZE, dtype=torch.int16)  # uniform on [-32768, 32767]
+        self.filled: list[int | None] = [None] * self.SLICES  # the update of each slice
+        self.masks: dict[tuple[float, torch.dtype], Tensor] = {}
+        self.places = torch.Generator()
+
+    def begin(self, update: int, part: int = 0) -> None:
+        """Renew what is due at `update` and start the sequence of places of its batch number `part`."""
+        for i, bits in enumerate(self.bits.chunk(self.SLICES)):
+            due = update - (update - i) % self.SLICES  # the latest update at which slice i is renewed
+            if self.filled[i] != due:
+                generator = torch.Generator().manual_seed(mixed(self.seed, due, 1))
+                bits.view(torch.int64).random_(-(2**63), None, generator=generator)
+                self.filled[i] = due
+                for (p, _), mask in self.masks.items():
+                    mask.chunk(self.SLICES)[i].copy_(self._scaled(bits, p))
+        self.places.manual_seed(mixed(self.seed, update, 2, part))
+
+    def cut(self, x: Tensor, p: float) -> Tensor:
+        """A mask of x's shape and type: 0 with probability p, else 1/(1-p)."""
+        mask = self.masks.get((p, x.dtype))
+        if mask is None:
+            mask = self.masks[p, x.dtype] = self._scaled(self.bits, p).to(x.dtype)
+        size = x.numel()
+        if size >= self.SIZE:
+            return mask.repeat(-(-size // self.SIZE))[:size].view(x.shape)
+        start = int(torch.randint(self.SIZE - size, (), generator=self.places))
+        return mask[start : start + size].view(x.shape)
+
+    @staticmethod
+    def _scaled(bits: Tensor, p: float) -> Tensor:
+        return (bits >= round(p * 65536) - 32768).float().div_(1 - p)
+
+
+def mixed(*numbers: int) -> int:
+    """One seed from several numbers, by a fixed mixing (splitmix64), the same on every machine."""
+    state = 0
+    for number in numbers:
+        state = (state ^ (number & 0xFFFFFFFFFFFFFFFF)) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+        state ^= state >> 31
+    return state >> 1
+
+
+class Attention(nn.Module):
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.heads = config.heads
+        self.query = nn.Linear(config.d_model, config.d_model)
+        self.key = nn.Linear(config.d_model, config.d_model)
+        self.value = nn.Linear(config.d_model, config.d_model)
+        self.output = nn.Linear(config.d_model, config.d_model)
+        self.weights = nn.Identity()  # sees the probabilities [B, H, T, S]: the place to hook for maps
+        self.dropout = Dropout(config.dropout)
+
+    def split(self, x_BTD: Tensor) -> Tensor:
+        return x_BTD.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, T, K]
+
+    def remember(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, H, S, K] of what is attended to."""
+        return self.split(self.key(x_BSD)), self.split(self.value(x_BSD))
+
+    def forward(self, x_BTD: Tensor, memory: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
+        key_BHSK, value_BHSK = memory
+        query_BHTK = self.split(self.query(x_BTD)) * key_BHSK.shape[-1] ** -0.5
+        scores_BHTS = query_BHTK @ key_BHSK.transpose(-2, -1)
+        if bias is not None:
+            scores_BHTS = scores_BHTS + bias
+        weights_BHTS = self.weights(scores_BHTS.softmax(-1))
+        mixed_BHTK = self.dropout(weights_BHTS) @ value_BHSK
+        return self.output(mixed_BHTK.transpose(1, 2).flatten(2))
+
+
+class FeedForward(nn.Module):
+    """max(0, xW₁ + b₁)W₂ + b₂ (Vaswani et al. 2017, equation 2)."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.inner = nn.Linear(config.d_model, config.d_ff)
+        self.outer = nn.Linear(config.d_ff, config.d_model)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        return self.outer(self.dropout(self.inner(x_BTD).relu_()))
+
+
+class Layer(nn.Module):
+    """Residual blocks around self-attention, cross-attention (decoder only) and feed-forward."""
+
+    def __init__(self, config: Config, cross: bool):
+        super().__init__()
+        self.pre = config.norm == "pre"
+        self.self_attention = Attention(config)
+        self.self_attention_norm = nn.LayerNorm(config.d_model)
+        if cross:
+            self.cross_attention = Attention(config)
+            self.cross_attention_norm = nn.LayerNorm(config.d_model)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_norm = nn.LayerNorm(config.d_model)
+        self.dropout = Dropout(config.dropout)
+
+    def residual(self, x_BTD: Tensor, norm: nn.Module, block) -> Tensor:
+        if self.pre:
+            return x_BTD + self.dropout(block(norm(x_BTD)))
+        return norm(x_BTD + self.dropout(block(x_BTD)))
+
+    def forward(
+        self, x_BTD: Tensor, bias: Tensor | None, memory=None, memory_bias=None, past=None, beam: int = 1
+    ):
+        """The layer's output [B, T, D].
+
+        For search, `past` holds the keys and values of the positions before x's, and `beam` hypotheses
+        share a sentence: x has B·beam rows, `memory` B.
+        """
+
+        def attend(x: Tensor) -> Tensor:
+            now = self.self_attention.remember(x)
+            return self.self_attention(x, now if past is None else past.extend(self, now), bias)
+
+        def attend_source(x: Tensor) -> Tensor:
+            together = x.view(-1, beam * x.shape[1], x.shape[2])  # the beams of a sentence as its positions
+            return self.cross_attention(together, memory, memory_bias).view_as(x)
+
+        x_BTD = self.residual(x_BTD, self.self_attention_norm, attend)
+        if memory is not None:
+            x_BTD = self.residual(x_BTD, self.cross_attention_norm, attend_source)
+        return self.residual(x_BTD, self.feed_forward_norm, self.feed_forward)
+
+
+class Transformer(nn.Module):
+    """Encoder, decoder and output layer over one shared vocabulary."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        self.source_embedding = nn.Embedding(config.vocabulary, config.d_model)
+        self.target_embedding = nn.Embedding(config.vocabulary, config.d_model)
+        self.encoder = nn.ModuleList(Layer(config, cross=False) for _ in range(config.encoder_layers))
+        self.decoder = nn.ModuleList(Layer(config, cross=True) for _ in range(config.decoder_layers))
+        pre = config.norm == "pre"
+        self.encoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
+        self.decoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
+        self.generator = nn.Linear(config.d_model, config.vocabulary)
+        self.dropout = Dropout(config.dropout)
+        self.register_buffer("positions", sinusoids(config.max_length + 1, config.d_model), persistent=False)
+        self._initialize()
+        if config.tie != "none":
+            self.generator.weight = self.target_embedding.weight
+        if config.tie == "all":
+            self.source_embedding.weight = self.target_embedding.weight
+
+    def _initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=self.config.d_model**-0.5)
+
+    def embed(self, embedding: nn.Embedding, ids_BT: Tensor, start: int = 0) -> Tensor:
+        end = start + ids_BT.shape[1]
+        if end > len(self.positions):
+            raise ValueError(f"a sentence of {end} pieces; max_length is {self.config.max_length}")
+        x_BTD = embedding(ids_BT) * math.sqrt(self.config.d_model) + self.positions[start:end]
+        return self.dropout(x_BTD.to(working_type(x_BTD)))
+
+    def encode(self, source_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder states [B, S, D] and the bias [B, 1, 1, S] that hides padding from attention."""
+        x_BSD = self.embed(self.source_embedding, source_BS)
+        bias = hidden(source_BS == PAD, x_BSD.dtype)[:, None, None, :]
+        for layer in self.encoder:
+            x_BSD = layer(x_BSD, bias)
+        return self.encoder_norm(x_BSD), bias
+
+    def decode(self, target_BT: Tensor, source_BSD: Tensor, source_bias: Tensor) -> Tensor:
+        """Decoder states [B, T, D], each position seeing itself and those before it."""
+        x_BTD = self.embed(self.target_embedding, target_BT)
+        length = target_BT.shape[1]
+        future = torch.ones(length, length, dtype=torch.bool, device=x_BTD.device).triu(1)
+        bias = hidden(future, x_BTD.dtype)
+        for layer in self.decoder:
+            memory = layer.cross_attention.remember(source_BSD)
+            x_BTD = layer(x_BTD, bias, memory, source_bias)
+        return self.decoder_norm(x_BTD)
+
+    def forward(self, source_BS: Tensor, target_BT: Tensor) -> Tensor:
+        """Logits [B, T, V] of the piece after each target position."""
+        return self.generator(self.decode(target_BT, *self.encode(source_BS)))
+
+
+class Past:
+    """The keys and values of the positions decoded so far, by layer (for search)."""
+
+    def __init__(self) -> None:
+        self.memory: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def extend(self, layer: nn.Module, now: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        before = self.memory.get(layer)
+        both = (
+            now if before is None else tuple(torch.cat(pair, dim=2) for pair in zip(before, now, strict=True))
+        )
+        self.memory[layer] = both
+        return both
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows of the batch, in this order."""
+        for layer, pair in self.memory.items():
+            self.memory[layer] = tuple(x.index_select(0, rows) for x in pair)
+
+
+def padded(rows: list[list[int]]) -> Tensor:
+    """Lists of piece ids as one int64 tensor [B, longest], PAD at the end of shorter rows."""
+    longest = max(map(len, rows))
+    return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows], dtype=torch.int64)
+
+
+def sinusoids(length: int, width: int) -> Tensor:
+    """Position encodings [length, width] (Vaswani et al. 2017, section 3.5)."""
+    position = torch.arange(length, dtype=torch.float64)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10000.0) / width))
+    table = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
+    return table.flatten(1).float()
+
+
+def hidden(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """An additive attention bias: 0 where seen, the most negative number where `mask` hides."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(mask, torch.finfo(dtype).min)
+
+
+def working_type(x: Tensor) -> torch.dtype:
+    """The type that autocast works in on x's device, or x's own outside autocast."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype

@@ -1,0 +1,226 @@
+"""Text as numbers: a SentencePiece vocabulary for both languages, corpora encoded once into mapped files."""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+
+from tzip import files
+from tzip.corpus import Side, normalize, pairs
+from tzip.options import option
+
+PAD, UNKNOWN, BEGIN, END = range(4)
+CHUNK = 4096  # pairs encoded at once
+
+
+@dataclass(frozen=True)
+class Options:
+    """The vocabulary that both languages share."""
+
+    size: int = option(6000, "pieces, the 4 special and 256 byte pieces included", low=264, high=65536)
+    coverage: float = option(1.0, "share of characters with a piece of their own; bytes spell the rest",
+                             low=0.9, high=1.0)  # fmt: skip
+    sentences: int = option(2000000, "lines to learn from, evenly spaced where there are more", low=1)
+
+
+def train(paths: Iterable[str | Path], output: str | Path, options: Options = Options()) -> Pieces:
+    """Learn a unigram vocabulary (Kudo 2018) from the lines of all `paths` and write it to `output`.
+
+    Text is taken as it is (NFC, no NFKC folding: output keeps the typography of its references), every
+    character can be spelled in bytes, so nothing is ever unknown. One thread: the same text gives the same
+    bytes. Raises ValueError if the text is too small for `options.size`.
+    """
+    paths = list(paths)
+    total = sum(1 for _ in _lines(paths))
+    if not total:
+        raise ValueError(f"no text to learn pieces from in {', '.join(map(str, paths))}")
+    stride = -(-total // options.sentences)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=islice(_lines(paths), 0, None, stride), model_writer=model,
+            model_type="unigram", vocab_size=options.size, character_coverage=options.coverage,
+            byte_fallback=True, normalization_rule_name="identity", max_sentence_length=1 << 16,
+            pad_id=PAD, unk_id=UNKNOWN, bos_id=BEGIN, eos_id=END, num_threads=1, minloglevel=2,
+        )  # fmt: skip
+    except (RuntimeError, OSError) as error:
+        raise ValueError(_why(str(error), options)) from None
+    pieces = Pieces(model.getvalue())
+    with files.replacing(output) as temporary:
+        temporary.write_bytes(pieces.model)
+    return pieces
+
+
+def _lines(paths: Iterable[str | Path]) -> Iterator[str]:
+    for path in paths:
+        yield from filter(None, map(normalize, Side(str(path)).lines()))
+
+
+def _why(message: str, options: Options) -> str:
+    if match := re.search(r"value <= (\d+)", message):
+        return f"pieces: size = {options.size} is more than this text can fill; at most {match[1]}"
+    if match := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        least = f"at least {match[1]}, or a lower coverage (coverage = {options.coverage})"
+        return f"pieces: size = {options.size} has no room for the characters of this text: {least}"
+    return f"pieces: SentencePiece failed: {message}"
+
+
+class Pieces:
+    """A vocabulary: text to piece ids and back; ids 0 to 3 are PAD, UNKNOWN, BEGIN and END.
+
+    model  path or bytes of a SentencePiece model; ValueError if it is damaged or of another layout
+    """
+
+    def __init__(self, model: str | Path | bytes):
+        name = "SentencePiece model" if isinstance(model, bytes) else str(model)
+        self.model = model if isinstance(model, bytes) else Path(model).read_bytes()
+        if not self.model:  # which SentencePiece would take for no model at all
+            raise ValueError(f"{name}: empty")
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
+            for piece in range(len(self._processor)):
+                self._processor.id_to_piece(piece)  # ValueError: not UTF-8
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ValueError(f"{name}: not a usable SentencePiece model: {error}") from None
+        processor = self._processor
+        found = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        if found != (PAD, UNKNOWN, BEGIN, END):
+            raise ValueError(f"{name}: pad, unk, bos, eos are {found}, expected {(PAD, UNKNOWN, BEGIN, END)}")
+
+    def __len__(self) -> int:
+        return len(self._processor)
+
+    def encode(self, lines: list[str]) -> list[list[int]]:
+        """Piece ids of each line, without BEGIN and END. `decode` gives the line's NFC form back, runs of
+        spaces as one; U+2581, by which SentencePiece marks a space, becomes one."""
+        return self._processor.encode([unicodedata.normalize("NFC", line) for line in lines])
+
+    def decode(self, rows: list[list[int]]) -> list[str]:
+        """Text of each row of ids, one line each whatever bytes it spells; special ids leave no trace."""
+        rows = [list(map(int, row)) for row in rows]
+        for row in rows:
+            if row and (min(row) < 0 or max(row) >= len(self)):
+                raise ValueError(f"piece ids {min(row)} to {max(row)}, but there are {len(self)} pieces")
+        return [" ".join(text.splitlines()) for text in self._processor.decode(rows)]
+
+    def spell(self, ids: Iterable[int]) -> list[str]:
+        """Each id's piece as it is written in the vocabulary: '▁' begins a word."""
+        return [self._processor.id_to_piece(int(piece)) for piece in ids]
+
+
+# ── encoded corpora ───────────────────────────────────────────────────────────────────────────────
+
+
+def encode_pairs(
+    pieces: Pieces, source: str | Path, target: str | Path, prefix: str | Path, max_length: int
+) -> dict[str, int]:
+    """Encode two parallel files into PREFIX.tokens.npy and PREFIX.offsets.npy, for `Encoded` to map.
+
+    max_length  pieces that a side may have, END included; pairs with a longer side are dropped
+    Returns {"pairs": written, "dropped": too long, "tokens": written on both sides}.
+    """
+    kind = np.uint16 if len(pieces) <= 1 << 16 else np.int32
+    done = {"pairs": 0, "dropped": 0, "tokens": 0}
+    with (
+        files.replacing(f"{prefix}.tokens.npy") as tokens_path,
+        files.replacing(f"{prefix}.offsets.npy") as offsets_path,
+        _Growing(tokens_path, kind) as tokens,
+        _Growing(offsets_path, np.int64) as offsets,
+    ):
+        lines = pairs((Side(str(source)), Side(str(target))))
+        offsets.append([0])
+        while chunk := list(islice(lines, CHUNK)):
+            sides = [pieces.encode(list(side)) for side in zip(*chunk, strict=True)]
+            kept = [
+                side for pair in zip(*sides, strict=True) if max(map(len, pair)) < max_length for side in pair
+            ]
+            tokens.append([piece for side in kept for piece in side])
+            offsets.append(done["tokens"] + np.cumsum([len(side) for side in kept], dtype=np.int64))
+            done["pairs"] += len(kept) // 2
+            done["dropped"] += len(chunk) - len(kept) // 2
+            done["tokens"] = tokens.count
+        if not done["pairs"]:
+            raise ValueError(
+                f"{source}: none of {done['dropped']} pairs has at most {max_length} pieces a side"
+            )
+    return done
+
+
+class _Growing:
+    """A 1-D .npy file written piece by piece; numpy leaves room in the header for the final length."""
+
+    def __init__(self, path: Path, kind: type):
+        self.path, self.kind, self.count = path, np.dtype(kind), 0
+
+    def __enter__(self) -> _Growing:
+        self.file = open(self.path, "wb")
+        self.start = self._header()
+        return self
+
+    def append(self, values: Iterable[int]) -> None:
+        values = np.asarray(values, self.kind)
+        self.file.write(values.tobytes())
+        self.count += len(values)
+
+    def __exit__(self, *error) -> None:
+        self.file.seek(0)
+        assert self._header() == self.start
+        self.file.close()
+
+    def _header(self) -> int:
+        told = {
+            "descr": np.lib.format.dtype_to_descr(self.kind),
+            "fortran_order": False,
+            "shape": (self.count,),
+        }
+        np.lib.format.write_array_header_1_0(self.file, told)
+        return self.file.tell()
+
+
+class Encoded:
+    """Parallel text as piece ids, mapped from disk.
+
+    tokens   uint16 or int32 [pieces]: source then target of pair 0, source then target of pair 1, ...
+    offsets  int64 [2 × pairs + 1]: where each side begins, and the end
+    """
+
+    def __init__(self, prefix: str | Path):
+        try:
+            tokens, offsets = (
+                np.load(f"{prefix}.{name}.npy", mmap_mode="r", allow_pickle=False)
+                for name in ("tokens", "offsets")
+            )
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{prefix}: not an encoded corpus: {error}") from None
+        self.tokens, self.offsets = (
+            np.asarray(tokens),
+            np.asarray(offsets),
+        )  # mapped all the same, sliced faster
+        fits = (
+            tokens.ndim == offsets.ndim == 1
+            and offsets.dtype == np.int64
+            and len(offsets) % 2 == 1
+            and offsets[0] == 0
+        )
+        if not fits or offsets[-1] != len(self.tokens) or (np.diff(offsets) < 0).any():
+            raise ValueError(f"{prefix}: tokens and offsets do not belong together; encode the text again")
+
+    def __len__(self) -> int:
+        return len(self.offsets) // 2
+
+    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Source and target ids of one pair, without BEGIN and END."""
+        begin, middle, end = self.offsets[2 * index : 2 * index + 3]
+        return self.tokens[begin:middle], self.tokens[middle:end]
+
+    def lengths(self) -> np.ndarray:
+        """int64 [pairs, 2]: pieces of source and target of each pair, without BEGIN and END."""
+        return np.diff(self.offsets).reshape(-1, 2)

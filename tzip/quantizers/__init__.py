@@ -1,0 +1,31 @@
+"""Quantizers, one file a method: a weight becomes symbols and a codebook.
+
+A module `tzip/quantizers/NAME.py` holds
+
+    Options     frozen dataclass of what a user may choose; `bits` is the bits a weight as the paper counts
+    Quantizer   a parametrization (torch.nn.utils.parametrize):
+        Quantizer(weight, options, *, keep=None, seed=0)
+                        fits itself to a weight of any shape; `keep`, bool of the same shape, is True where
+                        a pruner kept the weight: elsewhere the effective weight is exactly 0
+        trains_latent   bool: whether fine-tuning moves the weight itself, or only parameters of its own
+        forward(weight) the effective weight, float32, differentiable in the way that the method trains
+        code(weight)    its Code: `code(weight).decode()` equals `forward(weight)` bit for bit
+
+All state is in parameters and buffers whose shapes depend on the weight's shape and the options alone, so
+that the state dict of one training loads into a model prepared afresh.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from tzip import methods
+
+
+def names() -> list[str]:
+    return methods.names("quantizers")
+
+
+def load(name: str) -> ModuleType:
+    """The module of a quantizer; ValueError with the choices if there is none of that name."""
+    return methods.load("quantizers", name)

@@ -1,0 +1,68 @@
+"""Binarization with two levels a tensor: the "modified" binarization of transformers.zip (BS-Fixed, BS-Flexible).
+
+After Word2Bits (Lam 2018, arXiv 1803.05651) and BinaryNet (Courbariaux & Bengio 2016, arXiv 1602.02830).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tzip import clustering
+from tzip.code import Code
+from tzip.options import option
+
+
+@dataclass(frozen=True)
+class Options:
+    """Binarization to a lower and an upper level."""
+
+    levels: str = option("flexible", "whether fine-tuning moves the levels", choices=("fixed", "flexible"))
+    gradient: str = option(
+        "latent",
+        "what fine-tuning reaches: the full-precision weights behind the levels (straight-through, as the "
+        "report says), or the levels alone (as its code does)",
+        choices=("latent", "levels"),
+    )
+
+    @property
+    def bits(self) -> int:
+        return 1
+
+
+class Quantizer(nn.Module):
+    """Each weight replaced by the lower or the upper level, by the midpoint between them.
+
+    The levels start at the two centroids of k-means.
+    """
+
+    def __init__(self, weight: Tensor, options: Options, *, keep: Tensor | None = None, seed: int = 0):
+        super().__init__()
+        self.trains_latent = options.gradient == "latent"
+        values = weight.detach().float().cpu().numpy()
+        centroids = clustering.exact(values if keep is None else values[keep.cpu().numpy()], 2)
+        levels = torch.from_numpy(np.resize(centroids, 2)).to(weight.device)  # a constant weight has one
+        if options.levels == "flexible":
+            self.levels = nn.Parameter(levels)
+        else:
+            self.register_buffer("levels", levels)
+        self.register_buffer("keep", None if keep is None else keep.clone())
+
+    def upper(self, weight: Tensor) -> Tensor:
+        """1 where a weight takes the upper level, else 0; uint8."""
+        return (weight.detach() > self.levels.detach().mean()).to(torch.uint8)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        latent = weight if self.trains_latent else None
+        effective = clustering.Lookup.apply(self.levels, self.upper(weight), latent)
+        return clustering.zeroed(effective, self.keep)
+
+    def code(self, weight: Tensor) -> Code:
+        mask = None if self.keep is None else self.keep.flatten().cpu().numpy()
+        indices = self.upper(weight).flatten().cpu().numpy()
+        used = indices if mask is None else indices[mask]
+        symbols, codebook = clustering.compact(used, self.levels.detach().cpu().numpy())
+        return Code(tuple(weight.shape), symbols, codebook, mask)

@@ -1,0 +1,57 @@
+"""Half precision: the halving that costs nothing, against which every other method must justify itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tzip.clustering import zeroed
+from tzip.code import Code
+
+LARGEST = torch.finfo(torch.float16).max
+
+
+@dataclass(frozen=True)
+class Options:
+    """Half precision; it has nothing to choose."""
+
+    @property
+    def bits(self) -> int:
+        return 16
+
+
+class Halved(torch.autograd.Function):
+    """A weight rounded to float16 and back; the gradient passes unchanged (straight-through)."""
+
+    @staticmethod
+    def forward(ctx, weight: Tensor) -> Tensor:
+        return half(weight).float()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class Quantizer(nn.Module):
+    """A weight in half precision, trained through the rounding."""
+
+    trains_latent = True
+
+    def __init__(self, weight: Tensor, options: Options, *, keep: Tensor | None = None, seed: int = 0):
+        super().__init__()
+        self.register_buffer("keep", None if keep is None else keep.clone())
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return zeroed(Halved.apply(weight), self.keep)
+
+    def code(self, weight: Tensor) -> Code:
+        mask = None if self.keep is None else self.keep.flatten().cpu().numpy()
+        values = half(weight.detach()).flatten().cpu().numpy()
+        return Code(tuple(weight.shape), values if mask is None else values[mask], mask=mask)
+
+
+def half(weight: Tensor) -> Tensor:
+    """The nearest float16; what is too large for it becomes the largest one."""
+    return weight.clamp(-LARGEST, LARGEST).half()

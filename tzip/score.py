@@ -1,0 +1,215 @@
+"""BLEU and chrF of detokenized translations, and what it takes to judge a difference between them.
+
+sacrebleu tokenizes and counts; its counts by sentence (the sufficient statistics) are kept, so that a
+thousand resamples of a test set are one matrix product instead of a thousand corpus scores.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sacrebleu.metrics import BLEU, CHRF
+
+from tzip.files import replacing
+from tzip.options import option
+
+DECIMALS = 6  # of what is written: beyond that, processors disagree about logarithms
+CHUNK = 1 << 22  # resampled sentences held at once: 32 MB
+
+
+@dataclass(frozen=True)
+class Options:
+    """Scoring: how translations are compared with references and with each other."""
+
+    samples: int = option(1000, "bootstrap resamples behind every interval", low=40)
+    trials: int = option(10000, "trials of the approximate randomization test behind every p-value", low=40)
+    seed: int = option(12345, "seed of resamples and trials (sacrebleu's own default)", low=0)
+    tokenize: str = option("13a", "BLEU's tokenizer", choices=("13a", "intl", "zh", "char", "none"))
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a UTF-8 text file; only a line feed ends a line. Empty lines are lines."""
+    data = Path(path).read_bytes()
+    if not data:
+        raise ValueError(f"{path}: no lines")
+    lines = data.removesuffix(b"\n").split(b"\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: line {number} is not UTF-8") from None
+    return [line.decode("utf-8").removesuffix("\r") for line in lines]
+
+
+def read_pair(hypotheses: str | Path, references: str | Path) -> tuple[list[str], list[str]]:
+    """Two files of equally many lines; ValueError names both and their counts otherwise."""
+    ours, theirs = read_lines(hypotheses), read_lines(references)
+    if len(ours) != len(theirs):
+        raise ValueError(f"{hypotheses}: {len(ours)} lines, but {references} has {len(theirs)}")
+    return ours, theirs
+
+
+def metrics(options: Options) -> dict[str, BLEU | CHRF]:
+    """sacrebleu's metrics by the name that they have in a score file."""
+    made = {
+        "bleu": BLEU(tokenize=options.tokenize),
+        "chrf": CHRF(),
+        "bleu_lowercase": BLEU(tokenize=options.tokenize, lowercase=True),
+    }
+    for metric in made.values():
+        metric.n_bootstrap, metric.seed = options.samples, options.seed  # for the signature
+    return made
+
+
+def statistics(metric: BLEU | CHRF, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+    """sacrebleu's counts by sentence, int64 [N, S]: S = 10 for BLEU, 18 for chrF."""
+    if len(hypotheses) != len(references) or not hypotheses:
+        raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")
+    return np.array(metric._extract_corpus_statistics(hypotheses, [references]), np.int64)
+
+
+def bleu(counts: np.ndarray) -> np.ndarray:
+    """BLEU-4 (Papineni et al. 2002) of corpus counts [..., 10] → [...], 0 to 100.
+
+    Counts are hypothesis length, reference length, matches of 1 to 4 words, n-grams of 1 to 4 words.
+    An order without a match counts as 1/2, 1/4, ... of one (NIST; sacrebleu's smooth:exp).
+    """
+    counts = np.asarray(counts, np.float64)
+    length, reference, matches, total = counts[..., 0], counts[..., 1], counts[..., 2:6], counts[..., 6:10]
+    smoothed = np.where(matches > 0, matches, 0.5 ** np.cumsum(matches == 0, axis=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        brevity = np.exp(np.minimum(0, 1 - reference / length))
+        score = 100 * brevity * np.exp(np.log(smoothed / total).mean(axis=-1))
+    return np.where(matches.any(axis=-1) & (total > 0).all(axis=-1), score, 0.0)
+
+
+def chrf(counts: np.ndarray) -> np.ndarray:
+    """chrF2 (Popović 2015) of corpus counts [..., 18] → [...], 0 to 100.
+
+    Counts are hypothesis, reference and matching n-grams of 1 to 6 characters, order by order.
+    """
+    counts = np.asarray(counts, np.float64)
+    ours, theirs, matches = (counts[..., first::3] for first in range(3))
+    present = (ours > 0) & (theirs > 0)
+    orders = np.maximum(present.sum(axis=-1), 1)
+    precision, recall = (
+        np.divide(matches, n, out=np.zeros_like(n), where=present).sum(axis=-1) / orders
+        for n in (ours, theirs)
+    )
+    weighted = 4 * precision + recall
+    return 100 * np.divide(5 * precision * recall, weighted, out=np.zeros_like(weighted), where=weighted > 0)
+
+
+FORMULAS = {"bleu": bleu, "chrf": chrf, "bleu_lowercase": bleu}
+
+
+def resample(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Corpus counts of `samples` test sets drawn with replacement: int counts [N, S] → float64 [samples, S].
+
+    One seed draws the same sentences whatever the system, so that systems can be paired; sacrebleu
+    draws the same ones. Sums of integers in float64 are exact, so no thread changes them.
+    """
+    sentences, rng = len(counts), np.random.default_rng(seed)
+    values, parts = counts.astype(np.float64), []
+    for rows in _chunks(samples, sentences):
+        drawn = rng.integers(0, sentences, size=(rows, sentences)) + np.arange(rows)[:, None] * sentences
+        times = np.bincount(drawn.ravel(), minlength=rows * sentences).reshape(rows, sentences)
+        parts.append(times.astype(np.float64) @ values)
+    return np.concatenate(parts)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % percentile interval of resampled values, by sacrebleu's order statistics; NaN if one is."""
+    if np.isnan(values).any():
+        return float("nan"), float("nan")
+    ordered, cut = np.sort(values), len(values) // 40
+    return float(ordered[cut]), float(ordered[len(values) - cut - 1])
+
+
+def p_value(ours: np.ndarray, theirs: np.ndarray, trials: int, seed: int) -> float:
+    """Two-sided p-value of a BLEU difference by approximate randomization (Riezler & Maxwell 2005).
+
+    Each trial exchanges the two systems' translations [N, 10] of a random half of the sentences. Equals
+    `sacrebleu --paired-ar`, except that ties count as chance: equal systems get 1 here, 0.0001 there.
+    """
+    exchanged = np.random.default_rng(seed).integers(2, size=(trials, len(ours)), dtype=bool)
+    both, change = (ours + theirs).sum(axis=0), (theirs - ours).astype(np.float64)
+    observed, extreme, start = abs(bleu(ours.sum(axis=0)) - bleu(theirs.sum(axis=0))), 0, 0
+    for rows in _chunks(trials, len(ours)):
+        first = ours.sum(axis=0) + exchanged[start : start + rows].astype(np.float64) @ change
+        extreme += int((np.abs(bleu(first) - bleu(both - first)) >= observed - 1e-9).sum())
+        start += rows
+    return (extreme + 1) / (trials + 1)
+
+
+def _chunks(rows: int, width: int) -> Iterator[int]:
+    step = max(1, CHUNK // width)
+    yield from (min(step, rows - start) for start in range(0, rows, step))
+
+
+def compare(ours: np.ndarray, theirs: np.ndarray, options: Options) -> dict[str, float]:
+    """Our BLEU minus theirs on the same sentences, from counts [N, 10]: difference, interval, p-value."""
+    if ours.shape != theirs.shape:
+        raise ValueError(f"{len(ours)} sentences against {len(theirs)}: only equal test sets can be paired")
+    draws = [bleu(resample(counts, options.samples, options.seed)) for counts in (ours, theirs)]
+    low, high = interval(draws[0] - draws[1])
+    difference = float(bleu(ours.sum(axis=0)) - bleu(theirs.sum(axis=0)))
+    found = p_value(ours, theirs, options.trials, options.seed)
+    return {"difference": difference, "low": low, "high": high, "p_value": found}
+
+
+def evaluate(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    options: Options,
+    baseline: Sequence[str] | None = None,
+    name: str = "baseline",
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The score file of these translations, and their counts by sentence for `write_statistics`.
+
+    `baseline`: the translations to pair ours with (`paired` is null without); `name`: what they are of.
+    """
+    report: dict[str, Any] = {"sentences": len(hypotheses), "seed": options.seed, "samples": options.samples}
+    report |= {"signatures": {}, "paired": None}
+    counts = {}
+    for key, metric in metrics(options).items():
+        counts[key] = statistics(metric, hypotheses, references)
+        report[key] = float(metric._aggregate_and_compute(counts[key].tolist()).score)
+        low, high = interval(FORMULAS[key](resample(counts[key], options.samples, options.seed)))
+        report |= {f"{key}_low": low, f"{key}_high": high}
+        report["signatures"][key] = str(metric.get_signature())
+    if baseline is not None:
+        theirs = statistics(metrics(options)["bleu"], baseline, references)
+        report["paired"] = {"baseline": name, "trials": options.trials} | compare(
+            counts["bleu"], theirs, options
+        )
+    return _rounded(report), counts
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(value, DECIMALS) if isinstance(value, float) else value
+
+
+def write_statistics(path: str | Path, counts: dict[str, np.ndarray]) -> None:
+    """Counts by sentence as an .npz, so that any two variants can be paired later."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **{key: value.astype(np.int32) for key, value in counts.items()})
+
+
+def read_statistics(path: str | Path) -> dict[str, np.ndarray]:
+    """The inverse of `write_statistics`; ValueError names a file that is not one."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {key: archive[key].astype(np.int64) for key in archive.files}
+    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, AttributeError, TypeError):
+        raise ValueError(f"{path}: not a file of counts by sentence") from None
+    if "bleu" not in found or found["bleu"].ndim != 2 or found["bleu"].shape[1] != 10:
+        raise ValueError(f"{path}: no counts for BLEU, [sentences, 10] expected")
+    return found

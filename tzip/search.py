@@ -1,0 +1,149 @@
+"""Batched beam search with a key/value cache: source pieces in, n best translations out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tzip.model import BEGIN, END, PAD, Past, Transformer, padded
+from tzip.options import option
+
+
+@dataclass(frozen=True)
+class Options:
+    """Beam search."""
+
+    beam: int = option(5, "hypotheses kept at each step; 1 = greedy", low=1, high=256)
+    alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0)
+    nbest: int = option(1, "translations to return a sentence, at most beam", low=1)
+    max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0)
+    batch_tokens: int = option(4000, "source tokens x beam of a batch", low=1)
+
+    def __post_init__(self) -> None:
+        if self.nbest > self.beam:
+            raise ValueError(f"nbest = {self.nbest} is more than beam = {self.beam}")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """pieces without END; score = log-probability, in nats, divided by the length penalty."""
+
+    pieces: tuple[int, ...]
+    score: float
+
+
+def penalty(length: int, alpha: float) -> float:
+    """The length penalty of Wu et al. (2016), equation 14; `length` counts END."""
+    return ((5 + length) / 6) ** alpha
+
+
+def search(model: Transformer, sources: list[list[int]], options: Options) -> list[list[Hypothesis]]:
+    """The `nbest` translations of each source (piece ids without END), best first.
+
+    Sentences are sorted by length into batches; an empty source has the empty translation. A source
+    longer than the model's max_length is cut to it.
+    """
+    longest = model.config.max_length - 1
+    order = sorted((i for i, source in enumerate(sources) if source), key=lambda i: (-len(sources[i]), i))
+    found: list[list[Hypothesis]] = [[Hypothesis((), 0.0)] for _ in sources]
+    while order:
+        width = min(len(sources[order[0]]), longest) + 1
+        rows = max(1, options.batch_tokens // (width * options.beam))
+        now, order = order[:rows], order[rows:]
+        batch = padded([[*sources[i][:longest], END] for i in now])
+        for i, best in zip(now, search_batch(model, batch, options), strict=True):
+            found[i] = best
+    return found
+
+
+@torch.inference_mode()
+def search_batch(model: Transformer, source_BS: Tensor, options: Options) -> list[list[Hypothesis]]:
+    """Beam search over one padded batch whose sentences end in END; see `search`.
+
+    At each step the best 2·beam continuations of a sentence are looked at: those among the first `beam`
+    that end are finished, the best `beam` that do not end live on. A sentence is done when `beam`
+    hypotheses are finished or its longest length is reached.
+    """
+    device = next(model.parameters()).device
+    beam, source_BS = options.beam, source_BS.to(device)
+    decoder = _Decoder(model, source_BS, beam)
+    lengths = (source_BS != PAD).sum(1).tolist()
+    limits = [min(int(options.max_ratio * n) + 10, model.config.max_length - 1) for n in lengths]
+    finished: list[list[Hypothesis]] = [[] for _ in lengths]
+    alive = list(range(len(lengths)))  # the batch's row → the sentence
+    pieces = torch.full((len(alive), beam, 1), BEGIN, dtype=torch.int64, device=device)
+    scores = torch.full((len(alive), beam), -torch.inf, device=device, dtype=decoder.dtype)
+    scores[:, 0] = 0.0  # all beams start alike: only the first counts
+    for length in range(1, max(limits) + 1):
+        total = scores[:, :, None] + decoder.step(pieces[:, :, -1])  # [B, beam, V]
+        best, flat = total.flatten(1).topk(2 * beam)
+        parent, piece = flat // total.shape[2], flat % total.shape[2]
+        ends = piece == END
+        _collect(finished, alive, ends[:, :beam], best, parent, pieces, penalty(length, options.alpha))
+        rank = torch.arange(2 * beam, device=device) + ends * 2 * beam
+        lives = rank.argsort(dim=1)[:, :beam]
+        scores, parent, piece = (x.gather(1, lives) for x in (best, parent, piece))
+        pieces = torch.cat([pieces.gather(1, parent[:, :, None].expand_as(pieces)), piece[:, :, None]], dim=2)
+        stay = []
+        for row, sentence in enumerate(alive):
+            if length == limits[sentence]:
+                _cut(finished[sentence], pieces[row], scores[row], penalty(length, options.alpha))
+            elif len(finished[sentence]) < beam:
+                stay.append(row)
+        if not stay:
+            break
+        rows = torch.tensor(stay, device=device)
+        decoder.select(rows, parent)
+        pieces, scores, alive = pieces[rows], scores[rows], [alive[row] for row in stay]
+    return [sorted(one, key=lambda h: (-h.score, h.pieces))[: options.nbest] for one in finished]
+
+
+def _collect(finished, alive, ends, best, parent, pieces, divisor: float) -> None:
+    """Move the hypotheses that end now to their sentence's finished ones."""
+    for row, rank in ends.nonzero().tolist():
+        score = float(best[row, rank])
+        if score > -torch.inf:
+            done = pieces[row, parent[row, rank], 1:].tolist()
+            finished[alive[row]].append(Hypothesis(tuple(done), score / divisor))
+
+
+def _cut(finished: list[Hypothesis], pieces: Tensor, scores: Tensor, divisor: float) -> None:
+    """At the longest length, what still lives counts as it stands, if nothing has finished."""
+    if not finished:
+        for one, score in zip(pieces.tolist(), scores.tolist(), strict=True):
+            if score > -torch.inf:
+                finished.append(Hypothesis(tuple(one[1:]), score / divisor))
+
+
+class _Decoder:
+    """The decoder one position at a time, with the keys and values of what came before.
+
+    Self-attention has a row for each hypothesis; cross-attention has a row for each sentence, its beams
+    side by side as query positions, so that the source's keys and values are never copied.
+    """
+
+    def __init__(self, model: Transformer, source_BS: Tensor, beam: int):
+        self.model, self.beam, self.past, self.position = model, beam, Past(), 0
+        state_BSD, self.bias = model.encode(source_BS)
+        self.memory = [layer.cross_attention.remember(state_BSD) for layer in model.decoder]
+        self.dtype = state_BSD.dtype
+
+    def step(self, pieces_BK: Tensor) -> Tensor:
+        """Log-probabilities [B, beam, V] of the piece that follows `pieces` [B, beam]."""
+        model = self.model
+        x = model.embed(model.target_embedding, pieces_BK.reshape(-1, 1), self.position)
+        for layer, memory in zip(model.decoder, self.memory, strict=True):
+            x = layer(x, None, memory, self.bias, self.past, self.beam)
+        self.position += 1
+        logits = model.generator(model.decoder_norm(x).view(*pieces_BK.shape, -1))
+        logits[..., PAD] = logits[..., BEGIN] = -torch.inf
+        return logits.log_softmax(-1)
+
+    def select(self, rows: Tensor, parent: Tensor) -> None:
+        """Keep sentences `rows`; hypothesis k of a sentence continues hypothesis parent[row, k]."""
+        self.past.select((rows[:, None] * self.beam + parent[rows]).flatten())
+        if len(rows) < len(self.bias):
+            self.bias = self.bias[rows]
+            self.memory = [(key[rows], value[rows]) for key, value in self.memory]

@@ -1,0 +1,381 @@
+"""One loop for training and fine-tuning: resumable at any update, the same weights as if never stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from tzip.batches import Batch, Stream
+from tzip.checkpoint import exclusive, load_state, load_untied, save_state, untied
+from tzip.files import replacing
+from tzip.loss import smoothed_cross_entropy
+from tzip.model import Dropout, MaskPool, mixed
+from tzip.options import option
+from tzip.pieces import Encoded
+
+SAVE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """Training: how long, on how much at a time, how fast."""
+
+    updates: int = option(10000, "updates of the weights", low=0)
+    batch_tokens: int = option(4096, "tokens of a batch, padding included, on the longer side", low=1)
+    accumulate: int = option(1, "batches an update", low=1)
+    schedule: str = option(
+        "noam", "course of the learning rate", choices=("noam", "inverse_sqrt", "linear", "cosine")
+    )
+    learning_rate: float = option(
+        0.0, "its peak; 0 = the noam peak, factor / sqrt(d_model * warmup)", low=0.0
+    )
+    factor: float = option(1.0, "factor of the noam schedule", low=0.0)
+    warmup: int = option(4000, "updates of linear warm-up", low=1)
+    beta1: float = option(0.9, "decay of AdamW's mean", low=0.0, high=1.0)
+    beta2: float = option(0.998, "decay of AdamW's variance", low=0.0, high=1.0)
+    weight_decay: float = option(0.0, "AdamW's weight decay", low=0.0)
+    clip: float = option(0.0, "largest norm of the gradient; 0 = not clipped", low=0.0)
+    smoothing: float = option(0.1, "label smoothing", low=0.0, high=0.99)
+    precision: str = option(
+        "auto", "of the products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")
+    )
+    compile: bool = option(False, "compile the model (torch.compile)")
+    every: int = option(0, "updates between evaluations; 0 = none", low=0)
+    average: int = option(1, "last evaluated checkpoints to average at the end; 1 = the last weights", low=1)
+    patience: int = option(
+        0, "evaluations without a better score before stopping; 0 = never stop early", low=0
+    )
+    metric: str = option(
+        "loss", "what early stopping watches on the development set", choices=("loss", "bleu")
+    )
+
+    def __post_init__(self) -> None:
+        if (self.patience or self.average > 1) and not self.every:
+            raise ValueError("patience and average need evaluations; set every to the updates between them")
+
+
+def learning_rate(options: Options, d_model: int, update: int) -> float:
+    """The learning rate of update 1, 2, ...: linear warm-up to a peak, then falling by the schedule.
+
+    noam (Vaswani et al. 2017, equation 3) and inverse_sqrt fall as 1/sqrt(update); linear and cosine
+    reach 0 one update after the last.
+    """
+    warm = min(options.warmup, max(options.updates, 1))
+    peak = options.learning_rate or options.factor / math.sqrt(d_model * options.warmup)
+    if update <= warm:
+        return peak * update / (options.warmup if options.schedule in ("noam", "inverse_sqrt") else warm)
+    if options.schedule in ("noam", "inverse_sqrt"):
+        return peak * math.sqrt(options.warmup / update)
+    left = 1 - (update - warm) / (options.updates + 1 - warm)
+    return peak * (left if options.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left))
+
+
+class Objective(nn.Module):
+    """The model with its loss: batch → (smoothed loss, negative log-likelihood), sums in nats."""
+
+    def __init__(self, model: nn.Module, smoothing: float):
+        super().__init__()
+        self.model, self.smoothing = model, smoothing
+
+    def forward(self, source_BS: Tensor, target_BT: Tensor) -> tuple[Tensor, Tensor]:
+        wanted = target_BT[:, 1:].flatten()
+        seen = (wanted != 0).nonzero().squeeze(1)
+        state_BTD = self.model.decode(target_BT[:, :-1], *self.model.encode(source_BS))
+        state_ND = state_BTD.flatten(0, 1).index_select(0, seen)
+        return smoothed_cross_entropy(state_ND, self.model.generator, wanted[seen], self.smoothing)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether products in bf16 are faster than in fp32 on this device."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def autocast(device: torch.device, precision: str) -> Any:
+    wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+
+
+@torch.no_grad()
+def likelihood(model: nn.Module, batches: Iterable[Batch]) -> float:
+    """Mean negative log-likelihood of the target pieces, in nats, without dropout or smoothing."""
+    objective = Objective(model, 0.0).eval()
+    device = next(model.parameters()).device
+    total, tokens = 0.0, 0
+    for one in batches:
+        here = one.to(device)
+        total += float(objective(here.source, here.target)[1])
+        tokens += one.tokens
+    return total / max(tokens, 1)
+
+
+class Trainer:
+    """The state of a training and the loop that advances it.
+
+    model      a Transformer, or one with parametrized weights: its trainable parameters are trained
+    data       encoded training pairs
+    options    the training's Options
+    seed       decides the batches and the dropout
+    state      a folder of its own: the state to resume from, evaluated checkpoints, a lock
+    evaluate   model → scores on the development set, {"loss": ..., "bleu": ...}; called every `every`
+    on_update  called with the updates done so far before each update (a pruner's schedule)
+    log        JSON lines, one an evaluation or a hundredth of the training
+    """
+
+    def __init__(self, model: nn.Module, data: Encoded, options: Options, *, seed: int, state: Path,
+                 log: Path, evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
+                 on_update: Callable[[int], None] | None = None):  # fmt: skip
+        self.model, self.options, self.seed, self.state, self.log = (
+            model,
+            options,
+            seed,
+            Path(state),
+            Path(log),
+        )
+        self.evaluate, self.on_update = evaluate, on_update
+        self.device = next(model.parameters()).device
+        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self.stream = Stream(data, options.batch_tokens, seed)
+        self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.trained.values(), betas=(options.beta1, options.beta2), weight_decay=options.weight_decay,
+            lr=torch.tensor(0.0) if options.compile else 0.0, eps=1e-9, fused=True,
+        )  # fmt: skip
+        self.pool = None
+        if self.device.type == "cpu" and not options.compile:
+            self.pool = MaskPool(seed)
+            for module in model.modules():
+                if isinstance(module, Dropout):
+                    module.pool = self.pool
+        self.update = 0
+        self.history: list[dict[str, Any]] = []  # evaluations, in order
+        self.seconds = 0.0
+        self.stopping = False
+        self.identity = self._identify(data)
+
+    # --- the loop
+
+    def run(self) -> None:
+        """Train to the last update or to early stopping, from the saved state if there is one.
+
+        Ends the process with status 143 after saving when SIGTERM arrives.
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (
+            exclusive(self.state / "lock") if self.rank == 0 else contextlib.nullcontext(),
+            self._terminable(),
+        ):
+            self._resume()
+            self._advance()
+            if self.rank == 0:
+                self._save()
+            if self.options.average > 1 and self.history:
+                self._average()
+
+    def _advance(self) -> None:
+        objective: Any = Objective(self.model, self.options.smoothing)
+        if self.options.compile:
+            objective = torch.compile(objective, dynamic=True)
+        if self.world > 1:
+            objective = nn.parallel.DistributedDataParallel(objective)
+        per_update = self.options.accumulate * self.world
+        batches = self.stream(self.update * per_update + self.rank, self.world)
+        bar = tqdm(total=self.options.updates, initial=self.update, unit="update", disable=not self._talks())
+        started, saved = time.monotonic() - self.seconds, time.monotonic()
+        seen = {"loss": 0.0, "tokens": 0, "since": self.seconds}
+        while self.update < self.options.updates and not self._done():
+            if self.on_update:
+                self.on_update(self.update)
+            micro = [next(batches) for _ in range(self.options.accumulate)]
+            loss, tokens = self._step(objective, micro)
+            self.update += 1
+            self.seconds = time.monotonic() - started
+            seen["loss"], seen["tokens"] = seen["loss"] + loss, seen["tokens"] + tokens
+            bar.update()
+            evaluated = bool(self.options.every) and self.update % self.options.every == 0
+            if evaluated or self.update % max(1, self.options.updates // 100) == 0:
+                self._report(seen, bar)
+            if evaluated:
+                self._evaluate()
+            terminated = self._agree(self.stopping)
+            if self.rank == 0 and (terminated or evaluated or time.monotonic() - saved > SAVE_SECONDS):
+                self._save()
+                saved = time.monotonic()
+            if terminated:
+                sys.exit(128 + signal.SIGTERM)
+        bar.close()
+        if self.on_update:
+            self.on_update(self.update)
+
+    def _step(self, objective: nn.Module, micro: list[Batch]) -> tuple[float, int]:
+        """One update; returns the summed smoothed loss (nats) and the target tokens, of all ranks."""
+        tokens = sum(one.tokens for one in micro)
+        everywhere = self._total(tokens)
+        rate = learning_rate(self.options, self.model.config.d_model, self.update + 1)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
+        self.model.train()
+        summed = torch.zeros((), device=self.device)
+        for i, one in enumerate(micro):
+            here = one.to(self.device)
+            last = i == len(micro) - 1
+            self._sow(i * self.world + self.rank)
+            quiet = contextlib.nullcontext() if self.world == 1 or last else objective.no_sync()
+            with quiet:
+                with autocast(self.device, self.options.precision):
+                    loss, _ = objective(here.source, here.target)
+                (loss * (self.world / everywhere)).backward()  # DDP averages over ranks: undo, then per token
+            summed += loss.detach()
+        if self.options.clip:
+            nn.utils.clip_grad_norm_(self.trained.values(), self.options.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return self._total(float(summed)), everywhere
+
+    def _sow(self, part: int) -> None:
+        """Random numbers follow from the seed, the update and the number of the batch within it alone."""
+        if self.pool is not None:
+            self.pool.begin(self.update, part)
+        torch.manual_seed(mixed(self.seed, self.update, part))
+
+    def _evaluate(self) -> None:
+        if self.rank == 0 and self.evaluate:
+            self.model.eval()
+            scores = self.evaluate(self.model)
+            self.history.append({"update": self.update, **scores})
+            self._write(self.history[-1])
+        if self.rank == 0 and self.options.average > 1:
+            kept = [self.update - i * self.options.every for i in range(self.options.average)]
+            with replacing(self._checkpoint(self.update)) as temporary:
+                save_file(untied(self.model.state_dict()), temporary)
+            for old in self.state.glob("checkpoint-*.safetensors"):
+                if old not in map(self._checkpoint, kept):
+                    old.unlink()
+        if self.world > 1:
+            shared = [self.history]
+            dist.broadcast_object_list(shared, src=0)
+            self.history = shared[0]
+
+    def _done(self) -> bool:
+        """Whether `patience` evaluations have passed without a better score."""
+        if not self.options.patience or not self.history:
+            return False
+        sign = 1 if self.options.metric == "loss" else -1
+        scores = [sign * one[self.options.metric] for one in self.history]
+        return len(scores) - 1 - scores.index(min(scores)) >= self.options.patience
+
+    @property
+    def _state_file(self) -> Path:
+        return self.state / "state.safetensors"
+
+    def _checkpoint(self, update: int) -> Path:
+        return self.state / f"checkpoint-{update}.safetensors"
+
+    def _average(self) -> None:
+        """Replace the weights by the mean of the last evaluated checkpoints."""
+        last = [one["update"] for one in self.history][-self.options.average :]
+        parts = [load_file(self._checkpoint(update)) for update in last]
+        mean = {
+            name: torch.stack([part[name].double() for part in parts]).mean(0).to(value.dtype)
+            if value.is_floating_point() else value
+            for name, value in parts[-1].items()
+        }  # fmt: skip
+        load_untied(self.model, mean)
+
+    # --- several processes
+
+    def _total(self, value: Any) -> Any:
+        if self.world == 1:
+            return value
+        total = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.all_reduce(total)
+        return type(value)(total.item())
+
+    def _agree(self, flag: bool) -> bool:
+        return bool(self._total(int(flag)))
+
+    # --- state on disk
+
+    def _save(self) -> None:
+        about = {"update": self.update, "history": self.history, "seconds": self.seconds}
+        save_state(self._state_file, self.model, self.optimizer, about, self.identity)
+
+    def _resume(self) -> None:
+        about = load_state(self._state_file, self.model, self.optimizer, self.identity)
+        if about:
+            self.update, self.history, self.seconds = about["update"], about["history"], about["seconds"]
+        self._trim_log()
+
+    def _identify(self, data: Encoded) -> str:
+        """What must be the same for a saved state to be continued: options, data and starting weights."""
+        start = hashlib.sha256()
+        for array in (
+            data.tokens,
+            data.offsets,
+            *(v.numpy() for v in untied(self.model.state_dict()).values()),
+        ):
+            start.update(np.ascontiguousarray(array))
+        about = {**vars(self.options), "seed": self.seed, "world": self.world, "start": start.hexdigest()}
+        return json.dumps(about, sort_keys=True)
+
+    def finish(self) -> None:
+        """Remove the state: what was trained is saved elsewhere."""
+        if self.rank == 0:
+            shutil.rmtree(self.state)
+
+    # --- telling
+
+    def _talks(self) -> bool:
+        return self.rank == 0 and sys.stderr.isatty()
+
+    def _report(self, seen: dict[str, Any], bar: tqdm) -> None:
+        mean = seen["loss"] / max(seen["tokens"], 1)
+        speed = seen["tokens"] / max(self.seconds - seen["since"], 1e-9)
+        entry = {"update": self.update, "train_loss": mean, "tokens": seen["tokens"]}
+        self._write(entry | {"tokens_per_second": round(speed), "seconds": round(self.seconds, 4)})
+        bar.set_postfix(loss=f"{mean:.3f}", tokens_s=round(speed))
+        seen.update(loss=0.0, tokens=0, since=self.seconds)
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        if self.rank == 0:
+            with open(self.log, "a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+
+    def _trim_log(self) -> None:
+        """Drop log lines of updates that are about to be repeated."""
+        if self.rank == 0 and self.log.exists():
+            lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [
+                line for line in lines if line.endswith("\n") and json.loads(line)["update"] <= self.update
+            ]
+            with replacing(self.log) as temporary:
+                temporary.write_text("".join(kept), encoding="utf-8")
+
+    @contextlib.contextmanager
+    def _terminable(self):
+        def stop(*_: Any) -> None:
+            self.stopping = True
+
+        before = signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,68 @@
+"""Attention maps of one sentence, and how sharp and how far from the baseline's a model's maps are."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from tzip import attention, device
+from tzip.files import read_lines, replacing, write_json
+from tzip.model import BEGIN, END
+from tzip.pieces import Pieces
+from tzip.restore import restore
+from tzip.script import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="model.tzip to look at")
+    parser.add_argument("--baseline", type=Path, required=True, help="model.tzip to compare it with")
+    parser.add_argument("--sentence", required=True, help="source sentence to record the maps of")
+    parser.add_argument("--translation", default="", help="its translation; without one, encoder maps only")
+    parser.add_argument("--source", type=Path, required=True, help="sentences to measure on, one a line")
+    parser.add_argument("--target", type=Path, required=True, help="their references, one a line")
+    parser.add_argument("--sentences", type=int, default=200, help="how many of them, the first [200]")
+    parser.add_argument("--seed", type=int, default=1, help="of the bootstrap over sentences [1]")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads [1]")
+    parser.add_argument("--output", type=Path, required=True, help="the maps, .npz")
+    parser.add_argument("--json", type=Path, required=True, help="sharpness and distance, with intervals")
+    args = parser.parse_args()
+
+    here = device.prepare(args.threads)
+    (model, pieces, _), (baseline, others, _) = restore(args.model), restore(args.baseline)
+    if pieces.model != others.model:
+        raise ValueError(f"{args.model}: its vocabulary is not that of {args.baseline}")
+    model, baseline = model.to(here), baseline.to(here)
+
+    write_maps(args, model, pieces)
+    longest = model.config.max_length
+    usable = (pair for pair in pairs(args, pieces) if max(map(len, pair)) <= longest)
+    sample = attention.measure(model, baseline, islice(usable, args.sentences))
+    write_json(args.json, attention.summarize(sample, args.seed))
+
+
+def pairs(args: argparse.Namespace, pieces: Pieces) -> list[tuple[list[int], list[int]]]:
+    """The development pairs as the model reads them, a few more than are asked for."""
+    source, target = read_lines(args.source), read_lines(args.target)
+    if len(source) != len(target):
+        raise ValueError(f"{args.target}: {len(target)} lines, but {args.source} has {len(source)}")
+    count = 2 * args.sentences
+    both = zip(pieces.encode(source[:count]), pieces.encode(target[:count]), strict=True)
+    return [([*ours, END], [BEGIN, *theirs]) for ours, theirs in both]
+
+
+def write_maps(args: argparse.Namespace, model, pieces: Pieces) -> None:
+    """The configured sentence's maps [layers, heads, T, S] by kind, and the pieces they are over."""
+    ids, translated = pieces.encode([args.sentence, args.translation])
+    source, target = [*ids, END], [BEGIN, *translated]
+    maps = attention.maps(model, source, target)
+    kept = {kind: maps[kind].numpy() for kind in attention.KINDS if translated or kind == "encoder"}
+    with replacing(args.output) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, source=pieces.spell(source), target=pieces.spell(target), **kept)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,28 @@
+"""Encode parallel text into memory-mapped piece ids."""
+
+from __future__ import annotations
+
+import argparse
+
+from tzip import script
+from tzip.pieces import Pieces, encode_pairs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pieces", required=True, help="SentencePiece model")
+    parser.add_argument("--source", required=True, help="text, one sentence a line")
+    parser.add_argument("--target", required=True, help="its translation, line by line")
+    parser.add_argument(
+        "--output", required=True, metavar="PREFIX", help="writes PREFIX.tokens.npy, PREFIX.offsets.npy"
+    )
+    parser.add_argument(
+        "--max-length", type=int, required=True, help="drop pairs with more pieces a side, end included"
+    )
+    args = parser.parse_args()
+    done = encode_pairs(Pieces(args.pieces), args.source, args.target, args.output, args.max_length)
+    print(f"{args.output}: {done['pairs']} pairs, {done['tokens']} pieces; {done['dropped']} pairs too long")
+
+
+if __name__ == "__main__":
+    script.run(main)

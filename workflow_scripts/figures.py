@@ -1,0 +1,126 @@
+"""Draw one of a run's figures, as PNG and SVG."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tzip import paper, plots, points, results
+from tzip.script import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    figures = parser.add_subparsers(dest="figure", required=True, metavar="FIGURE")
+    for name, draw in FIGURES.items():
+        one = figures.add_parser(name, help=draw.__doc__, description=draw.__doc__)
+        INPUTS[name](one)
+        one.add_argument("--output", nargs="+", type=Path, required=True, help="files to write: .png, .svg")
+    args = parser.parse_args()
+    plots.save(FIGURES[args.figure](args), args.output, args.note)
+
+
+def bleu_bytes(args: argparse.Namespace) -> plots.Figure:
+    """share of the baseline's BLEU against how many times smaller the file is, with the paper's points"""
+    summary = results.summarize(results.read_scores(args.results, args.rows, args.tests[:1], args.seeds))
+    made = {row: results.place(args.results, args.seeds[0], row, "compress.json") for row in args.rows}
+    plans = {row: results.load(path, ("plan",))["plan"] for row, path in made.items()}
+    return plots.bleu_bytes(points.ours(summary, plans), points.papers())
+
+
+def sharpness(args: argparse.Namespace) -> plots.Figure:
+    """entropy of the attention rows and distance from the baseline's maps, by row"""
+    lines = []
+    for row in args.rows:
+        for seed in args.seeds:
+            path = results.place(args.results, seed, row, "attention.json")
+            for kind, found in results.load(path, ("by_kind",))["by_kind"].items():
+                lines.append({"variant": row, "label": short(row), "seed": seed, "kind": kind} | found)
+    return plots.sharpness(pd.DataFrame(lines), paper.BASELINE)
+
+
+def attention(args: argparse.Namespace) -> plots.Figure:
+    """the paper's grid: heads of one encoder layer, one line of heat maps a row"""
+    found = {}
+    for row in args.rows:
+        arrays = load(results.place(args.results, args.seeds[0], row, "attention.npz"), ("encoder", "source"))
+        found["Original" if row == paper.BASELINE else short(row)] = arrays["encoder"]
+    return plots.attention_grid(found, list(arrays["source"]), args.layer, args.heads)
+
+
+def layers(args: argparse.Namespace) -> plots.Figure:
+    """all layers and heads of one row"""
+    sides = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
+    rows, columns = sides[args.kind]
+    arrays = load(args.maps, (args.kind, rows, columns))
+    title = f"{paper.label(args.name)}: {plots.KINDS[args.kind]}"
+    return plots.attention_layers(arrays[args.kind], list(arrays[rows]), list(arrays[columns]), title)
+
+
+def weights(args: argparse.Namespace) -> plots.Figure:
+    """weights before and after k-means, with the centroids"""
+    return plots.weights(tensors(args.weights))
+
+
+def cumulative(args: argparse.Namespace) -> plots.Figure:
+    """cumulative distribution of the weights, trained and quantized"""
+    return plots.cumulative(tensors(args.weights))
+
+
+def tensors(path: Path) -> list[plots.Clustered]:
+    arrays = load(path)
+    names = dict.fromkeys(key.rpartition("/")[0] for key in arrays)
+    fields = [field for field in plots.Clustered.__dataclass_fields__ if field != "name"]
+    return [plots.Clustered(name, *(arrays[f"{name}/{field}"] for field in fields)) for name in names]
+
+
+def load(path: Path, keys: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """The arrays of an .npz, `keys` among them."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: missing; has the run finished?") from None
+    for key in keys:
+        if key not in arrays:
+            raise ValueError(f"{path}: no array '{key}'; it has {', '.join(arrays)}")
+    return arrays
+
+
+def short(row: str) -> str:
+    """A row's name where there is little room."""
+    return paper.label(row).replace(" quantization", "").replace("-quantization", "").replace(" model", "")
+
+
+def of_run(parser: argparse.ArgumentParser) -> None:
+    results.add_arguments(parser)
+
+
+def of_maps(parser: argparse.ArgumentParser) -> None:
+    results.add_arguments(parser)
+    parser.add_argument("--layer", type=int, default=0, help="encoder layer [0]")
+    parser.add_argument("--heads", type=int, default=4, help="how many heads, the first [4]")
+
+
+def of_one_map(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--maps", type=Path, required=True, help="attention.npz of a row")
+    parser.add_argument("--name", required=True, help="the row's name")
+    parser.add_argument("--kind", choices=tuple(plots.KINDS), default="encoder")
+    parser.add_argument("--note", default="", help="said below the figure, such as: synthetic corpus")
+
+
+def of_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=Path, required=True, help="what weights.py wrote")
+    parser.add_argument("--note", default="", help="said below the figure, such as: synthetic corpus")
+
+
+FIGURES = {"bleu-bytes": bleu_bytes, "sharpness": sharpness, "attention": attention,
+           "attention-layers": layers, "weights": weights, "cumulative": cumulative}  # fmt: skip
+INPUTS = {"bleu-bytes": of_run, "sharpness": of_run, "attention": of_maps,
+          "attention-layers": of_one_map, "weights": of_weights, "cumulative": of_weights}  # fmt: skip
+
+if __name__ == "__main__":
+    run(main)

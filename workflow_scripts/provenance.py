@@ -1,0 +1,63 @@
+"""Record what a run was made from: revision, configuration, checksums of its data, packages, devices."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from tzip.files import read_json, sha256, write_json
+from tzip.script import run
+
+PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction",
+            "scikit-learn", "pandas", "seaborn")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True, help="the run's configuration, JSON")
+    parser.add_argument("--data", nargs="+", type=Path, required=True, help="files to record the SHA-256 of")
+    parser.add_argument("--made", nargs="+", type=Path, required=True, help="JSON files that name a device")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args()
+
+    text = json.dumps(json.loads(args.config), sort_keys=True)
+    devices = sorted({read_json(path)["device"] for path in args.made})
+    write_json(
+        args.output,
+        {
+            "revision": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain")),
+            "config": json.loads(text),
+            "configuration": hashlib.sha256(text.encode()).hexdigest(),
+            "data": {path.name: sha256(path) for path in args.data},
+            "device": ", ".join(devices),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "packages": {name: version(name) for name in PACKAGES},
+        },
+    )
+
+
+def git(*arguments: str) -> str:
+    """What git says of this checkout; nothing where there is no git or no checkout (a downloaded archive)."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # the environment of the report has no torch
+        return ""
+
+
+if __name__ == "__main__":
+    run(main)

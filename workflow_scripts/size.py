@@ -1,0 +1,21 @@
+"""The sizes of a model.tzip as read back from disk, to JSON: as printed, in the file, at the limit."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tzip import container, files, script, sizes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="the compressed model, a .tzip file")
+    parser.add_argument("--output", type=Path, required=True, help="where the sizes go, a JSON file")
+    arguments = parser.parse_args()
+    archive = container.read(arguments.model)
+    files.write_json(arguments.output, sizes.sizes(archive, arguments.model.stat().st_size))
+
+
+if __name__ == "__main__":
+    script.run(main)

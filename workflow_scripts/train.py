@@ -1,0 +1,68 @@
+"""Train the baseline: encoded pairs and pieces in, a checkpoint folder out. Resumes by itself."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from sacrebleu import corpus_bleu
+
+from tzip import checkpoint, device, model, options, script, search, train
+from tzip.batches import batch, groups
+from tzip.files import read_lines, write_json
+from tzip.pieces import Encoded, Pieces
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", required=True, metavar="PREFIX", help="encoded training pairs")
+    parser.add_argument("--dev", required=True, metavar="PREFIX", help="encoded development pairs")
+    parser.add_argument("--dev-source", required=True, type=Path, help="development sentences, for BLEU")
+    parser.add_argument("--dev-target", required=True, type=Path, help="their translations")
+    parser.add_argument("--pieces", required=True, type=Path, help="SentencePiece model")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")
+    parser.add_argument("--log", required=True, type=Path, help="JSON lines, one an evaluation")
+    parser.add_argument("--output", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument("--summary", required=True, type=Path, help="JSON: time, memory, last scores")
+    parser.add_argument("--preset", choices=model.PRESETS, default="base", help="sizes of the model")
+    options.add_arguments(parser, model.Config, skip=("vocabulary",))
+    options.add_arguments(parser, train.Options)
+    args = parser.parse_args()
+
+    here = device.prepare(args.threads)
+    pieces = Pieces(args.pieces.read_bytes())
+    given = {key: value for key, value in vars(args).items() if key in vars(model.Config())}
+    config = model.configure({"preset": args.preset, "vocabulary": len(pieces), **given})
+    settings = options.from_arguments(args, train.Options, "training")
+    torch.manual_seed(args.seed)
+    network = model.Transformer(config).to(here)
+
+    dev = Encoded(args.dev)
+    batches = [batch(dev, rows) for rows in groups(dev.lengths(), settings.batch_tokens, None)]
+    sources = pieces.encode(read_lines(args.dev_source))
+    references = read_lines(args.dev_target)
+
+    def evaluate(network: model.Transformer) -> dict[str, float]:
+        scores = {"loss": train.likelihood(network, batches)}
+        if settings.metric == "bleu":
+            best = search.search(network, sources, search.Options(beam=1))
+            translations = pieces.decode([list(one[0].pieces) for one in best])
+            scores["bleu"] = corpus_bleu(translations, [references]).score
+        return scores
+
+    trainer = train.Trainer(network, Encoded(args.train), settings, seed=args.seed, state=args.state,
+                            log=args.log, evaluate=evaluate)  # fmt: skip
+    trainer.run()
+    if trainer.rank == 0:
+        last = evaluate(network)
+        done = {"updates": trainer.update, "seconds": round(trainer.seconds, 2), **device.footprint(here)}
+        write_json(args.summary, done | {f"dev_{key}": value for key, value in last.items()})
+        checkpoint.save(args.output, network, args.pieces.read_bytes())
+        trainer.finish()
+
+
+if __name__ == "__main__":
+    script.run(main)
