@@ -10,11 +10,13 @@ from snakemake.exceptions import WorkflowError
 from tzip import config as configuration
 from tzip.options import flags
 
+# Threads that wait do not spin: several jobs share the cores, and other people the machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # `python` in a rule is the one that runs Snakemake, unless a conda environment puts another before it.
 os.environ.update(
     PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 )
-
 
 DOWNLOADS = "results/downloads"
 MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")

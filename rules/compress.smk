@@ -5,7 +5,6 @@ rule compress:
         config=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model"),
         train=f"{RUN}/data/train.tokens.npy",
         train_offsets=f"{RUN}/data/train.offsets.npy",
-        dev=multiext(f"{RUN}/data/dev", ".tokens.npy", ".offsets.npy"),
         methods=method_files,
     output:
         model=f"{OF_VARIANT}/model.tzip",

@@ -181,6 +181,9 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
     )
     assert config.method_files(variant) == ["tzip/pruners/magnitude.py", "tzip/quantizers/kmeans.py"]
     assert config.method_files({"finetune": {}}) == []
+    assert config.variant_flags({"rest": "float16", "finetune": {}}, {"updates": 3}) == "--rest float16"
+    still = {"quantize": {"method": "fp16"}, "finetune": {"updates": 0}}
+    assert config.variant_flags(still, {"updates": 3, "warmup": 2}) == "--quantize fp16 --updates 0"
 
 
 def test_a_configuration_is_checked_without_torch() -> None:

@@ -259,6 +259,17 @@ def test_a_bomb_is_not_unpacked_beyond_the_limit(claimed, message):
         tracemalloc.stop()
 
 
+def test_a_section_unpacks_to_exactly_what_it_claims():
+    header, rest = unpacked(CONTENT)
+    assert outcome(sealed(packed(header, rest))) == ""
+    for claimed in (len(header) - 1, len(header) + 1):
+        assert "does not unpack to its" in outcome(sealed(packed(header, rest, claimed)))
+    section = container._pack(header) + b"\0"
+    _, _, _, _, *vocabulary = container.PREAMBLE.unpack_from(CONTENT)
+    lengths = container.PREAMBLE.pack(b"tzip", 1, len(section), len(header), *vocabulary)
+    assert "does not unpack to its" in outcome(sealed(lengths + section + rest))
+
+
 def test_no_file_grows_beyond_the_documented_multiple():
     """The most weights that a small file may claim, and the JSON that takes the most memory."""
     largest = forged(header(entry(shape=[4 * MIB])), b"\1", VOCABULARY + bytes(4))

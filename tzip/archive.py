@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tzip import compress, container
+from tzip import compress, container, search
 from tzip.compress import Variant
 from tzip.model import Config, Transformer
 from tzip.options import make
@@ -43,9 +43,7 @@ def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, see
             tuning_seconds += finetune(model, compression, number)
         compression.on_update(updates, updates)
         codes = compression.codes()
-        compression.finish()
     history = {"name": name, "seed": seed, "updates": updates, "variant": dataclasses.asdict(variant)}
-    history |= compression.about()
     archive = container.Archive(dataclasses.asdict(model.config), codes, pieces, history)
     return archive, Costs(time.perf_counter() - started - tuning_seconds, tuning_seconds)
 
@@ -72,7 +70,14 @@ def restore(path: str | Path) -> tuple[Transformer, Pieces, container.Archive]:
     """
     archive = container.read(path)
     config = make(Config, archive.config, f"{path}: config")
-    with torch.device("meta"):
-        model = Transformer(config)
+    with torch.device("meta"):  # no memory before the file is known to fill it
+        compress.check(Transformer(config), archive.codes)
+    model = Transformer(config)
     compress.load(model, archive.codes)
     return model.eval(), Pieces(archive.vocabulary), archive
+
+
+def translate(model: Transformer, pieces: Pieces, lines: list[str], options: search.Options) -> list[str]:
+    """The best translation of each line."""
+    found = search.search(model, pieces.encode(lines), options)
+    return pieces.decode([list(best[0].pieces) for best in found])

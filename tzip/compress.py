@@ -1,4 +1,4 @@
-"""A variant's plan → a model whose weights are parametrized → the Code of every tensor, and back into a model."""
+"""A variant's plan → a parametrized model → the Code of every tensor; and codes back into a plain model."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ def _add_quantizer(what: str, spec: str, chosen: Places, seed: int) -> None:
         latent.requires_grad_(quantizer.trains_latent)
 
 
-def load(model: nn.Module, codes: Mapping[str, Code]) -> None:
-    """Decode every tensor into a plain model; ValueError names the tensor that does not fit, and how."""
+def check(model: nn.Module, codes: Mapping[str, Code]) -> None:
+    """ValueError names the first tensor of a plain model that `codes` does not fit, and how."""
     mine = tensors(model)
     for name in [*mine, *codes]:
         if name not in codes:
@@ -158,8 +158,13 @@ def load(model: nn.Module, codes: Mapping[str, Code]) -> None:
             raise ValueError(f"tensor {name}: {codes[name].shape} found, but the model has no such tensor")
         if codes[name].shape != _shape(mine[name]):
             raise ValueError(f"tensor {name}: {codes[name].shape} found, {_shape(mine[name])} expected")
+
+
+def load(model: nn.Module, codes: Mapping[str, Code]) -> None:
+    """Decode every tensor into a plain model; ValueError as by `check`."""
+    check(model, codes)
     with torch.no_grad():
-        for name, places in mine.items():
+        for name, places in tensors(model).items():
             (parameter,) = chain(*places[0])  # a plain model: nothing but the parameter
             parameter.copy_(torch.from_numpy(codes[name].decode()))
 
@@ -168,7 +173,7 @@ Places = dict[str, list[tuple[nn.Module, str]]]
 
 
 def tensors(model: nn.Module) -> Places:
-    """Every parameter of the plain model, by its first name, with the modules and attributes that share it."""
+    """Every parameter of the plain model by its first name, with the (module, attribute) pairs of it."""
     names: dict[int, str] = {}
     places: Places = {}
     for path, module in model.named_modules():

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from tzip import files, options
+from tzip import files, methods, options
 
 BASELINE = "baseline"
 SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing about real text"
@@ -165,20 +165,14 @@ def check_variant(variant: dict[str, Any], where: str, finetune: dict[str, Any])
 
 def check_method(given: dict[str, Any], step: str, where: str) -> None:
     """A method by its file's name, with that file's options (and, for a pruner, a schedule's)."""
-    choices = methods(METHODS[step])
+    choices = methods.names(METHODS[step])
     if given["method"] not in choices:
         raise ValueError(f"{where}.method = {given['method']!r} is not one of {', '.join(choices)}")
     classes = [declared(method_file(step, given["method"]))]
     if step == "prune":
         classes.append(declared(LIBRARY / "schedules.py"))
     check_keys(given, ["method", *(name for cls in classes for name in fields(cls))], where)
-    for cls in classes:
-        options.make(cls, {key: given[key] for key in fields(cls) if key in given}, where)
-
-
-def methods(kind: str) -> list[str]:
-    """The methods of a folder: its files' names."""
-    return sorted(path.stem for path in (LIBRARY / kind).glob("*.py") if path.stem != "__init__")
+    methods.split({key: value for key, value in given.items() if key != "method"}, where, *classes)
 
 
 def method_file(step: str, method: str) -> Path:
@@ -197,10 +191,12 @@ def spelled(method: dict[str, Any]) -> str:
 
 
 def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
-    """A variant as the command line takes it; a variant that is not fine-tuned needs no such options."""
+    """A variant as the command line takes it; how it is fine-tuned is left out where it is not."""
     plan = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
     tuning = finetune | plan.pop("finetune")
-    return options.flags(plan | tuning)
+    if "prune" not in variant and "quantize" not in variant:
+        tuning = {}
+    return options.flags(plan | ({"updates": 0} if tuning.get("updates") == 0 else tuning))
 
 
 def check_names(config: dict[str, Any]) -> None:

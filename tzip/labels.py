@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 STEPS, ANGLES = 14, 16
 LEASH = 3  # steps from its point, beyond which a label gets a line to it
@@ -39,6 +40,7 @@ def place_labels(
             label, data, (0, 0), textcoords="offset points", fontsize=size, color=colour, ha="center",
             va="center", arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6,
                                      "shrinkA": 0, "shrinkB": 4},
+            path_effects=[withStroke(linewidth=2, foreground="white")],
         )  # fmt: skip
         extent = text.get_window_extent(renderer)
         offsets = _offsets(np.array([extent.width, extent.height]) * points / 2 + [1.5, 0.5])

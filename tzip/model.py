@@ -22,10 +22,10 @@ PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 class Config:
     """Sizes and form of a Transformer."""
 
-    vocabulary: int = option(32000, "pieces in the shared vocabulary", low=4)
-    d_model: int = option(512, "width of the model", low=2)
-    d_ff: int = option(2048, "width of the feed-forward layers", low=1)
-    heads: int = option(8, "attention heads", low=1)
+    vocabulary: int = option(32000, "pieces in the shared vocabulary", low=4, high=1 << 20)
+    d_model: int = option(512, "width of the model", low=2, high=1 << 16)
+    d_ff: int = option(2048, "width of the feed-forward layers", low=1, high=1 << 20)
+    heads: int = option(8, "attention heads", low=1, high=1024)
     encoder_layers: int = option(6, "layers of the encoder", low=1, high=128)
     decoder_layers: int = option(6, "layers of the decoder", low=1, high=128)
     dropout: float = option(
@@ -33,7 +33,7 @@ class Config:
     )
     norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
     tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
-    max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=65536)
+    max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=8192)
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads or self.d_model % 2:

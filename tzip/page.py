@@ -77,9 +77,9 @@ def build(contents: Contents) -> str:
         "title": TITLE,
         "name": contents.name,
         "note": contents.note,
-        "answer": answer(frame),
-        "gap": gap(frame),
-        "tiles": tiles(frame, contents.claims),
+        "answer": unbroken(answer(frame)),
+        "gap": unbroken(gap(frame)),
+        "tiles": [(number, unbroken(meaning)) for number, meaning in tiles(frame, contents.claims)],
         "table_1": _html(contents.table_1),
         "more": [_html(table) for table in contents.more],
         "claims": [_claim(claim) for claim in contents.claims],
@@ -171,6 +171,11 @@ def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tupl
 
 def megabytes(count: float) -> str:
     return f"{count / 1e6:.2f} MB" if count < 1e8 else f"{count / 1e6:.0f} MB"
+
+
+def unbroken(text: str) -> str:
+    """The text with numbers and their units, and ≥ and its number, kept on one line."""
+    return re.sub(r"(?<=\d) (?=%|MB|BLEU)|(?<=≥) ", "\N{NO-BREAK SPACE}", text)
 
 
 def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,6 @@ def sparsity(options: Options, update: int, updates: int) -> float:
 def interval(updates: int) -> int:
     """Updates between two cuts: updates // 10 + 1, the paper's 1,001 of 10,000.
 
-    In a fine-tuning of fewer than 100 updates that could leave none after the last cut; it is shortened there.
+    In fewer than 100 updates that could leave none after the last cut, so it is shorter there.
     """
     return max(1, min(updates // 10 + 1, (updates - 1) // STEPS))

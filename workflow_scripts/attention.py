@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from tzip import attention, device
+from tzip.archive import restore
 from tzip.files import read_lines, replacing, write_json
 from tzip.model import BEGIN, END
 from tzip.pieces import Pieces
-from tzip.restore import restore
 from tzip.script import run
 
 

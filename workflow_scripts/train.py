@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from sacrebleu import corpus_bleu
 
-from tzip import checkpoint, device, model, options, script, search, train
+from tzip import archive, checkpoint, device, model, options, script, search, train
 from tzip.batches import batch, groups
 from tzip.files import read_lines, write_json
 from tzip.pieces import Encoded, Pieces
@@ -42,14 +42,13 @@ def main() -> None:
 
     dev = Encoded(args.dev)
     batches = [batch(dev, rows) for rows in groups(dev.lengths(), settings.batch_tokens, None)]
-    sources = pieces.encode(read_lines(args.dev_source))
+    sources = read_lines(args.dev_source)
     references = read_lines(args.dev_target)
 
     def evaluate(network: model.Transformer) -> dict[str, float]:
         scores = {"loss": train.likelihood(network, batches)}
         if settings.metric == "bleu":
-            best = search.search(network, sources, search.Options(beam=1))
-            translations = pieces.decode([list(one[0].pieces) for one in best])
+            translations = archive.translate(network, pieces, sources, search.Options(beam=1))
             scores["bleu"] = corpus_bleu(translations, [references]).score
         return scores
 

@@ -6,9 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from tzip import device, options, script, search
+from tzip import archive, device, options, script, search
 from tzip.files import read_lines, write_json, write_text
-from tzip.restore import restore
 
 
 def main() -> None:
@@ -23,12 +22,12 @@ def main() -> None:
 
     here = device.prepare(args.threads)
     settings = options.from_arguments(args, search.Options, "search")
-    model, pieces, _ = restore(args.model)
+    model, pieces, _ = archive.restore(args.model)
     lines = read_lines(args.source)
+    model.to(here)
 
     started = time.perf_counter()
-    found = search.search(model.to(here), pieces.encode(lines), settings)
-    translations = pieces.decode([list(best[0].pieces) for best in found])
+    translations = archive.translate(model, pieces, lines, settings)
     seconds = time.perf_counter() - started
 
     write_text(args.output, "".join(f"{line}\n" for line in translations))

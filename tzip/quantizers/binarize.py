@@ -1,4 +1,4 @@
-"""Binarization with two levels a tensor: the "modified" binarization of transformers.zip (BS-Fixed, BS-Flexible).
+"""Binarization: two levels a tensor, fixed or trained (BS-Fixed and BS-Flexible of transformers.zip).
 
 After Word2Bits (Lam 2018, arXiv 1803.05651) and BinaryNet (Courbariaux & Bengio 2016, arXiv 1602.02830).
 """

@@ -51,7 +51,7 @@ class Quantizer(nn.Module):
         self.register_buffer("keep", None if keep is None else keep.clone())
 
     def forward(self, weight: Tensor) -> Tensor:
-        return clustering.zeroed(clustering.Lookup.apply(self.codebook, self.indices), self.keep)
+        return clustering.zeroed(clustering.Lookup.apply(self.codebook, self.indices, None), self.keep)
 
     def code(self, weight: Tensor) -> Code:
         mask = None if self.keep is None else self.keep.flatten().cpu().numpy()

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 Pair = tuple[str, str]
 
-ENGLISH = (
+
+def _list(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
+ENGLISH = _list(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen"
-).split()
-GERMAN = (
+)
+GERMAN = _list(
     "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn "
     "sechzehn siebzehn achtzehn neunzehn"
-).split()
-ENGLISH_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
-GERMAN_TENS = "null zehn zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
-ORDINALS = {1: ("first", "erst"), 2: ("second", "zweit"), 3: ("third", "dritt"), 5: ("fifth", "fünft"),
-            7: ("seventh", "siebt"), 8: ("eighth", "acht"), 9: ("ninth", "neunt"), 12: ("twelfth", "zwölft")}  # fmt: skip
+)
+ENGLISH_TENS = _list("zero ten twenty thirty forty fifty sixty seventy eighty ninety")
+GERMAN_TENS = _list("null zehn zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig")
+ORDINALS = {
+    1: ("first", "erst"), 2: ("second", "zweit"), 3: ("third", "dritt"), 5: ("fifth", "fünft"),
+    7: ("seventh", "siebt"), 8: ("eighth", "acht"), 9: ("ninth", "neunt"), 12: ("twelfth", "zwölft"),
+}  # fmt: skip
 MONTHS = tuple(zip(
-    "January February March April May June July August September October November December".split(),
-    "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
+    _list("January February March April May June July August September October November December"),
+    _list("Januar Februar März April Mai Juni Juli August September Oktober November Dezember"),
     strict=True,
 ))  # fmt: skip
 WEEKDAYS = tuple(zip(
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
-    "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag".split(),
+    _list("Monday Tuesday Wednesday Thursday Friday Saturday Sunday"),
+    _list("Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag"),
     strict=True,
 ))  # fmt: skip
 

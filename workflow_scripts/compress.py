@@ -1,0 +1,53 @@
+"""Make one variant: a checkpoint in, fine-tuned under its compression, model.tzip out. Resumes by itself."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from tzip import archive, checkpoint, compress, container, device, options, script, train
+from tzip.files import write_json
+from tzip.pieces import Encoded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", required=True, type=Path, help="the trained model's folder")
+    parser.add_argument("--data", required=True, type=Path, help="folder of encoded training pairs (train.*)")
+    parser.add_argument("--name", required=True, help="the variant's name")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")
+    parser.add_argument("--output", required=True, type=Path, help="model.tzip")
+    parser.add_argument("--summary", required=True, type=Path, help="JSON: what was done, time, memory")
+    options.add_arguments(parser, compress.Variant)
+    options.add_arguments(parser, train.Options)
+    args = parser.parse_args()
+
+    here = device.prepare(args.threads)
+    variant = options.from_arguments(args, compress.Variant, args.name)
+    settings = options.from_arguments(args, train.Options, f"{args.name}: finetune")
+    updates, tune = 0, None
+    if settings.updates and (variant.prune or variant.quantize):
+        updates, log = settings.updates, args.state.parent / "finetuning.jsonl"
+        tune = archive.tuning(
+            Encoded(args.data / "train"), settings, seed=args.seed, state=args.state, log=log
+        )
+
+    model, pieces = checkpoint.load(args.checkpoint)
+    model.to(here)
+    made, costs = archive.build(
+        model, pieces, variant, name=args.name, seed=args.seed, updates=updates, finetune=tune
+    )
+    container.write(args.output, made)
+    write_json(args.summary, {
+        "variant": args.name, "seed": args.seed, "plan": vars(variant), "updates": updates,
+        "seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3),
+        **device.footprint(here),
+    })  # fmt: skip
+    shutil.rmtree(args.state, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    script.run(main)
