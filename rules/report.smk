@@ -220,16 +220,14 @@ rule figure_of_weights:
         weights=f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz",
         code=["tzip/plots.py"],
     output:
-        f"{RUN}/figures/{{figure}}.png",
+        f"{RUN}/figures/weights.png",
         report(
-            f"{RUN}/figures/{{figure}}.svg",
-            caption="../report/{figure}.rst",
+            f"{RUN}/figures/weights.svg",
+            caption="../report/weights.rst",
             category="Figures",
         ),
     log:
-        f"{RUN}/logs/{{figure}}.log",
-    wildcard_constraints:
-        figure="weights|cumulative",
+        f"{RUN}/logs/weights.log",
     conda:
         "../envs/report.yaml"
     resources:
@@ -237,7 +235,31 @@ rule figure_of_weights:
     params:
         note=NOTE_FLAG,
     shell:
-        "python workflow_scripts/figures.py {wildcards.figure} --weights {input.weights} {params.note}"
+        "python workflow_scripts/figures.py weights --weights {input.weights} {params.note}"
+        " --output {output} 2> {log}"
+
+
+rule figure_of_cumulative_weights:
+    input:
+        weights=f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz",
+        code=["tzip/plots.py"],
+    output:
+        f"{RUN}/figures/cumulative.png",
+        report(
+            f"{RUN}/figures/cumulative.svg",
+            caption="../report/cumulative.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RUN}/logs/cumulative.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        note=NOTE_FLAG,
+    shell:
+        "python workflow_scripts/figures.py cumulative --weights {input.weights} {params.note}"
         " --output {output} 2> {log}"
 
 

@@ -46,7 +46,7 @@ def spread(values: np.ndarray, centroids: np.ndarray) -> float:
 def test_inertia_is_within_a_thousandth_of_the_optimum(name: str) -> None:
     values = samples()[name]
     middle = float(np.median(values))  # kmeans1d loses its digits far from 0
-    for k in (1, 2, 3, 4, 7, 16, 33, 64, 150, 256):
+    for k in (1, 2, 3, 7, 16, 33, 100, 256):
         best = kmeans1d.cluster(values.astype(np.float64) - middle, k).centroids
         ours = clustering.optimum(values, k)
         assert len(ours) <= k
@@ -112,7 +112,9 @@ def test_assignment_goes_across_blocks() -> None:
     values = np.random.default_rng(0).normal(size=3 * clustering.BLOCK + 17).astype(np.float32)
     centroids = clustering.exact(values, 256)
     edges = (centroids[1:].astype(np.float64) + centroids[:-1]) / 2
-    assert np.array_equal(clustering.assigned(values, centroids), np.searchsorted(edges, values.astype(float)))
+    assert np.array_equal(
+        clustering.assigned(values, centroids), np.searchsorted(edges, values.astype(float))
+    )
 
 
 def test_starts_by_hand() -> None:

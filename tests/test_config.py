@@ -66,6 +66,14 @@ def test_defaults_are_filled_in_at_every_depth_and_the_given_is_kept() -> None:
     assert "finetune" not in given["variants"]["baseline"]  # the input is left alone
 
 
+def test_numbers_of_the_command_line_are_numbers() -> None:
+    """Snakemake's --config seeds=[1,2] gives a list of texts."""
+    given = changed("seeds", ["1", "2"]) | {"threads": {"train": "2"}, "training": {"updates": "7"}}
+    checked = config.check(given, SCHEMA)
+    assert checked["seeds"] == [1, 2]
+    assert checked["threads"]["train"] == 2
+
+
 WRONG = [
     (
         "trainign",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given
@@ -56,14 +57,13 @@ def test_the_interval_is_the_papers_from_a_hundred_updates_on() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"schedule": "cubic"}, "prune: schedule = 'cubic' is not one of one-shot, stepwise"),
-        ({"end": 50}, "prune: end = 50 is not a number at least 0.0 and at most 1.0"),
-        ({"start": -0.1}, "prune: start = -0.1 is not a number at least 0.0 and at most 1.0"),
+        ({"schedule": "cubic"}, "schedule = 'cubic' is not one of one-shot, stepwise"),
+        ({"end": 50}, "end = 50 is not a number at least 0.0 and at most 1.0"),
+        ({"start": -0.1}, "start = -0.1 is not a number at least 0.0 and at most 1.0"),
         ({"schedule": "stepwise", "start": 0.8, "end": 0.5}, "start = 0.8 is more than end = 0.5"),
         ({"start": 0.3}, "start = 0.3 has no meaning with schedule = one-shot"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(given: dict, message: str) -> None:
-    with pytest.raises(ValueError, match="^prune: ") as caught:
+    with pytest.raises(ValueError, match=f"^prune: .*{re.escape(message)}"):
         make(Options, given, "prune")
-    assert message in str(caught.value)

@@ -201,6 +201,20 @@ def test_every_step_of_a_variant_can_be_pasted_into_a_shell(copied: Path) -> Non
     assert {name: (folder / name).read_bytes() for name in files} == before
 
 
+def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_path: Path) -> None:
+    mini(finished, "--report", str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text()
+    for name in (
+        "table1.csv",
+        "claims.csv",
+        "bleu-bytes.svg",
+        "attention.png",
+        "cumulative.svg",
+        "report.html",
+    ):
+        assert name in page
+
+
 MISTAKES = {
     "key": ("--config", "trainign={updates: 5}", "unknown key 'trainign' in the configuration; did you mean"),
     "method": (
@@ -211,7 +225,7 @@ MISTAKES = {
     "bits": (
         "--config",
         "variants={kmeans-4bit: {quantize: {bits: 40}}}",
-        "variants.kmeans-4bit.quantize: bits = 40 is not an integer at least 1 and at most 8",
+        "variants.kmeans-4bit.quantize: bits = '40' is not an integer at least 1 and at most 8",
     ),
     "row": ("--config", "rows=[baseline, kmeans-5bit]", "rows = 'kmeans-5bit' is not defined; did you mean"),
 }

@@ -58,8 +58,9 @@ def filled(value: Any, rule: dict[str, Any], schema: dict[str, Any]) -> Any:
     rule = schema["$defs"][rule["$ref"].removeprefix("#/$defs/")] if "$ref" in rule else rule
     if isinstance(value, list):
         return [filled(item, rule.get("items", {}), schema) for item in value]
-    if not isinstance(value, dict):
-        return value
+    if not isinstance(value, dict):  # `--config seeds=[1,2]` gives texts
+        number = rule.get("type") == "integer" and isinstance(value, str) and value.isdecimal()
+        return int(value) if number else value
     properties, others = rule.get("properties", {}), rule.get("additionalProperties")
     others = others if isinstance(others, dict) else {}
     complete = {key: inner["default"] for key, inner in properties.items() if "default" in inner} | value

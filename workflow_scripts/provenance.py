@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import platform
 import subprocess
 from importlib import metadata
@@ -26,6 +27,7 @@ def main() -> None:
     args = parser.parse_args()
 
     text = json.dumps(json.loads(args.config), sort_keys=True)
+    folder = os.path.commonpath(args.data)
     devices = sorted({read_json(path)["device"] for path in args.made})
     write_json(
         args.output,
@@ -34,7 +36,7 @@ def main() -> None:
             "dirty": bool(git("status", "--porcelain")),
             "config": json.loads(text),
             "configuration": hashlib.sha256(text.encode()).hexdigest(),
-            "data": {path.name: sha256(path) for path in args.data},
+            "data": {path.relative_to(folder).as_posix(): sha256(path) for path in args.data},
             "device": ", ".join(devices),
             "platform": platform.platform(),
             "python": platform.python_version(),

@@ -204,7 +204,8 @@ class Clauses(Phrases):
         if manners and self.chance(0.2 * amount):
             word = self.zipf([word for word in manners if not clause.modal or word.english != "badly"])
             return Part(word.english, word.german, "manner", "manner")
-        if "fun" in flags and self.chance(0.1 * amount):
+        alone = all(slot.german != "mit" for slot in clause.verb.slots)
+        if alone and "fun" in flags and self.chance(0.1 * amount):
             friend = self.thing(KIN, owner=clause.subject, plural=0, plain=True)
             return Part(*nominals.prepositional("with", "mit", "dat", friend), "manner", "manner")
         if "where" in flags and not clause.modal and self.chance(0.25 * amount):

@@ -1,0 +1,281 @@
+"""Variants on a real model: which tensors, tied ones once, pruning by the update, codes and the way back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tzip import options
+from tzip.code import Code, raw
+from tzip.compress import SCOPES, Variant, check, load, prepare, stages, tensors
+from tzip.model import Config, Transformer
+
+SOURCE = torch.tensor([[4, 5, 6, 3], [7, 8, 3, 0]])
+TARGET = torch.tensor([[2, 9, 10, 11, 3], [2, 12, 3, 0, 0]])
+MATRICES = {"attention": 12, "linear": 16, "all": 17}  # one layer each side; the tied one counts once
+SIZES = {"vocabulary": 40, "d_model": 16, "d_ff": 24, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+
+PRUNED = "magnitude:schedule=stepwise,start=0.5,end=0.8"
+VARIANTS = {
+    "baseline": Variant(),
+    "halved": Variant(quantize="fp16", scope="all", rest="float16"),
+    "kmeans": Variant(quantize="kmeans:bits=2", biases="kmeans:bits=8"),
+    "kmeans-all": Variant(quantize="kmeans:bits=4", scope="all"),
+    "binarized": Variant(quantize="binarize:levels=flexible", scope="attention"),
+    "pruned": Variant(prune=PRUNED, scope="all"),
+    "deep": Variant(prune="magnitude:end=0.7", quantize="kmeans:bits=3", scope="all"),
+    "deep-binary": Variant(prune=PRUNED, quantize="binarize", biases="fp16"),
+    "biases-only": Variant(biases="kmeans:bits=2"),
+}
+every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+
+
+def transformer(seed: int = 0, tie: str = "all", norm: str = "post") -> Transformer:
+    torch.manual_seed(seed)
+    model = Transformer(Config(**SIZES, dropout=0.0, norm=norm, tie=tie))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(std=0.1)
+    return model
+
+
+def tune(model: nn.Module, compression, updates: int) -> None:
+    """A fine-tuning in small: what the trainer does with a compression."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.01)
+    for update in range(updates):
+        compression.on_update(update, updates)
+        optimizer.zero_grad()
+        logits = model(SOURCE, TARGET[:, :-1])
+        nn.functional.cross_entropy(logits.flatten(0, 1), TARGET[:, 1:].flatten()).backward()
+        optimizer.step()
+    compression.on_update(updates, updates)
+
+
+def compressed(model: Transformer, variant: Variant, updates: int = 12, seed: int = 1) -> dict[str, Code]:
+    for stage in stages(variant):
+        compression = prepare(model, stage, seed)
+        tune(model, compression, updates)
+    return compression.codes()
+
+
+def same(one: dict[str, Code], other: dict[str, Code]) -> bool:
+    def key(code: Code) -> list:
+        parts = (code.symbols, code.codebook, code.mask)
+        return [code.shape, *(None if part is None else part.tobytes() for part in parts)]
+
+    return list(one) == list(other) and all(key(one[name]) == key(other[name]) for name in one)
+
+
+def plan(**given: str) -> Variant:
+    return options.make(Variant, given, "mine")
+
+
+@every_variant
+def test_the_decoded_model_computes_bit_for_bit_what_the_parametrized_one_did(variant: Variant) -> None:
+    model = transformer()
+    codes = compressed(model, variant)
+    assert list(codes) == [name for name, _ in transformer().named_parameters()]
+    plain = transformer(seed=9)
+    load(plain, codes)
+    halved = {name for name, code in codes.items() if variant.rest == "float16" and code.codebook is None}
+    with torch.no_grad():
+        for name, places in tensors(model).items():
+            for module, attribute in places:
+                effective = getattr(module, attribute)
+                wanted = effective.half().float() if name in halved else effective
+                assert codes[name].decode().tobytes() == wanted.numpy().tobytes(), name
+        if not halved:
+            assert torch.equal(plain(SOURCE, TARGET), model(SOURCE, TARGET))
+
+
+@every_variant
+def test_the_same_seed_gives_the_same_codes(variant: Variant) -> None:
+    assert same(compressed(transformer(), variant), compressed(transformer(), variant))
+
+
+@every_variant
+@pytest.mark.parametrize("updates", [0, 12])
+def test_what_a_variant_names_is_coded_and_nothing_else(variant: Variant, updates: int) -> None:
+    codes = compressed(transformer(), variant, updates=updates)
+    touched = {name for name, code in codes.items() if code.codebook is not None or code.mask is not None}
+    if "fp16" not in (variant.quantize, variant.biases):
+        matrices = {name for name in touched if name.endswith(".weight")}
+        assert len(matrices) == (MATRICES[variant.scope] if variant.quantize or variant.prune else 0)
+        assert not any("norm" in name for name in touched)
+        assert any(name.endswith(".bias") for name in touched) == bool(variant.biases)
+    if variant.prune:
+        end = 0.7 if "0.7" in variant.prune else 0.8
+        for name, code in codes.items():
+            if name in touched and name.endswith(".weight"):
+                assert np.count_nonzero(~code.mask) == round(end * code.size)
+                assert np.count_nonzero(code.decode()) <= code.size - round(end * code.size)
+
+
+def test_scopes_are_the_papers_and_the_choices() -> None:
+    (scope,) = [field for field in dataclasses.fields(Variant) if field.name == "scope"]
+    assert scope.metadata["choices"] == tuple(SCOPES)
+    names = {}
+    for choice in SCOPES:
+        codes = prepare(transformer(tie="none"), Variant(quantize="kmeans:bits=1", scope=choice), 1).codes()
+        names[choice] = {name for name, code in codes.items() if code.codebook is not None}
+    assert all(
+        name.split(".")[2] in ("self_attention", "cross_attention") and name.endswith(".weight")
+        for name in names["attention"]
+    )
+    assert {name.split(".")[2] for name in names["linear"] - names["attention"]} == {"feed_forward"}
+    assert names["all"] - names["linear"] == {
+        "source_embedding.weight", "target_embedding.weight", "generator.weight"
+    }  # fmt: skip
+    assert (len(names["attention"]), len(names["linear"])) == (MATRICES["attention"], MATRICES["linear"])
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("tie", ["all", "decoder", "none"])
+def test_codes_have_the_plain_models_names_in_its_order(tie: str, norm: str) -> None:
+    model = transformer(tie=tie, norm=norm)
+    names = [name for name, _ in model.named_parameters()]
+    codes = prepare(model, Variant(quantize="kmeans", biases="fp16", scope="all"), 1).codes()
+    assert list(codes) == names
+    load(transformer(seed=3, tie=tie, norm=norm), codes)
+
+
+@pytest.mark.parametrize("spec", ["kmeans:bits=3", "binarize", "fp16"])
+def test_a_tied_tensor_is_one_and_gathers_the_gradients_of_all_its_uses(spec: str) -> None:
+    model = transformer()
+    prepare(model, Variant(quantize=spec, scope="all"), 1)
+    owners = [model.source_embedding, model.target_embedding, model.generator]
+    first = owners[0].parametrizations.weight
+    for owner in owners[1:]:
+        assert owner.parametrizations.weight.original is first.original
+        assert owner.parametrizations.weight[0] is first[0]
+        assert torch.equal(owner.weight, owners[0].weight)
+    trained = [name for name, p in model.named_parameters() if p.requires_grad and "embedding" in name]
+    assert all(name.startswith("source_embedding") for name in trained)
+    assert trained
+
+    def gradient(*uses: nn.Module) -> torch.Tensor:
+        model.zero_grad()
+        sum((i + 1) * use.weight.square().sum() for i, use in enumerate(uses)).backward()
+        return dict(model.named_parameters())[trained[-1]].grad.clone()
+
+    one = gradient(owners[0])
+    assert torch.allclose(gradient(*owners), 6 * one, rtol=1e-4)
+
+
+@every_variant
+def test_a_state_dict_resumes_on_a_model_prepared_afresh(variant: Variant) -> None:
+    """Also into one whose pruning stage has not run: what was pruned is in the state."""
+    model, fresh = transformer(), transformer()
+    codes = compressed(model, variant)
+    for stage in stages(variant):
+        compression = prepare(fresh, stage, 1)
+    fresh.load_state_dict(model.state_dict())
+    assert same(compression.codes(), codes)
+    assert [n for n, p in fresh.named_parameters() if p.requires_grad] == [
+        n for n, p in model.named_parameters() if p.requires_grad
+    ]
+
+
+def test_stages_prune_first_and_quantize_what_is_left() -> None:
+    both = plan(prune=PRUNED, quantize="kmeans:bits=4", biases="kmeans:bits=8", scope="all", rest="float16")
+    first, second = stages(both)
+    assert first == plan(prune=PRUNED, scope="all", rest="float16")
+    assert second == plan(quantize="kmeans:bits=4", biases="kmeans:bits=8", scope="all", rest="float16")
+    for name in ("baseline", "kmeans", "pruned", "biases-only"):
+        assert stages(VARIANTS[name]) == [VARIANTS[name]]
+
+
+def test_both_at_once_prunes_to_the_end_before_it_quantizes() -> None:
+    codes = prepare(transformer(), VARIANTS["deep"], 1).codes()
+    code = codes["decoder.0.feed_forward.inner.weight"]
+    assert np.count_nonzero(~code.mask) == round(0.7 * code.size)
+    assert len(code.codebook) <= 8
+    assert not np.any(np.abs(code.codebook) < 1e-4)  # no centroid was spent on the zeros
+
+
+def test_pruning_follows_the_schedule_while_the_weights_train() -> None:
+    model = transformer()
+    compression = prepare(model, VARIANTS["pruned"], 1)
+    pruner, weight = compression.pruners[0]
+    assert pruner.keep.all()
+    shares = []
+    for update in (0, 1000, 1001, 5005, 9008, 9009, 10_000):
+        compression.on_update(update, 10_000)
+        shares.append(int((~pruner.keep).sum()))
+    wanted = (0.5, 0.5, 0.5 + 0.3 / 9, 0.5 + 0.3 * 5 / 9, 0.5 + 0.3 * 8 / 9, 0.8, 0.8)
+    assert shares == [round(share * weight.numel()) for share in wanted]
+
+
+def test_every_weight_that_is_left_and_no_codebooks_latent_is_trained() -> None:
+    for name, latents in {"pruned": True, "binarized": True, "kmeans": False}.items():
+        model = transformer()
+        prepare(model, VARIANTS[name], 1)
+        originals = [p for n, p in model.named_parameters() if n.endswith("weight.original")]
+        assert originals
+        assert all(parameter.requires_grad == latents for parameter in originals)
+        assert model.encoder[0].feed_forward_norm.weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"quantize": "kmean:bits=4"}, "no quantizer 'kmean'; choose from binarize, fp16, kmeans"),
+        (
+            {"quantize": "kmeans:bits=9"},
+            "quantize: kmeans: bits = '9' is not an integer at least 1 and at most 8",
+        ),
+        (
+            {"quantize": "kmeans:bit=4"},
+            "quantize: kmeans: no option 'bit'; choose from bits, optimizer, start",
+        ),
+        ({"biases": "binarize:levels=x"}, "biases: binarize: levels = 'x' is not one of fixed, flexible"),
+        ({"prune": "magnitud"}, "no pruner 'magnitud'; choose from magnitude"),
+        (
+            {"prune": "magnitude:stop=1"},
+            "prune: magnitude: no option 'stop'; choose from schedule, start, end",
+        ),
+        ({"prune": "magnitude:start=0.3"}, "prune: magnitude: start = 0.3 has no meaning"),
+        ({"scope": "everything"}, "mine: scope = 'everything' is not one of attention, linear, all"),
+    ],
+)
+def test_a_wrong_plan_is_refused_in_one_line(given: dict, message: str) -> None:
+    with pytest.raises(ValueError, match="^[^\n]+$") as caught:
+        prepare(transformer(), plan(**given), 1)
+    assert message in str(caught.value)
+
+
+def test_a_weight_that_cannot_be_coded_is_named() -> None:
+    model = transformer()
+    with torch.no_grad():
+        model.encoder[0].feed_forward.outer.weight[3, 4] = float("nan")
+    with pytest.raises(ValueError, match=r"^tensor encoder\.0\.feed_forward\.outer\.weight: .*not finite"):
+        prepare(model, VARIANTS["kmeans"], 1)
+    with torch.no_grad():
+        model.encoder_norm = nn.Identity()
+        model.generator.bias[0] = 1e6
+    with pytest.raises(ValueError, match=r"^tensor generator\.bias: .*float16"):
+        prepare(model, plan(rest="float16", quantize="fp16"), 1).codes()
+
+
+def test_tensors_that_do_not_fit_a_model_are_named() -> None:
+    model = transformer()
+    codes = prepare(transformer(), Variant(), 1).codes()
+    check(model, codes)
+    missing = {name: code for name, code in codes.items() if name != "generator.bias"}
+    wrong = codes | {"generator.bias": raw(np.zeros(7, np.float32))}
+    more = codes | {"generator.biases": raw(np.zeros(7, np.float32))}
+    for given, message in [
+        (missing, r"tensor generator\.bias: nothing found, \(40,\) expected"),
+        (wrong, r"tensor generator\.bias: \(7,\) found, \(40,\) expected"),
+        (more, r"tensor generator\.biases: \(7,\) found"),
+    ]:
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        with pytest.raises(ValueError, match=message):
+            load(model, given)
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
