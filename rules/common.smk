@@ -14,18 +14,12 @@ from tzip.options import flags
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # `python` in a rule is the one that runs Snakemake, unless a conda environment puts another before it.
-os.environ.update(
-    PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-)
+os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
 DOWNLOADS = "results/downloads"
 MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")
 try:
-    config.update(
-        configuration.check(
-            config, Path(workflow.basedir, "schemas/config.schema.yaml")
-        )
-    )
+    config.update(configuration.check(config, Path(workflow.basedir, "schemas/config.schema.yaml")))
     configuration.check_data(config, DOWNLOADS, MIRROR)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -69,9 +63,7 @@ MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
 # What the tables and figures read.
 OF_ROWS = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS]
-SCORED = expand(
-    "{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json"]
-) + expand(
+SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json"]) + expand(
     "{row}/{test}.{file}",
     row=OF_ROWS,
     test=TESTS,

@@ -2,9 +2,7 @@
 rule provenance:
     input:
         data=[f"{RUN}/data/pieces.model", *TEXTS],
-        made=[
-            f"{RUN}/seed-{seed}/{row}/compress.json" for seed in SEEDS for row in ROWS
-        ],
+        made=[f"{RUN}/seed-{seed}/{row}/compress.json" for seed in SEEDS for row in ROWS],
     output:
         f"{RUN}/provenance.json",
     log:
@@ -32,9 +30,7 @@ rule tables:
             caption="../report/table1.rst",
             category="Tables",
         ),
-        report(
-            f"{RUN}/tables/tests.csv", caption="../report/tests.rst", category="Tables"
-        ),
+        report(f"{RUN}/tables/tests.csv", caption="../report/tests.rst", category="Tables"),
         report(
             f"{RUN}/tables/cleaning.csv",
             caption="../report/cleaning.rst",
@@ -166,10 +162,7 @@ rule figure_of_sharpness:
 
 rule figure_of_attention:
     input:
-        maps=[
-            f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz"
-            for row in config["attention"]["rows"]
-        ],
+        maps=[f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz" for row in config["attention"]["rows"]],
         code=["tzip/plots.py", "tzip/paper.py"],
     output:
         f"{RUN}/figures/attention.svg",

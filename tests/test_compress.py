@@ -245,7 +245,7 @@ def test_every_weight_that_is_left_and_no_codebooks_latent_is_trained() -> None:
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_line(given: dict, message: str) -> None:
-    with pytest.raises(ValueError, match="^[^\n]+$") as caught:
+    with pytest.raises(ValueError, match=r"^[^\n]+$") as caught:
         prepare(transformer(), plan(**given), 1)
     assert message in str(caught.value)
 
@@ -256,11 +256,23 @@ def test_a_weight_that_cannot_be_coded_is_named() -> None:
         model.encoder[0].feed_forward.outer.weight[3, 4] = float("nan")
     with pytest.raises(ValueError, match=r"^tensor encoder\.0\.feed_forward\.outer\.weight: .*not finite"):
         prepare(model, VARIANTS["kmeans"], 1)
+    model = transformer()
     with torch.no_grad():
-        model.encoder_norm = nn.Identity()
         model.generator.bias[0] = 1e6
     with pytest.raises(ValueError, match=r"^tensor generator\.bias: .*float16"):
-        prepare(model, plan(rest="float16", quantize="fp16"), 1).codes()
+        prepare(model, plan(rest="float16"), 1).codes()
+
+
+@pytest.mark.parametrize("spec", ["kmeans:bits=3", "binarize", "fp16"])
+def test_weights_that_fine_tuning_has_ruined_are_refused(spec: str) -> None:
+    model = transformer()
+    compression = prepare(model, Variant(quantize=spec), 1)
+    steps = model.encoder[0].self_attention.key.parametrizations.weight
+    with torch.no_grad():
+        for parameter in (steps.original, *steps[0].parameters()):
+            parameter.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"^tensor encoder\.0\.self_attention\.key\.weight: .*not finite"):
+        compression.codes()
 
 
 def test_tensors_that_do_not_fit_a_model_are_named() -> None:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -70,7 +71,9 @@ class Compression:
                     continue
                 for step in steps[:-1]:
                     value = step(value)
-                codes[name] = steps[-1].code(value)
+                codes[name] = code = steps[-1].code(value)
+                if not np.isfinite(code.symbols if code.codebook is None else code.codebook).all():
+                    raise ValueError("a weight is not finite: fine-tuning has diverged")
             except ValueError as error:
                 raise ValueError(f"tensor {name}: {error}") from None
         return codes

@@ -7,8 +7,6 @@ import difflib
 import functools
 import json
 import shlex
-import sys
-import types
 import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
@@ -111,8 +109,7 @@ def choose(name: str, choices: Iterable[str]) -> str:
 
 @functools.cache
 def declared(path: Path, name: str = "Options") -> type:
-    """`options.declared`, with the module that dataclasses look up by the file's name."""
-    sys.modules.setdefault(str(path), types.ModuleType(str(path)))
+    """`options.declared`, once a class."""
     return options.declared(path, name)
 
 

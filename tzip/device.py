@@ -40,7 +40,8 @@ def describe(device: torch.device) -> str:
 
 def footprint(device: torch.device) -> dict[str, Any]:
     """The device and the largest memory this process has held on the host (and on the GPU), in MB."""
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     out: dict[str, Any] = {"device": describe(device), "peak_memory_mb": round(largest, 1)}
     if device.type == "cuda":
         out["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)

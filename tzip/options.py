@@ -134,6 +134,6 @@ def declared(path: str | Path, name: str = "Options") -> type:
         raise ValueError(f"{path}: no class {name}")
     future = ast.parse("from __future__ import annotations").body
     module = ast.Module(body=future + found, type_ignores=[])
-    names: dict[str, Any] = {"dataclass": dataclasses.dataclass, "option": option, "__name__": str(path)}
+    names: dict[str, Any] = {"dataclass": dataclasses.dataclass, "option": option, "__name__": __name__}
     exec(compile(module, str(path), "exec"), names)
     return names[name]
