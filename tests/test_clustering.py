@@ -179,6 +179,16 @@ def test_a_centroids_gradient_is_the_sum_over_its_weights() -> None:
     assert latent.grad.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
+def test_zeroed_weights_are_exactly_zero_and_the_others_as_they_were() -> None:
+    values = torch.tensor([1.5, -1.5, -0.0, 3e38, float("nan")])
+    weight, keep = values.repeat(2).requires_grad_(), torch.tensor([True] * 5 + [False] * 5)
+    effective = clustering.zeroed(weight, keep)
+    assert effective.detach().numpy().tobytes() == values.numpy().tobytes() + bytes(20)
+    effective.backward(torch.arange(10.0))
+    assert weight.grad.tolist() == [0, 1, 2, 3, 4, 0, 0, 0, 0, 0]
+    assert clustering.zeroed(weight, None) is weight
+
+
 def test_both_ways_of_summing_agree() -> None:
     """The one for devices without a fixed order of addition runs on the CPU, too."""
     random = torch.Generator().manual_seed(0)

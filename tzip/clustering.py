@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 STARTS = ("linear", "density", "random", "kmeans++")
-WINDOW = 24  # groups by which a boundary may move, either way, in one pass of `refined`
+WINDOW = 16  # groups by which a boundary may move, either way, in one pass of `refined`
 ROWS = 32  # of a block whose minima are sought between those of its first and the next one's first
 BLOCK = 1 << 16  # values that are assigned at a time
 MAX_PASSES = 100  # of `refined` a level; a handful are needed
@@ -321,5 +321,19 @@ def summed_by_sorting(values: Tensor, indices: Tensor, entries: int) -> Tensor:
 
 
 def zeroed(weight: Tensor, keep: Tensor | None) -> Tensor:
-    """The weight, exactly 0 where `keep` is False."""
-    return weight if keep is None else weight.masked_fill(~keep, 0.0)
+    """The weight, exactly 0 where `keep` is False; so is its gradient there."""
+    return weight if keep is None else Zeroed.apply(weight, keep)
+
+
+class Zeroed(torch.autograd.Function):
+    """weight.masked_fill(~keep, 0.0) for float32, on its bits: five times as fast on a CPU."""
+
+    @staticmethod
+    def forward(ctx, weight: Tensor, keep: Tensor) -> Tensor:
+        ctx.save_for_backward(keep)
+        return (weight.view(torch.int32) & -keep.int()).view(torch.float32)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        (keep,) = ctx.saved_tensors
+        return gradient * keep, None

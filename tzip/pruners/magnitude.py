@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tzip.clustering import zeroed
 from tzip.code import Code
 
 
@@ -43,7 +44,7 @@ class Pruner(nn.Module):
         self.keep.copy_((~below).view_as(self.keep))
 
     def forward(self, weight: Tensor) -> Tensor:
-        return weight.masked_fill(~self.keep, 0.0)
+        return zeroed(weight, self.keep)
 
     def code(self, weight: Tensor) -> Code:
         keep = self.keep.flatten().cpu().numpy()

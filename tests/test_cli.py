@@ -1,0 +1,126 @@
+"""The `tzip` command on a small model: compress, inspect, translate, score, decompress, one-line errors."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.test_model import TOY
+from tests.toydata import toy_pairs
+from tzip import checkpoint, cli, container, pieces
+from tzip.model import Config, Transformer
+
+TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A checkpoint folder of an untrained model, and a small test set."""
+    made = tmp_path_factory.mktemp("cli")
+    (made / "text").write_text(TEXT * 20, encoding="utf-8")
+    vocabulary = pieces.train([made / "text"], made / "pieces.model", pieces.Options(size=280))
+    torch.manual_seed(0)
+    checkpoint.save(made / "checkpoint", Transformer(Config(**TOY | {"vocabulary": 280})), vocabulary.model)
+    (made / "source").write_text("a small house\n\nthe lake\n", encoding="utf-8")
+    (made / "reference").write_text("ein kleines Haus\nx\nSee\n", encoding="utf-8")
+    toy_pairs(made / "toy")
+    return made
+
+
+def tzip(*arguments: str | Path, input: str = "") -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "tzip.cli", *map(str, arguments)]
+    return subprocess.run(command, input=input, capture_output=True, text=True, encoding="utf-8")
+
+
+def call(monkeypatch, capsys, *arguments: str | Path) -> str:
+    """The command in this process, which spares the start of torch; what it prints."""
+    monkeypatch.setattr(sys, "argv", ["tzip", *map(str, arguments)])
+    cli.main()
+    return capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def compressed(folder: Path) -> Path:
+    done = tzip("compress", folder / "checkpoint", folder / "model.tzip", "--quantize", "kmeans:bits=4",
+                "--scope", "all", "--threads", "1")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "x smaller" in done.stdout
+    return folder / "model.tzip"
+
+
+def test_translate_reads_standard_input(folder, compressed, monkeypatch, capsys):
+    source = (folder / "source").read_text()
+    piped = tzip("translate", compressed, "--beam", "2", "--threads", "1", input=source)
+    assert piped.returncode == 0, piped.stderr
+    assert piped.stdout.count("\n") == 3
+    assert piped.stdout.split("\n")[1] == ""
+    named = call(
+        monkeypatch, capsys, "translate", compressed, folder / "source", "--beam", "2", "--threads", "1"
+    )
+    assert named == piped.stdout
+
+
+def test_inspect_accounts_for_every_byte(compressed, monkeypatch, capsys):
+    lines = call(monkeypatch, capsys, "inspect", compressed).splitlines()
+    rows = [line.split() for line in lines[1 : lines.index("")]]
+    assert sum(int(row[-2].replace(",", "")) for row in rows) == compressed.stat().st_size
+    assert {row[0] for row in rows} >= {"source_embedding.weight", "(vocabulary)", "(header)"}
+    assert "quantize kmeans:bits=4" in lines[-1]
+
+
+def test_decompress_gives_back_the_weights_of_the_file(compressed, tmp_path, monkeypatch, capsys):
+    call(monkeypatch, capsys, "decompress", compressed, tmp_path / "out")
+    model, vocabulary = checkpoint.load(tmp_path / "out")
+    archive = container.read(compressed)
+    assert vocabulary == archive.vocabulary
+    for name, parameter in model.named_parameters():
+        assert (parameter.detach().numpy() == archive.codes[name].decode()).all(), name
+
+
+def test_score_prints_interval_and_signature(folder, compressed, monkeypatch, capsys):
+    arguments = [compressed, folder / "source", folder / "reference", "--beam", "1", "--threads", "1"]
+    out = call(monkeypatch, capsys, "score", *arguments)
+    assert "nrefs:1" in out.splitlines()[0]
+    assert len(out.splitlines()) == 2
+
+
+def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
+    base = [folder / "checkpoint", tmp_path / "tuned.tzip", "--prune", "magnitude:end=0.5", "--threads", "1"]
+    tuned = [*base, "--data", folder / "toy", "--updates", "3", "--batch-tokens", "200", "--warmup", "1"]
+    call(monkeypatch, capsys, "compress", *tuned)
+    archive = container.read(tmp_path / "tuned.tzip")
+    assert archive.history["updates"] == 3
+    weight = archive.codes["encoder.0.feed_forward.inner.weight"]
+    assert weight.mask.sum() == weight.size // 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "nowhere.tzip"], "nowhere.tzip"),
+        (["inspect", "text"], "text: not a .tzip file"),
+        (["compress", "nowhere", "x.tzip"], "nowhere: not a checkpoint"),
+        (["compress", "checkpoint", "x.tzip", "--quantize", "kmean"], "kmeans"),
+        (["compress", "checkpoint", "x.tzip", "--quantize", "kmeans:bits=9"], "bits = '9'"),
+        (
+            ["compress", "checkpoint", "x.tzip", "--scope", "some"],
+            "scope = 'some' is not one of attention, linear",
+        ),
+        (["compress", "checkpoint", "x.tzip", "--data", "nowhere"], "nowhere"),
+        (["translate", "model.tzip", "source", "--beam", "0"], "beam = '0'"),
+        (["score", "model.tzip", "source", "text"], "40"),
+    ],
+)
+def test_errors_are_one_line(folder, compressed, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["tzip", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    told = capsys.readouterr()
+    assert told.err.startswith("error: ")
+    assert told.err.count("\n") == 1
+    assert message in told.err
+    assert not Path("x.tzip").exists()
