@@ -3,10 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/quantizers.py
 
 Everything runs on one thread (scikit-learn's pools are limited, too), the contenders in turn, best of
-`--repeat`. scikit-learn's is KMeans(16, n_init=1, random_state=0) with its defaults, Lloyd's algorithm from
-k-means++; its `fit` labels the points, so ours is timed with and without the assignment. kmeans1d sums
-squares in float64 and so loses its digits on near-constant values and beside huge outliers: it is given
-the values less their median, and ours may come out below it.
+`--repeat` rounds. scikit-learn's is KMeans(16, n_init=1, random_state=0) with its defaults, Lloyd's
+algorithm from k-means++; its `fit` labels the points, so ours is timed with and without the assignment.
+kmeans1d sums squares in float64 and so loses its digits on near-constant values and beside huge outliers:
+it is given the values less their median, and ours may come out below it.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ def inertia(values: np.ndarray, centroids: np.ndarray) -> float:
 
 
 def best_of(repeat: int, contenders: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """The least seconds of each, all of them in turn."""
+    """The least seconds of each: in turn, `repeat` rounds of as many runs as half a second takes."""
     seconds = {name: float("inf") for name in contenders}
-    for _ in range(repeat):
-        for name, run in contenders.items():
-            began = time.perf_counter()
+    for name, run in list(contenders.items()) * repeat:
+        end = time.perf_counter() + 0.5
+        while (began := time.perf_counter()) < end:
             run()
             seconds[name] = min(seconds[name], time.perf_counter() - began)
     return seconds
@@ -105,7 +105,7 @@ def compare_speed(seed: int, repeat: int) -> None:
         },
     )
     theirs = seconds["sklearn KMeans.fit"]
-    print(f"{SHAPE[0]}x{SHAPE[1]} weights, {CLUSTERS} clusters, one thread, best of {repeat}")
+    print(f"{SHAPE[0]}x{SHAPE[1]} weights, {CLUSTERS} clusters, one thread, best of {repeat} rounds")
     for name, value in seconds.items():
         print(f"{name:>26} {1000 * value:10.2f} ms {theirs / value:8.1f}x")
     ratio = peer.inertia_ / clustering.inertia(weights, centroids)

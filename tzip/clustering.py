@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 STARTS = ("linear", "density", "random", "kmeans++")
-WINDOW = 16  # groups by which a boundary may move, either way, in one pass of `refined`
+WINDOWS = (32, 16)  # groups by which a boundary may move, either way, in one pass of `_refined`, by level
 ROWS = 32  # of a block whose minima are sought between those of its first and the next one's first
 BLOCK = 1 << 16  # values that are assigned at a time
 MAX_PASSES = 100  # of `refined` a level; a handful are needed
@@ -27,7 +27,7 @@ def optimum(values: np.ndarray, k: int) -> np.ndarray:
 
     On a line a cluster is a run of the sorted values, so dynamic programming finds the optimum (Wang & Song
     2011, "Ckmeans.1d.dp"). Here it runs on groups of neighbouring values: first over all divisions of a few
-    groups, then, with ever finer groups, over all that move each boundary by at most `WINDOW` groups.
+    groups, then, with ever finer groups, over all that move each boundary by a few groups.
     Where there are at most k distinct values, they are the centroids; without values it is 0. Raises
     ValueError if a value is not finite.
     """
@@ -41,14 +41,14 @@ def optimum(values: np.ndarray, k: int) -> np.ndarray:
     counts = np.diff(starts, append=len(ordered)).astype(np.float64)
     sums = np.add.reduceat(ordered, starts, dtype=np.float64)
     cells = cuts = None
-    for level in levels:
+    for level, window in zip(levels, (0, *WINDOWS), strict=True):
         groups = np.searchsorted(starts, level)
         weights = np.add.reduceat(counts, groups)
         points = np.add.reduceat(sums, groups) / weights
         if cuts is None:
             cells = _divided(points, weights, min(k, len(points)))
         else:
-            cells = _refined(points, weights, np.searchsorted(level, cuts))
+            cells = _refined(points, weights, np.searchsorted(level, cuts), window)
         cuts = level[cells]
     return np.add.reduceat(sums, cells) / np.add.reduceat(counts, cells)
 
@@ -117,40 +117,40 @@ def _row_minima(cost: np.ndarray, before: np.ndarray) -> np.ndarray:
     return columns
 
 
-def _refined(points: np.ndarray, weights: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Cells that no joint move of all boundaries, each by at most `WINDOW` points, improves."""
-    rows = np.arange(2 * WINDOW + 1)
+def _refined(points: np.ndarray, weights: np.ndarray, cells: np.ndarray, window: int) -> np.ndarray:
+    """Cells that no joint move of all boundaries, each by at most `window` points, improves."""
+    rows = np.arange(2 * window + 1)
     for _ in range(MAX_PASSES):
-        cost = _window_costs(points, weights, cells)
-        best, choices = cost[0][:, WINDOW], []
+        cost = _window_costs(points, weights, cells, window)
+        best, choices = cost[0][:, window], []
         for step in cost[1:]:
             total = step + best
             choices.append(total.argmin(1))
             best = total[rows, choices[-1]]
-        moved, end = cells.copy(), WINDOW
+        moved, end = cells.copy(), window
         for q in range(len(cells) - 1, 0, -1):
             end = choices[q - 1][end]
-            moved[q] += end - WINDOW
+            moved[q] += end - window
         if (moved == cells).all():
             break
         cells = moved
     return cells
 
 
-def _window_costs(points: np.ndarray, weights: np.ndarray, cells: np.ndarray) -> np.ndarray:
+def _window_costs(points: np.ndarray, weights: np.ndarray, cells: np.ndarray, window: int) -> np.ndarray:
     """Inertia of each cell by the moves of its end and its start: [k, end, start], inf for an empty cell."""
     ends = np.append(cells[1:], len(points))
     centres = np.add.reduceat(points * weights, cells) / np.add.reduceat(weights, cells)
     powers = _moments(points - np.repeat(centres, ends - cells), weights)
     inside = np.add.reduceat(powers, cells, axis=1)
-    before = _sums_from(points, weights, cells, centres)
-    after = _sums_from(points, weights, ends, centres)
+    before = _sums_from(points, weights, cells, centres, window)
+    after = _sums_from(points, weights, ends, centres, window)
     mass, moment, inertia = inside[:, :, None, None] + after[:, :, :, None] - before[:, :, None, :]
-    moves = np.arange(-WINDOW, WINDOW + 1)
+    moves = np.arange(-window, window + 1)
     start, end = cells[:, None] + moves, ends[:, None] + moves
     start[0], end[-1] = 0, len(points)
-    mass[0], moment[0], inertia[0] = (a[0][:, [WINDOW] * len(moves)] for a in (mass, moment, inertia))
-    mass[-1], moment[-1], inertia[-1] = (a[-1][[WINDOW] * len(moves)] for a in (mass, moment, inertia))
+    mass[0], moment[0], inertia[0] = (a[0][:, [window] * len(moves)] for a in (mass, moment, inertia))
+    mass[-1], moment[-1], inertia[-1] = (a[-1][[window] * len(moves)] for a in (mass, moment, inertia))
     possible = (end[:, :, None] > start[:, None, :]) & (start >= 0)[:, None, :]
     possible &= (end <= len(points))[:, :, None]
     cost = np.maximum(inertia - moment**2 / np.where(possible, mass, 1.0), 0.0)
@@ -162,21 +162,21 @@ def _moments(distance: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _sums_from(
-    points: np.ndarray, weights: np.ndarray, origin: np.ndarray, centres: np.ndarray
+    points: np.ndarray, weights: np.ndarray, origin: np.ndarray, centres: np.ndarray, window: int
 ) -> np.ndarray:
     """Mass, moment and inertia about `centres` of the points from each origin to each move of it.
 
     Sums run outward from the origin, so that a far outlier spoils the precision of nothing before it;
-    they are negative for moves to the left. [3, k, 2 WINDOW + 1]
+    they are negative for moves to the left. [3, k, 2 window + 1]
     """
-    index = origin[:, None] + np.arange(-WINDOW, WINDOW)
+    index = origin[:, None] + np.arange(-window, window)
     there = (index >= 0) & (index < len(points))
     index = index.clip(0, len(points) - 1)
     powers = _moments(
         np.where(there, points[index] - centres[:, None], 0.0), np.where(there, weights[index], 0.0)
     )
-    left = -np.cumsum(powers[:, :, WINDOW - 1 :: -1], axis=2)[:, :, ::-1]
-    right = np.cumsum(powers[:, :, WINDOW:], axis=2)
+    left = -np.cumsum(powers[:, :, window - 1 :: -1], axis=2)[:, :, ::-1]
+    right = np.cumsum(powers[:, :, window:], axis=2)
     return np.concatenate([left, np.zeros_like(left[:, :, :1]), right], axis=2)
 
 

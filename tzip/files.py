@@ -48,7 +48,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 text file, each ended by a line feed. ValueError names a line that is not UTF-8."""
+    """The lines of a UTF-8 text file, each ended by a line feed; ValueError names one that is not UTF-8."""
     lines = Path(path).read_bytes().split(b"\n")
     if not lines[-1]:
         lines.pop()

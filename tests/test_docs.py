@@ -1,0 +1,253 @@
+"""The documentation held to the program: examples run, commands parse, links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import tzip
+from tzip import cli, compress, methods, options, schedules, score, search, train
+
+ROOT = Path(__file__).parent.parent
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHELLS = ("sh", "bash", "console", "shell")
+CLASSES = {
+    "compress": (compress.Variant, train.Options),
+    "translate": (search.Options,),
+    "score": (search.Options, score.Options),
+}
+FENCE = re.compile(r"^```(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def blocks() -> list[tuple[Path, str, str]]:
+    """(page, what follows the opening fence, contents) of each fenced block."""
+    return [(path, info.strip(), body) for path in DOCS for info, body in FENCE.findall(text(path))]
+
+
+@cache
+def examples(language: str) -> dict[str, str]:
+    """Contents of the blocks that say which file they are, as in ```python tzip/quantizers/uniform.py"""
+    found = [(info.split(), body) for _, info, body in blocks()]
+    return {words[1]: body for words, body in found if len(words) == 2 and words[0] == language}
+
+
+def commands() -> Iterator[tuple[Path, str, bool]]:
+    """(page, command, whether it is whole): lines of shell blocks, and what stands in backquotes."""
+    for path in DOCS:
+        for line in re.findall(r"`((?:tzip|snakemake|make)(?: [^`\n]+)?)`", FENCE.sub("", text(path))):
+            yield path, line, False
+    for path, info, body in blocks():
+        if info.split(" ")[0] in SHELLS:
+            for line in body.replace("\\\n", " ").splitlines():
+                line = line.removeprefix("$ ").strip()
+                if line and not line.startswith("#"):
+                    yield path, line, True
+
+
+def words(command: str) -> list[str]:
+    """The arguments of a command, without variables set before it, redirections and comments."""
+    command = re.split(r"\s[<>|]|\s&&", command)[0]
+    return [word for word in shlex.split(command, comments=True) if not re.match(r"[A-Z_]+=", word)]
+
+
+def of(program: str) -> list[Any]:
+    found = [(path, line, whole) for path, line, whole in commands() if words(line)[:1] == [program]]
+    return [pytest.param(line, whole, id=f"{path.name}: {line}"[:80]) for path, line, whole in found]
+
+
+# ── examples ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository's code with the methods of the documentation in it."""
+    folder = tmp_path_factory.mktemp("docs")
+    for name in ("tzip", "tests", "workflow_scripts", "rules", "schemas", "config"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy2(ROOT / name, folder / name)
+    for name, body in examples("python").items():
+        assert not (ROOT / name).exists(), f"{name}: an example of the documentation exists already"
+        (folder / name).write_text(body, encoding="utf-8")
+    return folder
+
+
+def python(folder: Path, *arguments: str) -> str:
+    """What Python says in a copied repository, with the copy's library."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+def test_the_example_methods_keep_the_contract_of_all_methods(extended: Path) -> None:
+    """Those who follow the page run these very tests; they find the files by themselves."""
+    names = [Path(name).stem for name in examples("python")]
+    assert {Path(name).parent.name for name in examples("python")} == {"quantizers", "pruners"}
+    said = python(extended, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-v",
+                  "tests/test_methods.py", "tests/test_imports.py", "-k", " or ".join(names))  # fmt: skip
+    for name in names:
+        passed = [line for line in said.splitlines() if "PASSED" in line and re.search(rf"\b{name}\b", line)]
+        assert len(passed) > 5, f"{name}: the tests of methods did not find it"
+
+
+def merged(below: Any, above: Any) -> Any:
+    """As Snakemake merges configurations: dicts key by key, all else replaced."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: merged(below.get(key), value) for key, value in above.items()}
+
+
+def test_the_example_configurations_are_accepted(extended: Path) -> None:
+    base: dict[str, Any] = {}
+    for name in ("config/datasets.yaml", "config.yaml"):
+        base = merged(base, yaml.safe_load(text(ROOT / name)))
+    made = {name: merged(base, yaml.safe_load(body)) for name, body in examples("yaml").items()}
+    assert made
+    (extended / "made.json").write_text(json.dumps(made), encoding="utf-8")
+    check = (
+        "import json; from tzip import config\n"
+        "for name, made in json.load(open('made.json')).items():\n"
+        "    try: config.check(made, 'schemas/config.schema.yaml')\n"
+        "    except ValueError as error: raise SystemExit(f'{name}: {error}')\n"
+    )
+    python(extended, "-c", check)
+
+
+# ── commands ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def example_names() -> list[str]:
+    return [Path(name).stem for name in examples("python")]
+
+
+def check_method(kind: str, spec: str) -> None:
+    """A method as the command line spells it: its name, its options and their values."""
+    name, given = options.parse(spec)
+    if name in example_names():
+        return
+    classes = [methods.load(kind, name).Options, *([schedules.Options] if kind == "pruners" else [])]
+    methods.split(given, name, *classes)
+
+
+@pytest.mark.parametrize(("command", "whole"), of("tzip"))
+def test_tzip_commands_are_understood(command: str, whole: bool, capsys: pytest.CaptureFixture) -> None:
+    name, *rest = words(command)[1:] or ["--help"]
+    parser = cli.parser()
+    commands = next(a.choices for a in parser._actions if isinstance(a.choices, dict))
+    if name.startswith("-"):
+        assert name in parser._option_string_actions
+        return
+    assert name in {*commands, "COMMAND"}, f"no such subcommand: {command}"
+    if name == "COMMAND" or "--help" in rest:
+        return
+    flags = {word.split("=")[0] for word in rest if word.startswith("-")}
+    assert flags <= set(commands[name]._option_string_actions), command
+    if not whole:
+        return
+    try:
+        args = parser.parse_args([name, *rest])
+    except SystemExit:
+        pytest.fail(f"{command}: {capsys.readouterr().err}")
+    for cls in CLASSES.get(name, ()):
+        made = options.from_arguments(args, cls, name)
+        for field, kind in (("prune", "pruners"), ("quantize", "quantizers"), ("biases", "quantizers")):
+            if getattr(made, field, ""):
+                check_method(kind, getattr(made, field))
+
+
+@cache
+def rules() -> set[str]:
+    files = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
+    return {name for path in files for name in re.findall(r"^rule (\w+):", text(path), re.MULTILINE)}
+
+
+@pytest.mark.parametrize(("command", "whole"), of("snakemake"))
+def test_snakemake_commands_name_flags_files_and_rules(
+    command: str, whole: bool, capsys: pytest.CaptureFixture
+) -> None:
+    from snakemake.cli import get_argument_parser
+
+    try:
+        args = get_argument_parser().parse_args(words(command)[1:])
+    except SystemExit:
+        pytest.fail(f"{command}: {capsys.readouterr().err}")
+    for path in args.configfile or ():
+        assert (ROOT / path).is_file() or str(path) in examples("yaml"), f"{command}: no file {path}"
+    named = {*(args.until or ()), *(args.omit_from or ()), *(args.forcerun or ()), *args.targets}
+    assert {name for name in named if "/" not in name} <= rules(), command
+    keys = yaml.safe_load(text(ROOT / "schemas" / "config.schema.yaml"))["properties"]
+    assert {setting.split("=")[0] for setting in args.config or ()} <= set(keys), command
+
+
+@pytest.mark.parametrize(("command", "whole"), of("make"))
+def test_make_commands_name_targets(command: str, whole: bool) -> None:
+    targets = re.findall(r"^(\w+):", text(ROOT / "Makefile"), re.MULTILINE)
+    assert set(words(command)[1:]) <= set(targets)
+
+
+@pytest.mark.parametrize("program", ["tzip", "snakemake"])
+def test_there_are_commands_to_check(program: str) -> None:
+    assert sum(whole for _, line, whole in commands() if words(line)[:1] == [program]) > 3
+
+
+def test_scripts_and_tests_that_are_named_exist() -> None:
+    named = {
+        name
+        for path in DOCS
+        for name in re.findall(r"\b((?:tzip|workflow_scripts|tests|rules|schemas)/[\w/.-]*\.\w+)", text(path))
+    }
+    named = {name for name in named - {*examples("python")} if "NAME" not in name}
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+# ── links and citation ────────────────────────────────────────────────────────────────────────────
+
+
+def anchors(path: Path) -> set[str]:
+    """The names by which GitHub links to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text(path)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)[^)]*\)", FENCE.sub("", text(page))):
+        if not re.match(r"[a-z]+:", link):
+            file, _, anchor = link.partition("#")
+            target = page.parent / file if file else page
+            assert target.exists(), f"{page.name}: {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = text(ROOT / "docs" / "README.md")
+    pages = [path.name for path in DOCS if path.parent.name == "docs" and path.name != "README.md"]
+    assert [name for name in pages if f"({name})" not in index] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    cited = yaml.safe_load(text(ROOT / "CITATION.cff"))
+    assert cited["version"] == tzip.__version__
+    assert cited["license"] == "MIT"
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    assert {one["year"] for one in cited["references"]} == {2016, 2019}
+    assert all({"type", "title", "authors"} <= set(one) for one in cited["references"])
