@@ -37,7 +37,7 @@ def ours(args: argparse.Namespace) -> dict[str, Any]:
             "--dev-target", f"{args.data}/dev.{args.languages[1]}", "--pieces", f"{args.data}/pieces.model",
             "--preset", "small", "--dropout", str(args.dropout), "--batch-tokens", str(args.batch_tokens),
             "--updates", str(args.updates), "--threads", str(args.threads), "--state", f"{work}/state",
-            "--log", f"{work}/log.jsonl", "--output", f"{work}/checkpoint",
+            "--journal", f"{work}/log.jsonl", "--output", f"{work}/checkpoint",
             "--summary", f"{work}/summary.json",
         ]  # fmt: skip
         subprocess.run(command, check=True, cwd=ROOT, env=environment(args.threads))

@@ -32,5 +32,5 @@ rule train:
         "python workflow_scripts/train.py --train {params.train} --dev {params.dev}"
         " --dev-source {input.dev_source} --dev-target {input.dev_target} --pieces {input.pieces}"
         " {params.model} {params.training} --seed {wildcards.seed} --threads {params.threads}"
-        " --state {params.folder}/state --log {params.folder}/training.jsonl"
+        " --state {params.folder}/state --journal {params.folder}/training.jsonl"
         " --output {params.folder}/checkpoint --summary {output.summary} 2> {log}"

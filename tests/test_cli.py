@@ -109,6 +109,10 @@ def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
             "scope = 'some' is not one of attention, linear",
         ),
         (["compress", "checkpoint", "x.tzip", "--data", "nowhere"], "nowhere"),
+        (
+            ["compress", "checkpoint", "x.tzip", "--updates", "5"],
+            "--updates is for fine-tuning, which needs --data",
+        ),
         (["translate", "model.tzip", "source", "--beam", "0"], "beam = '0'"),
         (["score", "model.tzip", "source", "text"], "40"),
     ],

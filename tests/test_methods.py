@@ -298,7 +298,11 @@ def test_an_option_out_of_range_is_refused_with_its_name_and_choices(kind: str, 
         wrong = (
             ["no-such"]
             if choices
-            else [end for end in (low and low - 1, high and high + 1) if end is not None]
+            else [
+                end
+                for end in (low if low is None else low - 1, high if high is None else high + 1)
+                if end is not None
+            ]
         )
         for value in wrong:
             with pytest.raises(ValueError, match=f"^{name}: {field.name} = {value!r} is not ") as caught:

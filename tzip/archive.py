@@ -18,6 +18,12 @@ from tzip.pieces import Encoded, Pieces
 from tzip.train import Options as Training
 from tzip.train import Trainer
 
+# Fine-tuning as in transformers.zip; what it does not name is as in training.
+FINETUNE = {
+    "updates": 10000, "batch_tokens": 512, "accumulate": 2, "schedule": "noam", "factor": 0.01, "warmup": 50,
+    "beta2": 0.998, "smoothing": 0.1,
+}  # fmt: skip
+
 Tune = Callable[[Transformer, compress.Compression, int], float]
 
 

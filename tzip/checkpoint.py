@@ -105,7 +105,8 @@ def load_state(
             raise ValueError("saved by a training with other options, data or starting weights")
     except (SafetensorError, KeyError, ValueError) as error:
         print(f"{path}: {error}; starting over, what was there is now {path.name}.stale", file=sys.stderr)
-        path.replace(f"{path}.stale")
+        with contextlib.suppress(FileNotFoundError):  # another process of this training was faster
+            path.replace(f"{path}.stale")
         return None
     load_untied(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     moments: dict[int, dict[str, Tensor]] = {}

@@ -32,16 +32,17 @@ def run_compress(args: argparse.Namespace) -> None:
     here = device.prepare(args.threads)
     variant = options.from_arguments(args, compress.Variant, "compress")
     model, pieces = checkpoint.load(args.checkpoint)
-    settings = (
-        options.from_arguments(args, train.Options, "finetune") if args.data else train.Options(updates=0)
-    )
+    settings = options.from_arguments(args, train.Options, "finetune", archive.FINETUNE)
+    unused = options.given(args, train.Options)
+    if unused and not args.data:
+        raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
     with tempfile.TemporaryDirectory() as scratch:
         state, log = Path(scratch, "state"), Path(scratch, "log.jsonl")
         tune = None
         if args.data:
             tune = archive.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log)
         made, costs = archive.build(model.to(here), pieces, variant, name=args.output.stem, seed=args.seed,
-                                    updates=settings.updates, finetune=tune)  # fmt: skip
+                                    updates=settings.updates if tune else 0, finetune=tune)  # fmt: skip
     container.write(args.output, made)
     counted = sizes.sizes(container.read(args.output), args.output.stat().st_size)
     print(
@@ -117,9 +118,8 @@ def parser() -> argparse.ArgumentParser:
             made.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
         return made
 
-    one = command(
-        "compress", run_compress, "a checkpoint folder to one model.tzip", compress.Variant, train.Options
-    )
+    one = command("compress", run_compress, "a checkpoint folder to one model.tzip", compress.Variant)
+    options.add_arguments(one, train.Options, defaults=archive.FINETUNE)
     one.add_argument("checkpoint", type=Path, help="folder with model.safetensors, config.json, pieces.model")
     one.add_argument("output", type=Path, help="the file to write")
     one.add_argument(

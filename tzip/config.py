@@ -33,12 +33,13 @@ LIBRARY = Path(__file__).parent
 
 
 def check(config: dict[str, Any], schema: str | Path) -> dict[str, Any]:
-    """`config` with the schema's defaults filled in, every key, value and name of it checked.
+    """`config` with recipe and defaults filled in, every key, value and name of it checked.
 
     Raises ValueError in one line that names the key, the value and the choices. Files are not looked at.
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
-    config = filled(config, rules, rules)
+    recipe = config.get("recipe")
+    config = filled(recipe | config if isinstance(recipe, dict) else config, rules, rules)
     check_schema(config, rules)
     check_model(config["model"])
     for section, file in SECTIONS.items():
@@ -233,7 +234,7 @@ def note_flag(config: dict[str, Any]) -> str:
 
 def recorded(config: dict[str, Any]) -> str:
     """What the run's results depend on, as JSON: not where its data is fetched, nor what it does not make."""
-    kept = {key: value for key, value in config.items() if key not in ("mirror", "download")}
+    kept = {key: value for key, value in config.items() if key not in ("mirror", "download", "recipe")}
     kept["datasets"] = {config["dataset"]: dataset(config)}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
     return json.dumps(kept, sort_keys=True, ensure_ascii=False)

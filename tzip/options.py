@@ -92,8 +92,16 @@ def text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def add_arguments(parser: argparse.ArgumentParser, cls: type, skip: tuple[str, ...] = ()) -> None:
-    """One `--flag` for each field of `cls`; its help, choices and default come from the field."""
+def add_arguments(
+    parser: argparse.ArgumentParser,
+    cls: type,
+    skip: tuple[str, ...] = (),
+    defaults: dict[str, Any] | None = None,
+) -> None:
+    """One `--flag` for each field of `cls`; its help, choices and default are the field's.
+
+    `defaults` are told instead of the field's own.
+    """
     group = parser.add_argument_group(cls.__doc__.split("\n")[0] if cls.__doc__ else cls.__name__)
     for field in dataclasses.fields(cls):
         if field.name in skip:
@@ -102,15 +110,23 @@ def add_arguments(parser: argparse.ArgumentParser, cls: type, skip: tuple[str, .
         told = (
             f"{field.metadata.get('help', '')}{' (' + ', '.join(map(str, choices)) + ')' if choices else ''}"
         )
-        default = "" if field.default is dataclasses.MISSING else f" [{text(field.default)}]"
+        usual = (defaults or {}).get(field.name, field.default)
+        default = "" if usual is dataclasses.MISSING else f" [{text(usual)}]"
         group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, metavar="X",
                            help=(told + default).replace("%", "%%"))  # fmt: skip
 
 
-def from_arguments(args: argparse.Namespace, cls: type, name: str, **more: Any) -> Any:
-    """The options of `cls` that the user gave on the command line, checked; the rest by default."""
+def from_arguments(
+    args: argparse.Namespace, cls: type, name: str, defaults: dict[str, Any] | None = None
+) -> Any:
+    """The options of `cls` that the user gave, checked; the rest as in `defaults`, else in `cls`."""
+    return make(cls, (defaults or {}) | given(args, cls), name)
+
+
+def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
+    """The fields of `cls` that the user set on the command line."""
     names = [field.name for field in dataclasses.fields(cls)]
-    return make(cls, {key: getattr(args, key) for key in names if hasattr(args, key)} | more, name)
+    return {key: getattr(args, key) for key in names if hasattr(args, key)}
 
 
 def flag(name: str) -> str:

@@ -325,7 +325,7 @@ class Trainer:
         self._trim_log()
 
     def _identify(self, data: Encoded) -> str:
-        """What must be the same for a saved state to be continued: options, data and starting weights."""
+        """What must be the same for a saved state to be continued."""
         start = hashlib.sha256()
         for array in (
             data.tokens,
@@ -333,7 +333,8 @@ class Trainer:
             *(v.numpy() for v in untied(self.model.state_dict()).values()),
         ):
             start.update(np.ascontiguousarray(array))
-        about = {**vars(self.options), "seed": self.seed, "world": self.world, "start": start.hexdigest()}
+        processes = {"world": self.world, "threads": torch.get_num_threads()}
+        about = {**vars(self.options), **processes, "seed": self.seed, "start": start.hexdigest()}
         return json.dumps(about, sort_keys=True)
 
     def finish(self) -> None:

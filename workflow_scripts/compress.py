@@ -22,12 +22,12 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="model.tzip")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: what was done, time, memory")
     options.add_arguments(parser, compress.Variant)
-    options.add_arguments(parser, train.Options)
+    options.add_arguments(parser, train.Options, defaults=archive.FINETUNE)
     args = parser.parse_args()
 
     here = device.prepare(args.threads)
     variant = options.from_arguments(args, compress.Variant, args.name)
-    settings = options.from_arguments(args, train.Options, f"{args.name}: finetune")
+    settings = options.from_arguments(args, train.Options, f"{args.name}: finetune", archive.FINETUNE)
     updates, tune = 0, None
     if settings.updates and (variant.prune or variant.quantize):
         updates, log = settings.updates, args.state.parent / "finetuning.jsonl"

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")
-    parser.add_argument("--log", required=True, type=Path, help="JSON lines, one an evaluation")
+    parser.add_argument("--journal", required=True, type=Path, help="JSON lines, one an evaluation")
     parser.add_argument("--output", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: time, memory, last scores")
     parser.add_argument("--preset", choices=model.PRESETS, default="base", help="sizes of the model")
@@ -53,7 +53,7 @@ def main() -> None:
         return scores
 
     trainer = train.Trainer(network, Encoded(args.train), settings, seed=args.seed, state=args.state,
-                            log=args.log, evaluate=evaluate)  # fmt: skip
+                            log=args.journal, evaluate=evaluate)  # fmt: skip
     trainer.run()
     if trainer.rank == 0:
         last = evaluate(network)
