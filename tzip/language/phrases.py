@@ -259,7 +259,7 @@ class Phrases:
 
 @functools.cache
 def _zipf(n: int) -> list[float]:
-    return list(itertools.accumulate((rank + 3) ** -1.1 for rank in range(n)))
+    return list(itertools.accumulate((rank + 3) ** -1.3 for rank in range(n)))
 
 
 def animate(phrase: NounPhrase) -> bool:
