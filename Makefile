@@ -9,7 +9,7 @@ SNAKEMAKE_FILES := Snakefile rules
 
 .PHONY: all environment test
 all: $(READY)
-	$(IN_VENV) snakemake --cores
+	$(IN_VENV) snakemake --cores all
 	$(IN_VENV) python workflow_scripts/show.py --results results/default
 
 environment: $(READY)
