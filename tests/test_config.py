@@ -88,7 +88,7 @@ WRONG = [
     ("model/width", 5, "unknown key 'width' in model; choose from preset, d_model,"),
     ("model/vocabulary", 5, "unknown key 'vocabulary' in model; choose from preset, d_model,"),
     ("model/preset", "huge", "model.preset = 'huge' is not one of tiny, small, base"),
-    ("model/heads", 3, "model: d_model = 128 is not even and a multiple of heads = 3"),
+    ("model/heads", 3, "model: d_model = 512 is not even and a multiple of heads = 3"),
     ("model/norm", "none", "model: norm = 'none' is not one of post, pre"),
     ("training/schedule", "nome", "training: schedule = 'nome' is not one of noam,"),
     ("training/updates", -1, "training: updates = -1 is not an integer at least 0"),

@@ -185,7 +185,7 @@ def test_one_english_word_two_german_ones(corpus):
 def test_english_it_takes_the_gender_of_its_noun():
     grammar = Grammar(5)
     seen = Counter()
-    for _ in range(1000):
+    for _ in range(2000):
         with contextlib.suppress(NoWord):
             english, german = grammar.contrast()
         subject = re.match(r"(?:Der|Die|Das) \S+ (?:ist|war) [^,]+?,? (?:aber|und) (er|sie|es) ", german)

@@ -19,7 +19,6 @@ def prepare(threads: int) -> torch.device:
     of what decides the last bits of a result, so it comes from the configuration, not from the machine.
     """
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     cuda = torch.cuda.is_available()
     if cuda:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
