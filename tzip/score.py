@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
+from tzip import files
 from tzip.files import replacing
 from tzip.options import option
 
@@ -33,17 +34,10 @@ class Options:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 text file; only a line feed ends a line. Empty lines are lines."""
-    data = Path(path).read_bytes()
-    if not data:
+    """The lines of a text file as `files.read_lines` reads them; a file without any is an error."""
+    if not (lines := files.read_lines(path)):
         raise ValueError(f"{path}: no lines")
-    lines = data.removesuffix(b"\n").split(b"\n")
-    for number, line in enumerate(lines, 1):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError:
-            raise ValueError(f"{path}: line {number} is not UTF-8") from None
-    return [line.decode("utf-8").removesuffix("\r") for line in lines]
+    return lines
 
 
 def read_pair(hypotheses: str | Path, references: str | Path) -> tuple[list[str], list[str]]:

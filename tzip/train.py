@@ -26,7 +26,7 @@ from tzip.batches import Batch, Stream
 from tzip.checkpoint import exclusive, load_state, load_untied, save_state, untied
 from tzip.files import replacing
 from tzip.loss import smoothed_cross_entropy
-from tzip.model import Dropout, MaskPool, mixed
+from tzip.model import PAD, Dropout, MaskPool, mixed
 from tzip.options import option
 from tzip.pieces import Encoded
 
@@ -96,7 +96,7 @@ class Objective(nn.Module):
 
     def forward(self, source_BS: Tensor, target_BT: Tensor) -> tuple[Tensor, Tensor]:
         wanted = target_BT[:, 1:].flatten()
-        seen = (wanted != 0).nonzero().squeeze(1)
+        seen = (wanted != PAD).nonzero().squeeze(1)
         state_BTD = self.model.decode(target_BT[:, :-1], *self.model.encode(source_BS))
         state_ND = state_BTD.flatten(0, 1).index_select(0, seen)
         return smoothed_cross_entropy(state_ND, self.model.generator, wanted[seen], self.smoothing)

@@ -34,7 +34,7 @@ def main() -> None:
 
     here = device.prepare(args.threads)
     pieces = Pieces(args.pieces.read_bytes())
-    given = {key: value for key, value in vars(args).items() if key in vars(model.Config())}
+    given = options.given(args, model.Config)
     config = model.configure({"preset": args.preset, "vocabulary": len(pieces), **given})
     settings = options.from_arguments(args, train.Options, "training")
     torch.manual_seed(args.seed)
