@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tzip.code import Code, entropy_bits, histogram_bits, raw
+from tzip.code import Code, entropy_bits, histogram_bits, raw, side_bits
 
 CODEBOOK = np.array([-1.5, -0.0, 2.5], np.float32)
 
@@ -50,6 +50,15 @@ BYTES, FLOATS = np.zeros(4, np.uint8), np.zeros(4, np.float32)
         (((4,), FLOATS, CODEBOOK), "float32 with a codebook; choose from uint8, uint16"),
         (((4,), BYTES, CODEBOOK.astype(np.float64)), "codebook: float64"),
         (((4,), BYTES, CODEBOOK[None]), r"codebook: float32 \(1, 3\)"),
+        (((4,), BYTES, CODEBOOK[None, :, None][:0]), r"codebook: float32 \(0, 3, 1\)"),
+        (((4,), BYTES, np.zeros((1, 3, 3), np.float32)), r"symbols: \(4,\) found, \(2,\) expected"),
+        (((4,), BYTES, CODEBOOK, None, np.ones((1, 2))), "scales: float64"),
+        (((2, 2), BYTES, CODEBOOK, None, np.ones((3, 1), np.float16)), r"scales: float16 \(3, 1\)"),
+        (
+            ((1, 10), np.zeros(10, np.uint8), CODEBOOK, None, np.ones((1, 7), np.float16)),
+            r"scales: float16 \(1, 7\)",
+        ),
+        (((4,), BYTES, CODEBOOK, None, None, raw(np.zeros(3))), r"residual: shape \(3,\)"),
         (((4,), BYTES + np.uint8(3), CODEBOOK), "symbols: 3 found, the codebook has 3 entries"),
         (((4,), FLOATS, None, np.ones(5, bool)), r"mask: bool \(5,\)"),
         (((4,), FLOATS, None, np.ones(4, np.uint8)), "mask: uint8"),
@@ -72,3 +81,27 @@ def test_entropy_counts_symbols_and_positions():
     assert entropy_bits(Code((4,), FLOATS[:1], None, mask)) == pytest.approx(32 + positions)
     assert entropy_bits(Code((4,), BYTES[:0], CODEBOOK, np.zeros(4, bool))) == 0
     assert histogram_bits(np.array([0, 0])) == 0
+
+
+def test_scales_belong_to_groups_of_a_row() -> None:
+    symbols = np.array([0, 2, 2, 0, 2, 0], np.uint8)
+    of_rows = np.array([[2.0, 10.0], [0.5, 0.0]], np.float16)
+    found = Code((2, 3), symbols, CODEBOOK, None, of_rows).decode()
+    assert found.tolist() == [[-3.0, 5.0, 25.0], [-0.75, 1.25, 0.0]]
+    for_all = Code((2, 3), symbols, CODEBOOK, None, of_rows[:1]).decode()
+    assert for_all.tolist() == [[-3.0, 5.0, 25.0], [-3.0, 5.0, -15.0]]
+
+
+def test_vectors_are_looked_up_in_their_books_and_what_is_pruned_is_zero() -> None:
+    books = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    code = Code((1, 5), np.array([2, 0, 1], np.uint8), books, np.array([1, 1, 0, 1, 1], bool))
+    assert code.decode().tolist() == [[4.0, 5.0, 0.0, 7.0, 2.0]]
+    assert entropy_bits(code) == pytest.approx(3 * np.log2(3) + 5 * histogram_bits(np.array([1, 4])) / 5)
+    assert side_bits(code) == 32 * 12
+
+
+def test_a_residual_is_added() -> None:
+    residual = Code((2, 2), BYTES, np.array([[[0.25, -1.0]]], np.float32)[..., :1])
+    code = Code((2, 2), np.array([2, 0, 2], np.uint8), CODEBOOK, np.array([1, 1, 0, 1], bool), None, residual)
+    assert code.decode().tolist() == [[2.75, -1.25], [0.0, 2.75]]
+    assert side_bits(code) == 32 * 4

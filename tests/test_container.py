@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import lzma
 import struct
 import subprocess
 import sys
-from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -15,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import reference_reader as reader
 from tzip import container, sizes
-from tzip.code import Code, raw
+from tzip.code import Code, matrix, raw
 from tzip.container import Archive, FormatError
 
 
@@ -31,6 +29,21 @@ def quantized(weights: np.ndarray, entries: int, keep: float = 1.0, dtype: type 
     codebook = np.linspace(-1, 1, entries).astype(np.float32) * (np.abs(flat).max() if flat.size else 1)
     symbols = np.searchsorted((codebook[1:] + codebook[:-1]) / 2, flat).astype(dtype)
     return Code(weights.shape, symbols, codebook, mask)
+
+
+def scaled(code: Code, rows: int, groups: int) -> Code:
+    """`code` with a scale of its own for each of `groups` parts of each row."""
+    scales = normal(10, rows, groups).astype(np.float16)
+    return Code(code.shape, code.symbols, code.codebook, code.mask, scales)
+
+
+def vectors(seed: int, shape: tuple, books: int, entries: int, width: int, dtype: type = np.uint8,
+            residual: Code | None = None) -> Code:  # fmt: skip
+    """A pruned tensor (one without a mask where it has no residual) coded by vectors of `width` weights."""
+    random = np.random.default_rng(seed)
+    symbols = random.integers(0, entries, -(-prod(shape) // width)).astype(dtype)
+    mask = None if residual is None else random.random(prod(shape)) < 0.5
+    return Code(shape, symbols, normal(seed, books, entries, width), mask, None, residual)
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -49,6 +62,11 @@ def sample() -> Archive:
         "decoder.pruned": Code((6, 10), flat[flat > 0], None, flat > 0),
         "decoder.emptied": Code((4, 5), np.zeros(0, np.uint8), np.zeros(2, np.float32), np.zeros(20, bool)),
         "decoder.constant": Code((40, 30), np.zeros(1200, np.uint8), np.float32([0.5])),
+        "decoder.scaled": scaled(quantized(normal(6, 8, 10), 4), 8, 3),
+        "decoder.vectors": vectors(7, (9, 7), books=2, entries=5, width=4),
+        "decoder.residual": vectors(
+            8, (6, 4), 1, 4, 2, residual=vectors(9, (6, 4), 1, 300, 8, dtype=np.uint16)
+        ),
         "scalar": raw(np.float32(-0.0)),
     }
     config = {"d_model": 12, "norm": "post", "dropout": 0.1, "tie": None, "layers": [1, {"heads": True}]}
@@ -60,8 +78,9 @@ def same(left: Archive, right: Archive) -> bool:
     """Equal down to types, shapes and every bit."""
 
     def parts(code: Code) -> list:
-        arrays = [part for part in (code.symbols, code.codebook, code.mask) if part is not None]
-        return [code.shape, code.mask is None, *((a.dtype.str, a.shape, a.tobytes()) for a in arrays)]
+        arrays = (code.symbols, code.codebook, code.mask, code.scales)
+        found = [None if a is None else (a.dtype.str, a.shape, a.tobytes()) for a in arrays]
+        return [code.shape, *found, None if code.residual is None else parts(code.residual)]
 
     return (
         (left.config, left.history, left.vocabulary) == (right.config, right.history, right.vocabulary)
@@ -74,7 +93,7 @@ def sealed(content: bytes) -> bytes:
     return content + hashlib.sha256(content).digest()
 
 
-FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
+HALVES = st.floats(-100, 100, width=16)
 
 
 @st.composite
@@ -83,14 +102,40 @@ def tensors(draw) -> Code:
     mask = None
     if draw(st.booleans()):
         mask = np.array(draw(st.lists(st.booleans(), min_size=prod(shape), max_size=prod(shape))), bool)
+    residual = draw(st.none() | parts_of(shape, None))
+    return draw(parts_of(shape, mask, residual))
+
+
+@st.composite
+def parts_of(draw, shape: tuple[int, ...], mask: np.ndarray | None, residual: Code | None = None) -> Code:
+    """A code of this shape and mask whose values stay finite when they are scaled and added up."""
     kept = prod(shape) if mask is None else int(mask.sum())
+    scales = draw(st.none() | scales_of(shape))
+    bound = {} if scales is None and residual is None else {"min_value": -(2.0**100), "max_value": 2.0**100}
     kind = draw(st.sampled_from(["float32", "float16", "uint8", "uint16"]))
+    if kind == "float16":
+        bound = {}
+    floats = st.floats(width=16 if kind == "float16" else 32, allow_nan=False, allow_infinity=False, **bound)
     if kind.startswith("float"):
-        values = st.floats(width=int(kind[5:]), allow_nan=False, allow_infinity=False)
-        return Code(shape, np.array(draw(st.lists(values, min_size=kept, max_size=kept)), kind), None, mask)
-    codebook = np.array(draw(st.lists(FLOATS, min_size=min(kept, 1), max_size=256)), np.float32)
-    index = st.integers(0, max(len(codebook) - 1, 0))
-    return Code(shape, np.array(draw(st.lists(index, min_size=kept, max_size=kept)), kind), codebook, mask)
+        values = np.array(draw(st.lists(floats, min_size=kept, max_size=kept)), kind)
+        return Code(shape, values, None, mask, scales, residual)
+    books, width = draw(st.sampled_from([(0, 1), (0, 1), (1, 2), (3, 4)]))
+    count = kept if width == 1 else -(-prod(shape) // width)
+    entries = draw(st.integers(min(count, 1), 256)) if not books else draw(st.integers(1, 20))
+    form = (books, entries, width) if books else (entries,)
+    codebook = draw(st.lists(floats, min_size=prod(form), max_size=prod(form)))
+    symbols = draw(st.lists(st.integers(0, max(entries - 1, 0)), min_size=count, max_size=count))
+    book = np.array(codebook, np.float32).reshape(form)
+    return Code(shape, np.array(symbols, kind), book, mask, scales, residual)
+
+
+@st.composite
+def scales_of(draw, shape: tuple[int, ...]) -> np.ndarray:
+    rows, columns = matrix(shape)
+    group = -(-columns // draw(st.integers(1, columns)))
+    form = draw(st.sampled_from([1, rows])), -(-columns // group)
+    count = prod(form)
+    return np.array(draw(st.lists(HALVES, min_size=count, max_size=count)), np.float16).reshape(form)
 
 
 NAMES = st.text(st.characters(categories=["L", "N", "P"], codec="utf-8"), min_size=1, max_size=20)
@@ -181,84 +226,8 @@ def test_files_stay_within_two_percent_of_their_entropy(case):
     assert limit <= len(data) <= 1.02 * limit + 4096
 
 
-# A second reader, written from docs/format.md with the standard library alone.
-
-
-def reference_read(data: bytes) -> dict:
-    assert data[:4] == b"tzip"
-    version, packed, unpacked, vocabulary_packed, vocabulary_unpacked = struct.unpack("<5I", data[4:24])
-    assert version == 1
-    assert hashlib.sha256(data[:-32]).digest() == data[-32:]
-    header, rest = reference_unpack(data[24:-32], packed, unpacked)
-    vocabulary, body = reference_unpack(rest, vocabulary_packed, vocabulary_unpacked)
-    length = int.from_bytes(header[:4], "little")
-    text = json.loads(header[4 : 4 + length].decode("utf-8"))
-    levels = list(accumulate(header[4 + length :], lambda level, step: (level + step) % 256))
-    weights = {}
-    for tensor in text["tensors"]:
-        size = kept = prod(tensor["shape"])
-        mask = [1] * size
-        if tensor["mask"] is not None:
-            mask, body = reference_symbols(levels[:2], size, body[: tensor["mask"]]), body[tensor["mask"] :]
-            levels, kept = levels[2:], sum(mask)
-        entries = tensor["codebook"]
-        if entries is None:
-            values = struct.unpack(
-                f"<{kept}{'f' if tensor['type'] == 'float32' else 'e'}", body[: tensor["symbols"]]
-            )
-        else:
-            codebook, body = struct.unpack(f"<{entries}f", body[: 4 * entries]), body[4 * entries :]
-            symbols = reference_symbols(levels[:entries], kept, body[: tensor["symbols"]])
-            values, levels = [codebook[symbol] for symbol in symbols], levels[entries:]
-        body = body[tensor["symbols"] :]
-        value = iter(values)
-        weights[tensor["name"]] = tensor["shape"], [next(value) if bit else 0.0 for bit in mask]
-    assert not body
-    assert not levels
-    return {
-        "config": text["config"],
-        "history": text["history"],
-        "vocabulary": vocabulary,
-        "weights": weights,
-    }
-
-
-def reference_unpack(data: bytes, packed: int, unpacked: int) -> tuple[bytes, bytes]:
-    lzma2 = [{"id": lzma.FILTER_LZMA2, "dict_size": 4 << 20}]
-    section = lzma.decompress(data[:packed], lzma.FORMAT_RAW, filters=lzma2)
-    assert len(section) == unpacked
-    return section, data[packed:]
-
-
-def reference_symbols(levels: list[int], count: int, data: bytes) -> list[int]:
-    mantissas = 128, 140, 152, 166, 181, 197, 215, 235
-    occurring = [symbol for symbol, level in enumerate(levels) if level]
-    if len(occurring) < 2:
-        assert not data
-        return occurring * count
-    weights = [mantissas[(levels[s] - 1) % 8] << (levels[s] - 1) // 8 for s in occurring]
-    shares = [1 + weight * (2**24 - len(weights)) // sum(weights) for weight in weights]
-    shares[shares.index(max(shares))] += 2**24 - sum(shares)
-    starts = [0, *accumulate(shares)]
-    words = list(struct.unpack(f"<{len(data) // 4}I", data))
-    state, symbols = 0, []
-
-    def refill(state: int) -> int:
-        return state << 32 | words.pop() if state < 2**32 and words else state
-
-    state = refill(refill(state))
-    for _ in range(count):
-        place = state % 2**24
-        index = max(i for i in range(len(shares)) if starts[i] <= place)
-        state = refill(shares[index] * (state >> 24) + place - starts[index])
-        symbols.append(occurring[index])
-    assert state == 0
-    assert not words
-    return symbols
-
-
 def agrees(data: bytes, archive: Archive) -> bool:
-    found = reference_read(data)
+    found = reader.read(data)
     weights = {
         name: (list(code.shape), code.decode().astype("<f4").tobytes())
         for name, code in archive.codes.items()
@@ -327,7 +296,10 @@ VERSION_1 = (
 
 
 def test_a_file_of_version_1_can_still_be_read():
-    assert same(container.decode(base64.b85decode(VERSION_1)), sample())
+    known = sample()
+    for added in ("scaled", "vectors", "residual"):
+        del known.codes[f"decoder.{added}"]
+    assert same(container.decode(base64.b85decode(VERSION_1)), known)
 
 
 GOOD = container.encode(sample())
@@ -342,8 +314,8 @@ GOOD = container.encode(sample())
         (GOOD[:-1], "its checksum does not match"),
         (GOOD + b"\0", "its checksum does not match"),
         (GOOD[:100] + bytes([GOOD[100] ^ 1]) + GOOD[101:], "its checksum does not match"),
-        (GOOD[:4] + struct.pack("<I", 7) + GOOD[8:], "version 7; this tzip reads up to 1"),
-        (GOOD[:4] + struct.pack("<I", 0) + GOOD[8:], "version 0; this tzip reads up to 1"),
+        (GOOD[:4] + struct.pack("<I", 7) + GOOD[8:], "version 7; this tzip reads up to 2"),
+        (GOOD[:4] + struct.pack("<I", 0) + GOOD[8:], "version 0; this tzip reads up to 2"),
         (sealed(GOOD[:-32] + b"more"), "4 bytes that belong to nothing"),
         (sealed(GOOD[:-36]), "scalar: 4 bytes expected where 0 are left"),
         (sealed(GOOD[:24]), "bytes expected where 0 are left"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
 import tracemalloc
@@ -121,7 +122,9 @@ def packed(header: bytes, rest: bytes, claimed: int | None = None) -> bytes:
     section = container._pack(header)
     size = len(header) if claimed is None else claimed
     _, _, _, _, *vocabulary = container.PREAMBLE.unpack_from(CONTENT)
-    return container.PREAMBLE.pack(b"tzip", 1, len(section), size, *vocabulary) + section + rest
+    return (
+        container.PREAMBLE.pack(b"tzip", container.VERSION, len(section), size, *vocabulary) + section + rest
+    )
 
 
 def forged(text: bytes, levels: bytes | None = None, rest: bytes | None = None) -> bytes:
@@ -146,8 +149,9 @@ HOSTILE = [
 
 
 def test_every_value_of_the_header_replaced_by_every_hostile_one():
-    fields = [("tensors", index, key) for index in range(9) for key in text()["tensors"][0]]
-    for path in [("config",), ("history",), ("tensors",), *(("tensors", i) for i in range(9)), *fields]:
+    tensors = [("tensors", index) for index in range(len(text()["tensors"]))]
+    fields = [(*path, key) for path in tensors for key in text()["tensors"][path[1]]]
+    for path in [("config",), ("history",), ("tensors",), *tensors, *fields]:
         for value in HOSTILE:
             header = text()
             parent = header
@@ -173,6 +177,7 @@ def header(*entries) -> bytes:
     return json.dumps({"config": {}, "history": {}, "tensors": list(entries)}).encode()
 
 
+LARGE = entry(shape=[2**22])
 BODY = unpacked(CONTENT)[1]
 VOCABULARY = BODY[: container.PREAMBLE.unpack_from(CONTENT)[4]]
 MISSHAPEN = {
@@ -216,6 +221,43 @@ MISSHAPEN = {
         b"\1\0",
         bytes(12),
         "never ends in a zero word.",
+    ),
+    "residuals without bytes": (
+        header(
+            functools.reduce(
+                lambda inner, _: entry(shape=[2**22], residual=inner), range(9), entry(shape=[2**22])
+            )
+        ),
+        b"\1" + bytes(9),
+        bytes(40),
+        "41943040 weights; a file of",
+    ),
+    "residuals without end": (
+        b'{"config":{},"history":{},"tensors":[' + header(entry())[38:-3] + b',"residual":' * 1000,
+        b"",
+        b"",
+        "Expecting",
+    ),
+    "a residual of another shape": (
+        header(entry(residual=entry(shape=[2, 2]))),
+        b"\1\0",
+        bytes(8),
+        "its residual is another tensor's",
+    ),
+    "a residual with a mask": (header(entry(residual=entry(mask=0))), b"\1\xff\1\0", bytes(8), "w: residual"),
+    "vectors without weights": (header(entry(codebook=[1, 1, 0])), b"\1", b"", "w: codebook"),
+    "books without end": (
+        header(entry(codebook=[2**39, 1, 1])),
+        b"\1",
+        bytes(4),
+        "bytes expected where 4 are",
+    ),
+    "scales for no group": (header(entry(scales=[1, 3])), b"\1", bytes(10), "w: scales: float16 (1, 3)"),
+    "a scale of infinity": (
+        header(entry(scales=[1, 1])),
+        b"\1",
+        bytes(4) + b"\0\x7c",
+        "w: weights that are not",
     ),
     "another member": (header(entry(extra=1)), b"\1", bytes(4), "tensors must have codebook, mask, name"),
     "no tensors": (b'{"config":{},"history":{}}', b"", b"", "config, history and tensors expected"),
@@ -266,7 +308,7 @@ def test_a_section_unpacks_to_exactly_what_it_claims():
         assert "does not unpack to its" in outcome(sealed(packed(header, rest, claimed)))
     section = container._pack(header) + b"\0"
     _, _, _, _, *vocabulary = container.PREAMBLE.unpack_from(CONTENT)
-    lengths = container.PREAMBLE.pack(b"tzip", 1, len(section), len(header), *vocabulary)
+    lengths = container.PREAMBLE.pack(b"tzip", container.VERSION, len(section), len(header), *vocabulary)
     assert "does not unpack to its" in outcome(sealed(lengths + section + rest))
 
 

@@ -16,54 +16,117 @@ class Code:
 
     symbols   [kept] indices into `codebook` (uint8 or uint16), or, without a codebook, the values
               themselves (float32 or float16)
-    codebook  [K] float32, or None
+    codebook  [K] float32, or None; or [B, K, D] float32, vectors of D consecutive weights: then there is
+              a symbol for every D weights, pruned ones too, and symbol i is looked up in book i mod B
     mask      [size] bool, True where a weight was kept; None where no weight was pruned
+    scales    [R, G] float16 that the entries are multiplied with, or None: one row of them for each row of
+              the tensor, or R = 1 for all; a row of C weights is cut into G groups of ceil(C / G)
+    residual  another Code of the shape, without a mask, whose weights are added; or None
     """
 
     shape: tuple[int, ...]
     symbols: np.ndarray
     codebook: np.ndarray | None = None
     mask: np.ndarray | None = None
+    scales: np.ndarray | None = None
+    residual: Code | None = None
 
     def __post_init__(self) -> None:
-        kept = prod(self.shape) if self.mask is None else int(np.count_nonzero(self.mask))
-        if self.mask is not None and (self.mask.dtype != np.bool_ or self.mask.shape != (prod(self.shape),)):
+        if self.mask is not None and (self.mask.dtype != np.bool_ or self.mask.shape != (self.size,)):
             raise ValueError(f"mask: {self.mask.dtype} {self.mask.shape} for a tensor of shape {self.shape}")
-        if self.symbols.shape != (kept,):
-            raise ValueError(
-                f"symbols: {self.symbols.shape} found, ({kept},) expected for shape {self.shape}"
-            )
         if self.codebook is None:
             if self.symbols.dtype.name not in RAW_TYPES:
                 raise ValueError(
                     f"symbols: {self.symbols.dtype} without a codebook; choose from {', '.join(RAW_TYPES)}"
                 )
-            return
-        if self.codebook.dtype != np.float32 or self.codebook.ndim != 1:
+        elif self.codebook.dtype != np.float32 or (
+            self.codebook.ndim != 1 and (self.codebook.ndim != 3 or not self.codebook.size)
+        ):
             raise ValueError(
-                f"codebook: {self.codebook.dtype} {self.codebook.shape} found, float32 [K] expected"
+                f"codebook: {self.codebook.dtype} {self.codebook.shape} found, "
+                "float32 [K] or [B, K, D] expected"
             )
-        if self.symbols.dtype not in (np.uint8, np.uint16):
+        elif self.symbols.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"symbols: {self.symbols.dtype} with a codebook; choose from uint8, uint16")
-        if kept and int(self.symbols.max()) >= len(self.codebook):
+        kept = self.size if self.mask is None else int(np.count_nonzero(self.mask))
+        expected = (
+            -(-self.size // self.width) if self.codebook is not None and self.codebook.ndim == 3 else kept
+        )
+        if self.symbols.shape != (expected,):
             raise ValueError(
-                f"symbols: {int(self.symbols.max())} found, the codebook has {len(self.codebook)} entries"
+                f"symbols: {self.symbols.shape} found, ({expected},) expected for shape {self.shape}"
             )
+        if self.codebook is not None and expected and int(self.symbols.max()) >= self.entries:
+            raise ValueError(
+                f"symbols: {int(self.symbols.max())} found, the codebook has {self.entries} entries"
+            )
+        if self.scales is not None:
+            self._check_scales()
+        if self.residual is not None and (
+            self.residual.mask is not None or self.residual.shape != self.shape
+        ):
+            raise ValueError(f"residual: shape {self.residual.shape} without a mask expected {self.shape}")
+
+    def _check_scales(self) -> None:
+        assert self.scales is not None
+        rows, columns = matrix(self.shape)
+        fits = self.scales.ndim == 2 and self.scales.shape[0] in (1, rows)
+        groups = self.scales.shape[1] if fits else 0
+        if self.scales.dtype != np.float16 or not groups or -(-columns // -(-columns // groups)) != groups:
+            raise ValueError(f"scales: {self.scales.dtype} {self.scales.shape} for shape {self.shape}")
 
     @property
     def size(self) -> int:
         """The number of weights, pruned ones included."""
         return prod(self.shape)
 
+    @property
+    def entries(self) -> int:
+        """The number of entries that a symbol chooses from; 0 without a codebook."""
+        return 0 if self.codebook is None else self.codebook.shape[self.codebook.ndim // 2]
+
+    @property
+    def width(self) -> int:
+        """Weights a symbol: 1, or D with a codebook of vectors."""
+        return 1 if self.codebook is None or self.codebook.ndim == 1 else self.codebook.shape[2]
+
     def decode(self) -> np.ndarray:
         """The weights, float32 of `shape`, bit for bit those that the model was scored with."""
-        kept = self.symbols if self.codebook is None else self.codebook[self.symbols]
-        kept = kept.astype(np.float32, copy=False)
-        if self.mask is None:
-            return kept.reshape(self.shape)
-        weights = np.zeros(self.size, np.float32)
-        weights[self.mask] = kept
+        weights = self._entries()
+        if self.scales is not None:
+            weights = weights.reshape(matrix(self.shape)) * spread(self.scales, matrix(self.shape)[1])
+        if self.residual is not None:
+            weights = weights.reshape(self.shape) + self.residual.decode()
+        if self.mask is not None:
+            weights = np.where(self.mask, weights.reshape(-1), np.float32(0.0))
         return weights.reshape(self.shape)
+
+    def _entries(self) -> np.ndarray:
+        """What the symbols stand for, float32 [size]; anything at all where a weight was pruned."""
+        if self.codebook is None:
+            found = self.symbols.astype(np.float32, copy=False)
+        elif self.codebook.ndim == 1:
+            found = self.codebook[self.symbols]
+        else:
+            books = np.arange(len(self.symbols)) % len(self.codebook)
+            return self.codebook[books, self.symbols].reshape(-1)[: self.size]
+        if self.mask is None:
+            return found
+        weights = np.zeros(self.size, np.float32)
+        weights[self.mask] = found
+        return weights
+
+
+def matrix(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns of a tensor as scales see it: a vector is one row."""
+    rows = shape[0] if len(shape) > 1 else 1
+    return rows, prod(shape) // rows
+
+
+def spread(scales: np.ndarray, columns: int) -> np.ndarray:
+    """A scale for each of the columns: [R, G] → [R, columns] float32."""
+    group = -(-columns // scales.shape[1])
+    return np.repeat(scales.astype(np.float32), group, axis=1)[:, :columns]
 
 
 def raw(weights: np.ndarray, dtype: str = "float32") -> Code:
@@ -81,12 +144,21 @@ def entropy_bits(code: Code) -> float:
     """What a static model of each tensor could reach at best, in bits: symbols and positions.
 
     Shannon entropy of the symbols' empirical distribution times their number, plus the same for the
-    mask; stored values count 32 or 16 bits each. Codebooks are not included.
+    mask and for a residual; stored values count 32 or 16 bits each. Codebooks and scales are not included.
     """
     bits = 0.0 if code.mask is None else histogram_bits(np.bincount(code.mask, minlength=2))
+    if code.residual is not None:
+        bits += entropy_bits(code.residual)
     if code.codebook is None:
         return bits + 8.0 * code.symbols.nbytes
-    return bits + histogram_bits(np.bincount(code.symbols, minlength=len(code.codebook)))
+    return bits + histogram_bits(np.bincount(code.symbols, minlength=code.entries))
+
+
+def side_bits(code: Code) -> int:
+    """What a reader must be told beside symbols and positions: codebooks and scales, as stored."""
+    parts = [code.codebook, code.scales]
+    own = sum(8 * part.nbytes for part in parts if part is not None)
+    return own + (0 if code.residual is None else side_bits(code.residual))
 
 
 def histogram_bits(counts: np.ndarray) -> float:

@@ -72,7 +72,7 @@ class Compression:
                 for step in steps[:-1]:
                     value = step(value)
                 codes[name] = code = steps[-1].code(value)
-                if not np.isfinite(code.symbols if code.codebook is None else code.codebook).all():
+                if not np.isfinite(code.decode()).all():
                     raise ValueError("a weight is not finite: fine-tuning has diverged")
             except ValueError as error:
                 raise ValueError(f"tensor {name}: {error}") from None

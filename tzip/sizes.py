@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import ceil, log2, prod
 from typing import Any
 
-from tzip.code import Code, entropy_bits
+from tzip.code import Code, entropy_bits, side_bits
 from tzip.container import DIGEST, PREAMBLE, Archive, Stored
 
 OVERHEAD = (1.02, 4096)  # a file's promise: at most this factor times its limit, plus these bytes
@@ -19,8 +19,8 @@ def sizes(archive: Archive, file_bytes: int) -> dict[str, Any]:
 
     file_bytes        the whole file, vocabulary included
     baseline_bytes    the same model uncompressed: float32 safetensors, and the vocabulary as it is
-    limit_bytes       what no file with one static model a tensor can go below: the entropy of symbols
-                      and masks, codebooks at 4 bytes an entry, values as stored, the vocabulary as stored
+    limit_bytes       what no file with one static model a tensor can go below: the entropy of symbols and
+                      masks, codebooks at 4 bytes an entry, scales at 2, values and the vocabulary as stored
     bound_bytes       what this file may take at most: 1.02 · limit + 4 KiB
     ratio_printed     as the paper counts (`printed_ratio`)
     ratio_file        baseline_bytes ÷ file_bytes
@@ -50,7 +50,7 @@ def sizes(archive: Archive, file_bytes: int) -> dict[str, Any]:
     }
 
 
-def printed_ratio(weights: int, quantized: Mapping[int, int] | None = None, sparsity: float = 0.0) -> float:
+def printed_ratio(weights: int, quantized: Mapping[float, int] | None = None, sparsity: float = 0.0) -> float:
     """The compression ratio that the paper's Table 1 prints.
 
     Of a quantized model it is (quantized weights ÷ all weights) · 32 ÷ bits, of a pruned one
@@ -69,26 +69,27 @@ def printed_ratio(weights: int, quantized: Mapping[int, int] | None = None, spar
 def as_printed(codes: Iterable[Code]) -> float:
     """`printed_ratio` of a model by its codes; masks that keep nothing count as if they kept one weight."""
     matrices = [code for code in codes if len(code.shape) > 1]
-    quantized: Counter[int] = Counter()
+    quantized: Counter[float] = Counter()
     for code in matrices:
         quantized[declared_bits(code)] += code.size
-    del quantized[32]
+    del quantized[32.0]
     masks = [code.mask for code in matrices if code.mask is not None]
     pruned, kept = sum(len(mask) for mask in masks), sum(int(mask.sum()) for mask in masks)
     sparsity = 1.0 - max(kept, 1) / pruned if masks else 0.0
     return printed_ratio(sum(code.size for code in matrices), quantized, sparsity)
 
 
-def declared_bits(code: Code) -> int:
-    """Bits a weight as the paper counts: log2 of the codebook, rounded up, or 32 or 16 without one."""
-    if code.codebook is None:
-        return 8 * code.symbols.itemsize
-    return max(1, (len(code.codebook) - 1).bit_length())
+def declared_bits(code: Code) -> float:
+    """Bits a weight as the paper counts: log2 of the codebook, rounded up, or 32 or 16 without one.
+
+    With a codebook of vectors, divided by their length; a residual's are added. Scales count as nothing.
+    """
+    return _bits(code, lambda entries: max(1, (entries - 1).bit_length()))
 
 
 def limit_bits(code: Code) -> float:
-    """The entropy limit of one tensor: symbols and mask, and its codebook at 32 bits an entry."""
-    return entropy_bits(code) + (0 if code.codebook is None else 32 * len(code.codebook))
+    """The entropy limit of one tensor: symbols and mask, codebooks at 32 bits a value, scales at 16."""
+    return entropy_bits(code) + side_bits(code)
 
 
 def safetensors_bytes(shapes: Mapping[str, tuple[int, ...]]) -> int:
@@ -117,7 +118,7 @@ def table(archive: Archive) -> list[dict[str, Any]]:
         {
             "name": name,
             "shape": code.shape,
-            "bits": _bits(code),
+            "bits": _bits(code, lambda entries: log2(max(entries, 1))),
             "entropy": entropy_bits(code) / code.size,
             "bytes": stored.tensors[name],
         }
@@ -130,8 +131,12 @@ def table(archive: Archive) -> list[dict[str, Any]]:
     return [{**row, "share": row["bytes"] / total} for row in rows]
 
 
-def _bits(code: Code) -> float:
-    return float(declared_bits(code)) if code.codebook is None else log2(max(len(code.codebook), 1))
+def _bits(code: Code, bits_of: Callable[[int], float]) -> float:
+    """Bits a weight, a symbol of K entries taking `bits_of(K)`."""
+    residual = 0.0 if code.residual is None else _bits(code.residual, bits_of)
+    if code.codebook is None:
+        return 8.0 * code.symbols.itemsize + residual
+    return bits_of(code.entries) / code.width + residual
 
 
 def _stored(archive: Archive) -> Stored:
