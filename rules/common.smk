@@ -100,7 +100,15 @@ def sha256_flag(wildcards):
 def plan(wildcards):
     """A variant as compress.py's flags: all that its name stands for."""
     variant = config["variants"][wildcards.variant]
-    return configuration.variant_flags(variant, config["finetune"])
+    own = [f"--methods {shlex.quote(folder)}" for folder in config["methods"]]
+    needed = [f"--statistics {file}" for file in statistics(wildcards)]
+    return " ".join([configuration.variant_flags(variant, config["finetune"]), *own, *needed])
+
+
+def statistics(wildcards):
+    """The baseline's second derivatives, if a method of the variant asks for them."""
+    needed = configuration.needs_statistics(config["variants"][wildcards.variant])
+    return [f"{RUN}/seed-{wildcards.seed}/statistics.safetensors"] if needed else []
 
 
 def method_files(wildcards):

@@ -1,3 +1,29 @@
+# Once for all variants: second derivatives of the baseline, for the methods that ask for them.
+rule calibrate:
+    input:
+        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
+        config=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model"),
+        train=f"{RUN}/data/train.tokens.npy",
+        train_offsets=f"{RUN}/data/train.offsets.npy",
+    output:
+        f"{OF_SEED}/statistics.safetensors",
+    log:
+        f"{RUN}/logs/calibrate.seed-{{seed}}.log",
+    conda:
+        "../envs/tzip.yaml"
+    threads: config["threads"]["compress"]
+    resources:
+        mem_mb=8000,
+    params:
+        checkpoint=subpath(input.checkpoint, parent=True),
+        data=subpath(input.train, parent=True),
+        calibration=flags(config["calibration"]),
+        threads=config["threads"]["compress"],
+    shell:
+        "python workflow_scripts/calibrate.py --checkpoint {params.checkpoint} --data {params.data}"
+        " {params.calibration} --seed {wildcards.seed} --threads {params.threads} --output {output} 2> {log}"
+
+
 # A variant is made again when its own plan, the checkpoint or the file of a method that it uses changes.
 rule compress:
     input:
@@ -6,6 +32,7 @@ rule compress:
         train=f"{RUN}/data/train.tokens.npy",
         train_offsets=f"{RUN}/data/train.offsets.npy",
         methods=method_files,
+        statistics=statistics,
     output:
         model=f"{OF_VARIANT}/model.tzip",
         summary=f"{OF_VARIANT}/compress.json",

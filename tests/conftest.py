@@ -8,10 +8,23 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tzip import methods
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tensors are small; threads would only wait for each other
 
 settings.register_profile("tzip", deadline=None, derandomize=True)
 settings.load_profile("tzip")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--methods", action="append", default=[], help="a folder of your own methods, tested too"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for folder in config.getoption("--methods"):
+        methods.extend(folder)
 
 
 @pytest.fixture(scope="session")

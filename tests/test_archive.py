@@ -8,7 +8,7 @@ import torch
 
 from tests.test_model import toy
 from tests.toydata import toy_pairs
-from tzip import archive, container, pieces, search, train
+from tzip import archive, calibration, container, pieces, search, sizes, train
 from tzip.compress import Variant
 
 VARIANTS = {
@@ -96,3 +96,30 @@ def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, vocabul
         container.write(tmp_path / "model.tzip", dataclasses.replace(made, config=made.config | change))
         with pytest.raises(ValueError, match=message):
             archive.restore(tmp_path / "model.tzip")
+
+
+@pytest.mark.parametrize("ratio", [4.0, 5.5])
+def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
+    """Bits differ by tensor, and the file is as small as asked for, not much smaller."""
+    model = toy(vocabulary=len(vocabulary), tie="all", d_model=64, d_ff=128).float()
+    data = toy_pairs(tmp_path / "toy")
+    variant = Variant(
+        quantize="kmeans", biases="kmeans:bits=8", scope="all", rest="float16", budget=f"{ratio}x"
+    )
+    statistics = archive.calibrated(model, data, calibration.Options(sentences=8), seed=1)
+    made, _ = archive.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
+    size = container.write(tmp_path / "model.tzip", made)
+    found = sizes.sizes(container.read(tmp_path / "model.tzip"), size)["ratio_file"]
+    assert ratio <= found < 1.1 * ratio
+    entries = {code.entries for name, code in made.codes.items() if name.endswith("weight") and code.entries}
+    assert len(entries) > 1
+
+
+def test_a_budget_beyond_reach_is_refused(tmp_path, vocabulary):
+    model = toy(vocabulary=len(vocabulary)).float()
+    variant = Variant(quantize="kmeans", scope="all", budget="90x")
+    statistics = archive.calibrated(
+        model, toy_pairs(tmp_path / "t"), calibration.Options(sentences=2), seed=1
+    )
+    with pytest.raises(ValueError, match=r"the tensors take .* bytes at least, and have room for 0"):
+        archive.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)

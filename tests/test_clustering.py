@@ -7,7 +7,6 @@ import itertools
 import kmeans1d
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -158,42 +157,3 @@ def test_the_reports_optimizer_is_poor_at_many_centroids() -> None:
         ratios[k] = clustering.inertia(values, one) / clustering.inertia(values, clustering.exact(values, k))
     assert 1.0 <= ratios[2] < 1.2
     assert ratios[256] > 2.0
-
-
-def test_compact_drops_what_nobody_uses() -> None:
-    indices, codebook = clustering.compact(np.array([3, 1, 3], np.uint8), np.arange(5, dtype=np.float32))
-    assert indices.tolist() == [1, 0, 1]
-    assert codebook.tolist() == [1.0, 3.0]
-    indices, codebook = clustering.compact(np.zeros(0, np.uint8), np.arange(5, dtype=np.float32))
-    assert (indices.tolist(), codebook.tolist()) == ([], [0.0])
-
-
-def test_a_centroids_gradient_is_the_sum_over_its_weights() -> None:
-    codebook = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)
-    latent = torch.zeros(2, 2, requires_grad=True)
-    indices = torch.tensor([[0, 2], [2, 2]], dtype=torch.uint8)
-    effective = clustering.Lookup.apply(codebook, indices, latent)
-    assert effective.tolist() == [[0.5, 2.0], [2.0, 2.0]]
-    (effective * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
-    assert codebook.grad.tolist() == [1.0, 0.0, 9.0]
-    assert latent.grad.tolist() == [[1.0, 2.0], [3.0, 4.0]]
-
-
-def test_zeroed_weights_are_exactly_zero_and_the_others_as_they_were() -> None:
-    values = torch.tensor([1.5, -1.5, -0.0, 3e38, float("nan")])
-    weight, keep = values.repeat(2).requires_grad_(), torch.tensor([True] * 5 + [False] * 5)
-    effective = clustering.zeroed(weight, keep)
-    assert effective.detach().numpy().tobytes() == values.numpy().tobytes() + bytes(20)
-    effective.backward(torch.arange(10.0))
-    assert weight.grad.tolist() == [0, 1, 2, 3, 4, 0, 0, 0, 0, 0]
-    assert clustering.zeroed(weight, None) is weight
-
-
-def test_both_ways_of_summing_agree() -> None:
-    """The one for devices without a fixed order of addition runs on the CPU, too."""
-    random = torch.Generator().manual_seed(0)
-    values = torch.randn(10_000, generator=random)
-    indices = torch.randint(0, 200, (10_000,), generator=random).to(torch.uint8)
-    wanted = torch.zeros(256, dtype=torch.float64).index_add_(0, indices.long(), values.double())
-    for how in (clustering.summed, clustering.summed_by_sorting):
-        assert torch.allclose(how(values, indices, 256).double(), wanted, atol=1e-4)

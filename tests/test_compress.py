@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ import torch
 from torch import nn
 
 from tzip import options
+from tzip.batches import Batch
+from tzip.calibration import Statistics, collect
 from tzip.code import Code, raw
-from tzip.compress import SCOPES, Variant, check, load, prepare, stages, tensors
-from tzip.model import Config, Transformer
+from tzip.compress import SCOPES, Variant, check, load, needs, prepare, stages, tensors
+from tzip.model import Config, Dropout, Transformer
 
 SOURCE = torch.tensor([[4, 5, 6, 3], [7, 8, 3, 0]])
 TARGET = torch.tensor([[2, 9, 10, 11, 3], [2, 12, 3, 0, 0]])
@@ -30,8 +33,16 @@ VARIANTS = {
     "deep": Variant(prune="magnitude:end=0.7", quantize="kmeans:bits=3", scope="all"),
     "deep-binary": Variant(prune=PRUNED, quantize="binarize", biases="fp16"),
     "biases-only": Variant(biases="kmeans:bits=2"),
+    "scaled": Variant(quantize="uniform:bits=3,per=row", scope="all"),
+    "ternary": Variant(quantize="ternary:per=32", scope="all"),
+    "vectors": Variant(prune="obd:end=0.5", quantize="residual:bits=3,width=2", scope="all"),
+    "surgery": Variant(prune="obs:schedule=gradual,end=0.6,select=blind", quantize="gptq:bits=3"),
 }
+
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+
+
+CALIBRATION = [Batch(SOURCE[:1], TARGET[:1]), Batch(SOURCE[1:, :3], TARGET[1:, :3])]
 
 
 def transformer(seed: int = 0, tie: str = "all", norm: str = "post") -> Transformer:
@@ -57,16 +68,21 @@ def tune(model: nn.Module, compression, updates: int) -> None:
     compression.on_update(updates, updates)
 
 
+def measured(model: Transformer, variant: Variant) -> Statistics | None:
+    return collect(model, CALIBRATION, tensors(model)) if needs(variant) else None
+
+
 def compressed(model: Transformer, variant: Variant, updates: int = 12, seed: int = 1) -> dict[str, Code]:
+    statistics = measured(model, variant)
     for stage in stages(variant):
-        compression = prepare(model, stage, seed)
+        compression = prepare(model, stage, seed, statistics)
         tune(model, compression, updates)
     return compression.codes()
 
 
 def same(one: dict[str, Code], other: dict[str, Code]) -> bool:
     def key(code: Code) -> list:
-        parts = (code.symbols, code.codebook, code.mask)
+        parts = (code.symbols, code.codebook, code.mask, code.scales)
         return [code.shape, *(None if part is None else part.tobytes() for part in parts)]
 
     return list(one) == list(other) and all(key(one[name]) == key(other[name]) for name in one)
@@ -110,11 +126,13 @@ def test_what_a_variant_names_is_coded_and_nothing_else(variant: Variant, update
         assert not any("norm" in name for name in touched)
         assert any(name.endswith(".bias") for name in touched) == bool(variant.biases)
     if variant.prune:
-        end = 0.7 if "0.7" in variant.prune else 0.8
-        for name, code in codes.items():
-            if name in touched and name.endswith(".weight"):
-                assert np.count_nonzero(~code.mask) == round(end * code.size)
-                assert np.count_nonzero(code.decode()) <= code.size - round(end * code.size)
+        end = float(re.search("end=([0-9.]+)", variant.prune)[1])
+        pruned = [code for name, code in codes.items() if name in touched and name.endswith(".weight")]
+        gone = [np.count_nonzero(~code.mask) for code in pruned]
+        assert sum(gone) == pytest.approx(end * sum(code.size for code in pruned), abs=len(pruned))
+        if "select" not in variant.prune:
+            assert gone == [round(end * code.size) for code in pruned]
+        assert all(np.count_nonzero(c.decode()) <= c.size - n for c, n in zip(pruned, gone, strict=True))
 
 
 def test_scopes_are_the_papers_and_the_choices() -> None:
@@ -173,8 +191,9 @@ def test_a_state_dict_resumes_on_a_model_prepared_afresh(variant: Variant) -> No
     """Also into one whose pruning stage has not run: what was pruned is in the state."""
     model, fresh = transformer(), transformer()
     codes = compressed(model, variant)
+    statistics = measured(transformer(), variant)
     for stage in stages(variant):
-        compression = prepare(fresh, stage, 1)
+        compression = prepare(fresh, stage, 1, statistics)
     fresh.load_state_dict(model.state_dict())
     assert same(compression.codes(), codes)
     assert [n for n, p in fresh.named_parameters() if p.requires_grad] == [
@@ -225,7 +244,7 @@ def test_every_weight_that_is_left_and_no_codebooks_latent_is_trained() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"quantize": "kmean:bits=4"}, "no quantizer 'kmean'; choose from binarize, fp16, kmeans"),
+        ({"quantize": "kmean:bits=4"}, "no quantizer 'kmean'; choose from binarize, binarynet, fixed16"),
         (
             {"quantize": "kmeans:bits=9"},
             "quantize: kmeans: bits = '9' is not an integer at least 1 and at most 8",
@@ -241,6 +260,10 @@ def test_every_weight_that_is_left_and_no_codebooks_latent_is_trained() -> None:
             "prune: magnitude: no option 'stop'; choose from schedule, start, end",
         ),
         ({"prune": "magnitude:start=0.3"}, "prune: magnitude: start = 0.3 has no meaning"),
+        ({"budget": "8x"}, "mine: budget = 8x needs a quantizer whose bits it may choose"),
+        ({"budget": "8", "quantize": "kmeans"}, "mine: budget = '8' is not a ratio above 1, as 8x"),
+        ({"quantize": "obs"}, "no quantizer 'obs'"),
+        ({"prune": "obd"}, "obd needs statistics (fisher) of the model; calibrate it first"),
         ({"scope": "everything"}, "mine: scope = 'everything' is not one of attention, linear, all"),
     ],
 )
@@ -291,3 +314,25 @@ def test_tensors_that_do_not_fit_a_model_are_named() -> None:
         with pytest.raises(ValueError, match=message):
             load(model, given)
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_quality_prunes_each_layer_below_its_own_threshold() -> None:
+    """Han et al.: whatever is smaller than quality · the layer's standard deviation goes."""
+    model = transformer()
+    before = {name: getattr(*places[0]).detach().clone() for name, places in tensors(model).items()}
+    compression = prepare(model, plan(prune="magnitude:select=distribution,quality=0.5"), 1)
+    compression.on_update(0, 10)
+    codes = compression.codes()
+    pruned = [name for name, code in codes.items() if code.mask is not None]
+    assert len(pruned) == MATRICES["linear"]
+    for name in pruned:
+        small = before[name].abs() < 0.5 * before[name].std(correction=0)
+        assert np.array_equal(~codes[name].mask, small.flatten().numpy()), name
+
+
+def test_dropout_falls_with_the_weights_that_are_left() -> None:
+    model = Transformer(Config(**SIZES, dropout=0.4))
+    compression = prepare(model, plan(prune="magnitude:end=0.75,dropout=scaled"), 1)
+    assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {0.4}
+    compression.on_update(0, 10)
+    assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {0.4 * 0.25**0.5}

@@ -119,7 +119,7 @@ WRONG = [
     (
         "variants/kmeans-4bit/quantize/method",
         "kmean",
-        "variants.kmeans-4bit.quantize.method = 'kmean' is not one of binarize, fp16, kmeans",
+        "variants.kmeans-4bit.quantize.method = 'kmean' is not one of binarize, binarynet",
     ),
     (
         "variants/kmeans-4bit/quantize",

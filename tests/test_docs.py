@@ -43,7 +43,7 @@ def blocks() -> list[tuple[Path, str, str]]:
 
 @cache
 def examples(language: str) -> dict[str, str]:
-    """Contents of the blocks that say which file they are, as in ```python tzip/quantizers/uniform.py"""
+    """Contents of the blocks that say which file they are, as in ```python my-methods/…"""
     found = [(info.split(), body) for _, info, body in blocks()]
     return {words[1]: body for words, body in found if len(words) == 2 and words[0] == language}
 
@@ -85,6 +85,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy2(ROOT / name, folder / name)
     for name, body in examples("python").items():
         assert not (ROOT / name).exists(), f"{name}: an example of the documentation exists already"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(body, encoding="utf-8")
     return folder
 
@@ -103,7 +104,7 @@ def test_the_example_methods_keep_the_contract_of_all_methods(extended: Path) ->
     names = [Path(name).stem for name in examples("python")]
     assert {Path(name).parent.name for name in examples("python")} == {"quantizers", "pruners"}
     said = python(extended, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-v",
-                  "tests/test_methods.py", "tests/test_imports.py", "-k", " or ".join(names))  # fmt: skip
+                  "tests/test_methods.py", "--methods", "my-methods", "-k", " or ".join(names))  # fmt: skip
     for name in names:
         passed = [line for line in said.splitlines() if "PASSED" in line and re.search(rf"\b{name}\b", line)]
         assert len(passed) > 5, f"{name}: the tests of methods did not find it"
@@ -251,3 +252,13 @@ def test_the_citation_is_of_this_version() -> None:
     assert {"cff-version", "message", "title", "authors"} <= set(cited)
     assert {one["year"] for one in cited["references"]} == {2016, 2019}
     assert all({"type", "title", "authors"} <= set(one) for one in cited["references"])
+
+
+def test_every_method_is_in_its_table_with_its_source() -> None:
+    """Of the sources that a method names, the page gives each by author and year."""
+    page = text(ROOT / "docs" / "methods.md")
+    for kind in methods.KINDS:
+        for name in methods.names(kind):
+            (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+            for source in methods.source(kind, name).split("; "):
+                assert re.sub(r" \(.*", "", source).removesuffix(" half precision") in row, name

@@ -57,7 +57,7 @@ def test_the_interval_is_the_papers_from_a_hundred_updates_on() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"schedule": "cubic"}, "schedule = 'cubic' is not one of one-shot, stepwise"),
+        ({"schedule": "cubic"}, "schedule = 'cubic' is not one of one-shot, stepwise, gradual"),
         ({"end": 50}, "end = 50 is not a number at least 0.0 and at most 1.0"),
         ({"start": -0.1}, "start = -0.1 is not a number at least 0.0 and at most 1.0"),
         ({"schedule": "stepwise", "start": 0.8, "end": 0.5}, "start = 0.8 is more than end = 0.5"),
@@ -67,3 +67,19 @@ def test_the_interval_is_the_papers_from_a_hundred_updates_on() -> None:
 def test_what_cannot_be_is_refused_by_name(given: dict, message: str) -> None:
     with pytest.raises(ValueError, match=f"^prune: .*{re.escape(message)}"):
         make(Options, given, "prune")
+
+
+def test_gradual_is_the_cubic_of_zhu_and_gupta() -> None:
+    """Its closed form at every hundredth of the updates, then the recovery."""
+    found = course(1000, schedule="gradual", start=0.1, end=0.9, recovery=0.25)
+    for update in range(0, 1001):
+        step = min(update // 10, 75)
+        assert found[update] == pytest.approx(0.9 + (0.1 - 0.9) * (1 - step / 75) ** 3)
+    assert found[749] < found[750] == found[1000] == 0.9
+
+
+@given(st.integers(0, 3000), st.floats(0, 1), st.floats(0, 1))
+def test_gradual_climbs_from_start_to_the_end(updates: int, end: float, recovery: float) -> None:
+    found = course(updates, schedule="gradual", end=end, recovery=recovery)
+    assert all(old <= new for old, new in itertools.pairwise(found))
+    assert (found[0], found[-1]) == ((0.0 if updates else end), end)

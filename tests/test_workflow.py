@@ -58,6 +58,30 @@ def mini(folder: Path, *arguments: str, cores: int = 2, ok: bool = True) -> str:
     return command(folder, "snakemake", "--cores", str(cores), "--configfile", MINIATURE, *arguments, ok=ok)
 
 
+METHOD = '''"""Every weight its tensor's mean."""
+
+from dataclasses import dataclass
+
+import torch
+
+from tzip.parametrization import Latent
+
+
+@dataclass(frozen=True)
+class Options:
+    """Nothing to choose."""
+
+    @property
+    def bits(self) -> int:
+        return 1
+
+
+class Quantizer(Latent):
+    def quantize(self, weight):
+        return torch.zeros_like(weight, dtype=torch.int32), weight.mean().reshape(1), None
+'''
+
+
 def planned(output: str) -> set[tuple[str, str]]:
     """(rule, variant) of each job that a dry run would do."""
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
@@ -220,7 +244,7 @@ MISTAKES = {
     "method": (
         "--config",
         "variants={kmeans-4bit: {quantize: {method: kmaens}}}",
-        "variants.kmeans-4bit.quantize.method = 'kmaens' is not one of binarize, fp16, kmeans",
+        "variants.kmeans-4bit.quantize.method = 'kmaens' is not one of binarize, binarynet, fixed16",
     ),
     "bits": (
         "--config",
@@ -240,3 +264,29 @@ def test_a_mistake_stops_before_any_job_in_one_line(finished: Path, mistake: str
     assert "choose from" in line or "is not" in line
     assert "rule " not in said
     assert "Traceback" not in said
+
+
+def test_a_method_of_ones_own_is_a_file_and_a_line(copied: Path, tmp_path: Path) -> None:
+    """It makes its variant alone, the table has its row, and editing it makes that variant again."""
+    own = tmp_path / "own methods" / "quantizers" / "mean.py"
+    own.parent.mkdir(parents=True)
+    own.write_text(METHOD, encoding="utf-8")
+    line = copied / "own.yaml"
+    rows = yaml.safe_load((copied / "config.yaml").read_text(encoding="utf-8"))["rows"]
+    added = {"mean": {"quantize": {"method": "mean"}, "scope": "attention"}}
+    chosen = {"methods": [str(tmp_path / "own methods")], "rows": [*rows, "mean"], "variants": added}
+    line.write_text(yaml.safe_dump(chosen), encoding="utf-8")
+    table = str(RUN / "tables/table1.csv")
+    said = mini(copied, str(line), "--", table)
+    assert {variant for rule, variant in planned(said) if rule == "compress"} == {"mean"}
+    assert "train" not in {rule for rule, _ in planned(said)}
+    assert "mean" in (copied / table).read_text(encoding="utf-8")
+    archive = container.read(copied / RUN / "seed-1/mean/model.tzip")
+    assert archive.codes["encoder.0.self_attention.query.weight"].entries == 1
+    own.write_text(METHOD + "# edited\n", encoding="utf-8")
+    again = {variant for rule, variant in planned(mini(copied, str(line), "--", table)) if rule == "compress"}
+    assert again == {"mean"}
+    own.unlink()
+    assert "variants.mean.quantize.method = 'mean' is not one of binarize" in mini(
+        copied, str(line), ok=False
+    )

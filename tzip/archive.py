@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from tzip import compress, container, search
+from tzip import calibration, compress, container, search, sizes
+from tzip.calibration import Statistics
 from tzip.compress import Variant
 from tzip.model import Config, Transformer
 from tzip.options import make
@@ -24,6 +25,8 @@ FINETUNE = {
     "beta2": 0.998, "smoothing": 0.1,
 }  # fmt: skip
 
+HEADER = 1000  # bytes of a file that are neither tensors nor vocabulary, more or less
+
 Tune = Callable[[Transformer, compress.Compression, int], float]
 
 
@@ -36,15 +39,18 @@ class Costs:
 
 
 def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, seed: int, updates: int = 0,
-          finetune: Tune | None = None) -> tuple[container.Archive, Costs]:  # fmt: skip
+          finetune: Tune | None = None, statistics: Statistics | None = None,
+          ) -> tuple[container.Archive, Costs]:  # fmt: skip
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
+    statistics  of the model, if a method of the variant asks for them (see `calibrated`)
     finetune  called once a stage with the model under its parametrizations, the compression and the
               stage's number; returns the seconds spent (see `tuning`)
     """
     started, tuning_seconds = time.perf_counter(), 0.0
+    budget = room(model, pieces, variant)
     for number, stage in enumerate(compress.stages(variant)):
-        compression = compress.prepare(model, stage, seed)
+        compression = compress.prepare(model, stage, seed, statistics, budget)
         if finetune and updates:
             tuning_seconds += finetune(model, compression, number)
         compression.on_update(updates, updates)
@@ -52,6 +58,21 @@ def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, see
     history = {"name": name, "seed": seed, "updates": updates, "variant": dataclasses.asdict(variant)}
     archive = container.Archive(dataclasses.asdict(model.config), codes, pieces, history)
     return archive, Costs(time.perf_counter() - started - tuning_seconds, tuning_seconds)
+
+
+def room(model: Transformer, pieces: bytes, variant: Variant) -> float:
+    """The bytes that the tensors may take for the file to keep to the variant's budget; 0 without one."""
+    if not variant.budget:
+        return 0.0
+    shapes = {name: tuple(getattr(*places[0]).shape) for name, places in compress.tensors(model).items()}
+    whole = (sizes.safetensors_bytes(shapes) + len(pieces)) / variant.ratio
+    return whole - container.vocabulary_bytes(pieces) - HEADER
+
+
+def calibrated(model: Transformer, data: Encoded, options: calibration.Options, *, seed: int) -> Statistics:
+    """The statistics of a trained model that some methods ask for, on some of its training text."""
+    sentences = calibration.sample(data, options.sentences, seed)
+    return calibration.collect(model, sentences, compress.tensors(model))
 
 
 def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Path) -> Tune:

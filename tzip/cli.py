@@ -13,10 +13,12 @@ import torch
 import tzip
 from tzip import (
     archive,
+    calibration,
     checkpoint,
     compress,
     container,
     device,
+    methods,
     options,
     score,
     script,
@@ -30,6 +32,8 @@ from tzip.pieces import Encoded
 
 def run_compress(args: argparse.Namespace) -> None:
     here = device.prepare(args.threads)
+    for folder in args.methods:
+        methods.extend(folder)
     variant = options.from_arguments(args, compress.Variant, "compress")
     model, pieces = checkpoint.load(args.checkpoint)
     settings = options.from_arguments(args, train.Options, "finetune", archive.FINETUNE)
@@ -41,8 +45,15 @@ def run_compress(args: argparse.Namespace) -> None:
         tune = None
         if args.data:
             tune = archive.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log)
-        made, costs = archive.build(model.to(here), pieces, variant, name=args.output.stem, seed=args.seed,
-                                    updates=settings.updates if tune else 0, finetune=tune)  # fmt: skip
+        model.to(here)
+        found = None
+        if compress.needs(variant):
+            if not args.data:
+                raise ValueError("a method of this variant measures the model on training text; give --data")
+            found = archive.calibrated(model, Encoded(args.data), calibration.Options(), seed=args.seed)
+        made, costs = archive.build(model, pieces, variant, name=args.output.stem, seed=args.seed,
+                                    updates=settings.updates if tune else 0, finetune=tune,
+                                    statistics=found)  # fmt: skip
     container.write(args.output, made)
     counted = sizes.sizes(container.read(args.output), args.output.stat().st_size)
     print(
@@ -125,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--data", metavar="PREFIX", help="encoded pairs to fine-tune on; without, no fine-tuning"
     )
+    one.add_argument("--methods", action="append", default=[], help="a folder of your own methods")
     one.add_argument("--seed", type=int, default=1)
     one = command("decompress", run_decompress, "a model.tzip to a checkpoint folder", threads=False)
     one.add_argument("model", type=Path)

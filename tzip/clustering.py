@@ -1,4 +1,4 @@
-"""K-means on a line: the optimum in milliseconds, the heuristics it replaces, and codebooks that train."""
+"""K-means on a line: the optimum in milliseconds, and the heuristics it replaces."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import itertools
 import warnings
 
 import numpy as np
-import torch
-from torch import Tensor
 
 STARTS = ("linear", "density", "random", "kmeans++")
 WINDOWS = (32, 16)  # groups by which a boundary may move, either way, in one pass of `_refined`, by level
@@ -275,65 +273,3 @@ def inertia(values: np.ndarray, centroids: np.ndarray) -> float:
     """The sum of squared distances of the values from the nearest of these ascending centroids."""
     nearest = centroids[assigned(values, centroids)].astype(np.float64)
     return float(np.square(np.asarray(values, np.float64).reshape(-1) - nearest).sum())
-
-
-def compact(indices: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and codebook without the entries that nobody uses (one is left if nobody uses any)."""
-    used = np.bincount(indices, minlength=len(codebook)) > 0
-    used[0] |= not used.any()
-    return (np.cumsum(used) - 1).astype(np.uint8)[indices], codebook[used]
-
-
-class Lookup(torch.autograd.Function):
-    """codebook[indices], trainable: `Lookup.apply(codebook, indices, latent)`.
-
-    An entry's gradient is the sum over the weights that use it (Deep Compression, equation 3). `latent`,
-    if given, receives the weights' gradient unchanged (straight-through).
-
-    codebook  [K] float32      indices  uint8, any shape      latent  shape of indices, or None
-    """
-
-    @staticmethod
-    def forward(ctx, codebook: Tensor, indices: Tensor, latent: Tensor | None) -> Tensor:
-        ctx.save_for_backward(indices)
-        ctx.entries = len(codebook)
-        return codebook.index_select(0, indices.flatten().int()).view(indices.shape)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor):
-        (indices,) = ctx.saved_tensors
-        wanted, _, straight = ctx.needs_input_grad
-        sums = summed(gradient.flatten(), indices.flatten(), ctx.entries) if wanted else None
-        return sums, None, gradient if straight else None
-
-
-def summed(values: Tensor, indices: Tensor, entries: int) -> Tensor:
-    """The sum of the values of each index, deterministic on every device; [entries]."""
-    if values.device.type == "cpu":
-        return torch.bincount(indices, values, entries)
-    return summed_by_sorting(values, indices, entries)
-
-
-def summed_by_sorting(values: Tensor, indices: Tensor, entries: int) -> Tensor:
-    """As `summed`, for devices where adding up by index has no fixed order."""
-    order = torch.argsort(indices, stable=True)
-    return torch.segment_reduce(values[order], "sum", lengths=torch.bincount(indices, minlength=entries))
-
-
-def zeroed(weight: Tensor, keep: Tensor | None) -> Tensor:
-    """The weight, exactly 0 where `keep` is False; so is its gradient there."""
-    return weight if keep is None else Zeroed.apply(weight, keep)
-
-
-class Zeroed(torch.autograd.Function):
-    """weight.masked_fill(~keep, 0.0) for float32, on its bits: five times as fast on a CPU."""
-
-    @staticmethod
-    def forward(ctx, weight: Tensor, keep: Tensor) -> Tensor:
-        ctx.save_for_backward(keep)
-        return (weight.view(torch.int32) & -keep.int()).view(torch.float32)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor):
-        (keep,) = ctx.saved_tensors
-        return gradient * keep, None

@@ -5,17 +5,23 @@ from __future__ import annotations
 import dataclasses
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from tzip import methods, schedules
-from tzip.code import Code, raw
+from tzip import allocation, methods, schedules, selection
+from tzip.allocation import Choice
+from tzip.calibration import Statistics
+from tzip.code import Code, entropy_bits, raw, side_bits
+from tzip.model import Dropout
 from tzip.options import make, option, parse
+from tzip.parametrization import Mask
 
 ATTENTION = r"(en|de)coder\.\d+\.(self|cross)_attention\.(query|key|value|output)"
 LINEAR = rf"{ATTENTION}|(en|de)coder\.\d+\.feed_forward\.(inner|outer)"
@@ -39,6 +45,22 @@ class Variant:
     quantize: str = option("", "quantizer of the weights, as kmeans:bits=4")
     biases: str = option("", "quantizer of these layers' biases, as kmeans:bits=8")
     rest: str = option("float32", "format of what no method touches", choices=("float32", "float16"))
+    budget: str = option(
+        "", "how much smaller the file shall be, as 8x: bits by tensor, as each one's sensitivity earns them"
+    )
+
+    def __post_init__(self) -> None:
+        if self.budget and not self.quantize:
+            raise ValueError(f"budget = {self.budget} needs a quantizer whose bits it may choose")
+        if self.budget and self.ratio <= 1:
+            raise ValueError(f"budget = {self.budget!r} is not a ratio above 1, as 8x")
+
+    @property
+    def ratio(self) -> float:
+        """The budget as a number; 0 for none or for what is none."""
+        number = self.budget.removesuffix("x")
+        plain = self.budget.endswith("x") and number.replace(".", "", 1).isdecimal()
+        return float(number) if plain else 0.0
 
 
 class Compression:
@@ -47,17 +69,26 @@ class Compression:
     def __init__(self, model: nn.Module, variant: Variant):
         self.model, self.variant = model, variant
         self.schedule = schedules.Options()
-        self.pruners: list[tuple[nn.Module, Tensor]] = []  # with the weight that each one prunes
+        self.pruners: list[tuple[Mask, Tensor]] = []  # with the weight that each one prunes
+        self.sparsity = -1.0  # that was last asked for
+        self.dropouts = [(module, module.p) for module in model.modules() if isinstance(module, Dropout)]
 
     def on_update(self, update: int, updates: int) -> None:
         """Prune what is due before update `update`, counted from 0; `update == updates` is the end."""
-        if self.pruners:
-            self.prune(schedules.sparsity(self.schedule, update, updates))
+        due = schedules.sparsity(self.schedule, update, updates)
+        if self.pruners and due != self.sparsity:
+            self.prune(due)
 
     @torch.no_grad()
     def prune(self, sparsity: float) -> None:
-        for pruner, weight in self.pruners:
-            pruner.prune(weight, sparsity)
+        """Prune until this share is pruned of all the weights that have pruners."""
+        shares = selection.shares(self.schedule.select, self.pruners, sparsity)
+        for (pruner, weight), share in zip(self.pruners, shares, strict=True):
+            pruner.prune(weight, share)
+        self.sparsity = sparsity
+        if self.schedule.dropout == "scaled":
+            for module, p in self.dropouts:  # Han et al. 2015, section 3.2: D_r = D_o sqrt(C_r / C_o)
+                module.p = p * (1 - sparsity) ** 0.5
 
     @torch.no_grad()
     def codes(self) -> dict[str, Code]:
@@ -93,12 +124,16 @@ def stages(variant: Variant) -> list[Variant]:
     ]
 
 
-def prepare(model: nn.Module, variant: Variant, seed: int) -> Compression:
+def prepare(
+    model: nn.Module, variant: Variant, seed: int, statistics: Statistics | None = None, budget: float = 0.0
+) -> Compression:
     """Parametrize the model's tensors, in place, as the variant says; its weights are the latent ones.
 
     A model that a pruning stage left can be prepared for quantization: what it pruned stays pruned. A
-    variant that does both at once is pruned to the end of its schedule before it is quantized. Raises
-    ValueError, in one line, for a method, an option or a tensor that cannot be.
+    variant that does both at once is pruned to the end of its schedule before it is quantized. `statistics`
+    (`tzip.calibration`) are of the model before any stage, for the methods that need them (`needs`). `budget`
+    is the bytes that all tensors may take, where the variant has one. Raises ValueError, in one line, for a
+    method, an option or a tensor that cannot be.
     """
     compression = Compression(model, variant)
     chosen = {
@@ -111,44 +146,104 @@ def prepare(model: nn.Module, variant: Variant, seed: int) -> Compression:
     weights = {name: places for name, places in chosen.items() if name.endswith(".weight")}
     biases = {name: places for name, places in chosen.items() if name.endswith(".bias")}
     if variant.prune:
-        _add_pruner(compression, weights)
+        _add_pruner(compression, weights, statistics)
         if variant.quantize:
             compression.prune(compression.schedule.end)
-    if variant.quantize:
-        _add_quantizer("quantize", variant.quantize, weights, seed)
     if variant.biases:
-        _add_quantizer("biases", variant.biases, biases, seed)
+        _add_quantizer("biases", variant.biases, biases, seed, statistics)
+    if variant.quantize:
+        rest = sum(file_bytes(code) for name, code in compression.codes().items() if name not in weights)
+        room = max(budget - rest, 0.0) if variant.budget else None
+        _add_quantizer("quantize", variant.quantize, weights, seed, statistics, room)
     return compression
 
 
-def _add_pruner(compression: Compression, weights: Places) -> None:
+def _add_pruner(compression: Compression, weights: Places, statistics: Statistics | None) -> None:
     name, given = parse(compression.variant.prune)
     module = methods.load("pruners", name)
     options, compression.schedule = methods.split(given, f"prune: {name}", module.Options, schedules.Options)
-    for places in weights.values():
+    for tensor, places in weights.items():
         latent = chain(*places[0])[0]
-        pruner = module.Pruner(latent.detach(), options)
+        pruner = module.Pruner(latent.detach(), options, **known(module, name, tensor, statistics))
         _register(places, pruner)
         compression.pruners.append((pruner, latent))
+    if compression.schedule.quality:
+        end = selection.below(compression.pruners, compression.schedule.quality)
+        start = min(compression.schedule.start, end)
+        compression.schedule = dataclasses.replace(compression.schedule, start=start, end=end)
 
 
-def _add_quantizer(what: str, spec: str, chosen: Places, seed: int) -> None:
+def _add_quantizer(what: str, spec: str, chosen: Places, seed: int, statistics: Statistics | None,
+                   room: float | None = None) -> None:  # fmt: skip
+    """Quantize tensors as the spec says, or, with room for so many bytes, each at the bits that suit it."""
     name, given = parse(spec)
     module = methods.load("quantizers", name)
     options = make(module.Options, given, f"{what}: {name}")
-    for tensor, places in chosen.items():
-        latent, *steps = chain(*places[0])
+
+    def quantizer(tensor: str, options: Any) -> nn.Module:
+        latent, *steps = chain(*chosen[tensor][0])
         assert all(hasattr(step, "prune") for step in steps), f"{tensor} is quantized already"
         value, keep = latent.detach(), None
         for step in steps:
             value, keep = step(value), step.keep
+        own = zlib.crc32(f"{seed} {tensor}".encode())
         try:
-            own = zlib.crc32(f"{seed} {tensor}".encode())
-            quantizer = module.Quantizer(value, options, keep=keep, seed=own)
+            found = known(module, name, tensor, statistics)
+            return module.Quantizer(value, options, keep=keep, seed=own, **found)
         except ValueError as error:
             raise ValueError(f"tensor {tensor}: {error}") from None
-        _register(places, quantizer)
-        latent.requires_grad_(quantizer.trains_latent)
+
+    of_tensor = dict.fromkeys(chosen, options)
+    if room is not None:
+        if "bits" not in {field.name for field in dataclasses.fields(options)}:
+            raise ValueError(f"budget: {name} has no bits to choose; take a quantizer that has")
+        bits = _bits_within(room, chosen, options, quantizer, statistics)
+        of_tensor = {tensor: dataclasses.replace(options, bits=bits[tensor]) for tensor in chosen}
+    for tensor, places in chosen.items():
+        step = quantizer(tensor, of_tensor[tensor])
+        _register(places, step)
+        chain(*places[0])[0].requires_grad_(step.trains_latent)
+
+
+def _bits_within(room: float, chosen: Places, options: Any, quantizer: Callable[[str, Any], nn.Module],
+                 statistics: Statistics | None) -> dict[str, int]:  # fmt: skip
+    """The bits of each tensor that together raise the loss least within `room` bytes.
+
+    The loss is ½ Σ h (w - q)², h the diagonal of the empirical Fisher matrix (Optimal Brain Damage's).
+    """
+    if statistics is None:
+        raise ValueError("budget needs statistics (fisher) of the model; calibrate it first")
+    (field,) = (field for field in dataclasses.fields(options) if field.name == "bits")
+    possible = field.metadata["choices"] or range(field.metadata["low"], field.metadata["high"] + 1)
+    choices: dict[str, list[Choice]] = {tensor: [] for tensor in chosen}
+    for tensor, places in chosen.items():
+        latent, weight = chain(*places[0])[0].detach(), getattr(*places[0]).detach()
+        curvature = statistics["fisher"][tensor].to(weight.device)
+        for bits in possible:
+            step = quantizer(tensor, dataclasses.replace(options, bits=bits))
+            loss = 0.5 * float((curvature * (weight - step(weight).detach()).square()).double().sum())
+            choices[tensor].append(Choice(bits, file_bytes(step.code(latent)), loss))
+    return allocation.allocate(choices, room)
+
+
+def file_bytes(code: Code) -> float:
+    """About what a tensor takes in a file, a little more rather than less (docs/format.md, "Size")."""
+    return 1.002 * (entropy_bits(code) + side_bits(code)) / 8 + 0.5 * code.entries + 64
+
+
+def needs(variant: Variant) -> set[str]:
+    """The kinds of statistics (`tzip.calibration`) that a variant's methods ask for."""
+    steps = (("pruners", variant.prune), ("quantizers", variant.quantize), ("quantizers", variant.biases))
+    asked = {need for kind, spec in steps if spec for need in methods.needs(kind, parse(spec)[0])}
+    return asked | ({"fisher"} if variant.budget else set())
+
+
+def known(module: ModuleType, name: str, tensor: str, statistics: Statistics | None) -> dict[str, Tensor]:
+    """What a method asks for of a tensor's statistics, by kind; what the tensor has not is left out."""
+    asked = getattr(module, "NEEDS", ())
+    if asked and statistics is None:
+        raise ValueError(f"{name} needs statistics ({', '.join(asked)}) of the model; calibrate it first")
+    return {kind: statistics[kind][tensor] for kind in asked if tensor in statistics[kind]}
 
 
 def check(model: nn.Module, codes: Mapping[str, Code]) -> None:

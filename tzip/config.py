@@ -26,6 +26,7 @@ SECTIONS = {
     "pieces": "pieces.py",
     "training": "train.py",
     "finetune": "train.py",
+    "calibration": "calibration.py",
     "search": "search.py",
     "scores": "score.py",
 }
@@ -42,6 +43,8 @@ def check(config: dict[str, Any], schema: str | Path) -> dict[str, Any]:
     config = filled(recipe | config if isinstance(recipe, dict) else config, rules, rules)
     check_schema(config, rules)
     check_model(config["model"])
+    for folder in config["methods"]:
+        methods.extend(folder)
     for section, file in SECTIONS.items():
         check_options(config[section], LIBRARY / file, section)
     for name, dataset in config["datasets"].items():
@@ -175,13 +178,20 @@ def check_method(given: dict[str, Any], step: str, where: str) -> None:
 
 
 def method_file(step: str, method: str) -> Path:
-    return LIBRARY / METHODS[step] / f"{method}.py"
+    return methods.path(METHODS[step], method)
 
 
 def method_files(variant: dict[str, Any]) -> list[str]:
-    """The files of the methods that a variant uses, relative to the repository, each once."""
-    used = [method_file(step, variant[step]["method"]) for step in METHODS if step in variant]
-    return [path.relative_to(LIBRARY.parent).as_posix() for path in dict.fromkeys(used)]
+    """The files of the methods that a variant uses, each once; tzip's own relative to the repository."""
+    used = dict.fromkeys(method_file(step, variant[step]["method"]) for step in METHODS if step in variant)
+    here = LIBRARY.parent
+    return [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in used]
+
+
+def needs_statistics(variant: dict[str, Any]) -> bool:
+    """Whether a method of the variant asks for statistics of the baseline."""
+    asked = [methods.needs(METHODS[step], variant[step]["method"]) for step in METHODS if step in variant]
+    return any(asked) or "budget" in variant
 
 
 def spelled(method: dict[str, Any]) -> str:

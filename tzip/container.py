@@ -329,6 +329,11 @@ def _pack(data: bytes) -> bytes:
     return lzma.compress(data, lzma.FORMAT_RAW, filters=FILTERS)
 
 
+def vocabulary_bytes(vocabulary: bytes) -> int:
+    """What a vocabulary takes in a file."""
+    return len(_pack(vocabulary))
+
+
 def _unpack(data: memoryview, size: int) -> bytes:
     """What `_pack` made `data` from; never more than `size` bytes of it, and an error unless just these."""
     stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=FILTERS)

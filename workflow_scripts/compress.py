@@ -6,7 +6,18 @@ import argparse
 import shutil
 from pathlib import Path
 
-from tzip import archive, checkpoint, compress, container, device, options, script, train
+from tzip import (
+    archive,
+    calibration,
+    checkpoint,
+    compress,
+    container,
+    device,
+    methods,
+    options,
+    script,
+    train,
+)
 from tzip.files import write_json
 from tzip.pieces import Encoded
 
@@ -16,6 +27,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", required=True, type=Path, help="the trained model's folder")
     parser.add_argument("--data", required=True, type=Path, help="folder of encoded training pairs (train.*)")
     parser.add_argument("--name", required=True, help="the variant's name")
+    parser.add_argument("--statistics", type=Path, help="calibrate.py's, for the methods that ask for them")
+    parser.add_argument("--methods", action="append", default=[], help="a folder of your own methods")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")
@@ -25,6 +38,8 @@ def main() -> None:
     options.add_arguments(parser, train.Options, defaults=archive.FINETUNE)
     args = parser.parse_args()
 
+    for folder in args.methods:
+        methods.extend(folder)
     here = device.prepare(args.threads)
     variant = options.from_arguments(args, compress.Variant, args.name)
     settings = options.from_arguments(args, train.Options, f"{args.name}: finetune", archive.FINETUNE)
@@ -38,8 +53,9 @@ def main() -> None:
     model, pieces = checkpoint.load(args.checkpoint)
     model.to(here)
     made, costs = archive.build(
-        model, pieces, variant, name=args.name, seed=args.seed, updates=updates, finetune=tune
-    )
+        model, pieces, variant, name=args.name, seed=args.seed, updates=updates, finetune=tune,
+        statistics=calibration.load(args.statistics) if args.statistics else None,
+    )  # fmt: skip
     container.write(args.output, made)
     write_json(args.summary, {
         "variant": args.name, "seed": args.seed, "plan": vars(variant), "updates": updates,

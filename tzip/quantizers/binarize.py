@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tzip import clustering
+from tzip import clustering, parametrization
 from tzip.code import Code
 from tzip.options import option
+
+SOURCE = "Cheong & Daniel 2019 (transformers.zip)"
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,8 @@ class Quantizer(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         latent = weight if self.trains_latent else None
-        effective = clustering.Lookup.apply(self.levels, self.upper(weight), latent)
-        return clustering.zeroed(effective, self.keep)
+        effective = parametrization.Lookup.apply(self.levels, self.upper(weight), latent)
+        return parametrization.zeroed(effective, self.keep)
 
     def code(self, weight: Tensor) -> Code:
-        mask = None if self.keep is None else self.keep.flatten().cpu().numpy()
-        indices = self.upper(weight).flatten().cpu().numpy()
-        used = indices if mask is None else indices[mask]
-        symbols, codebook = clustering.compact(used, self.levels.detach().cpu().numpy())
-        return Code(tuple(weight.shape), symbols, codebook, mask)
+        return parametrization.coded(weight.shape, self.upper(weight), self.levels, None, self.keep)

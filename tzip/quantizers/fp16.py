@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tzip.clustering import zeroed
 from tzip.code import Code
+from tzip.parametrization import Straight, zeroed
 
 LARGEST = torch.finfo(torch.float16).max
+SOURCE = "IEEE 754 half precision"
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,6 @@ class Options:
     @property
     def bits(self) -> int:
         return 16
-
-
-class Halved(torch.autograd.Function):
-    """A weight rounded to float16 and back; the gradient passes unchanged (straight-through)."""
-
-    @staticmethod
-    def forward(ctx, weight: Tensor) -> Tensor:
-        return half(weight).float()
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return gradient
 
 
 class Quantizer(nn.Module):
@@ -44,7 +33,7 @@ class Quantizer(nn.Module):
         self.register_buffer("keep", None if keep is None else keep.clone())
 
     def forward(self, weight: Tensor) -> Tensor:
-        return zeroed(Halved.apply(weight), self.keep)
+        return zeroed(Straight.apply(weight, half(weight.detach()).float()), self.keep)
 
     def code(self, weight: Tensor) -> Code:
         mask = None if self.keep is None else self.keep.flatten().cpu().numpy()

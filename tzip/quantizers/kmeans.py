@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tzip import clustering
-from tzip.code import Code
 from tzip.options import option
+from tzip.parametrization import Indexed, compact
+
+SOURCE = "Cheong & Daniel 2019 (transformers.zip); Han, Mao & Dally 2016 (Deep Compression)"
 
 
 @dataclass(frozen=True)
@@ -33,32 +35,18 @@ class Options:
     )
 
 
-class Quantizer(nn.Module):
+class Quantizer(Indexed):
     """A weight as fixed indices into a trained codebook."""
 
-    trains_latent = False
-
     def __init__(self, weight: Tensor, options: Options, *, keep: Tensor | None = None, seed: int = 0):
-        super().__init__()
         values = weight.detach().float().cpu().numpy()
         kept = values if keep is None else values[keep.cpu().numpy()]
         centroids = fit(kept, options, seed)
-        indices, centroids = clustering.compact(clustering.assigned(values, centroids), centroids)
+        indices, centroids = compact(clustering.assigned(values, centroids), centroids)
         padding = (0, 2**options.bits - len(centroids))  # entries that no weight uses: a size that is known
         codebook = torch.from_numpy(np.pad(centroids, padding, "edge"))
-        self.codebook = nn.Parameter(codebook.to(weight.device))
-        self.register_buffer("indices", torch.from_numpy(indices).view(weight.shape).to(weight.device))
-        self.register_buffer("keep", None if keep is None else keep.clone())
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return clustering.zeroed(clustering.Lookup.apply(self.codebook, self.indices, None), self.keep)
-
-    def code(self, weight: Tensor) -> Code:
-        mask = None if self.keep is None else self.keep.flatten().cpu().numpy()
-        indices = self.indices.flatten().cpu().numpy()
-        used = indices if mask is None else indices[mask]
-        symbols, codebook = clustering.compact(used, self.codebook.detach().cpu().numpy())
-        return Code(tuple(weight.shape), symbols, codebook, mask)
+        indices = torch.from_numpy(indices).view(weight.shape)
+        super().__init__(indices.to(weight.device), codebook.to(weight.device), None, keep)
 
 
 def fit(values: np.ndarray, options: Options, seed: int) -> np.ndarray:

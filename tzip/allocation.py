@@ -1,0 +1,68 @@
+"""Bits by tensor: as many as each one's sensitivity earns within a budget of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+HALVINGS = 60  # of the interval in which the price of a byte lies
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a tensor would cost at a number of bits: bytes in the file, and loss by its second derivatives."""
+
+    bits: int
+    bytes: float
+    loss: float
+
+
+def allocate(choices: Mapping[str, Sequence[Choice]], room: float) -> dict[str, int]:
+    """The bits of each tensor that lose least in all and take at most `room` bytes.
+
+    Every tensor takes the choice of least loss + λ · bytes, with the lowest price λ of a byte that fits
+    (Shoham & Gersho 1988, "Efficient bit allocation for an arbitrary set of quantizers"); what is left then
+    goes, step by step, to whichever tensor gains most by the byte. Raises ValueError if nothing fits.
+    """
+    smallest = sum(min(one.bytes for one in of_tensor) for of_tensor in choices.values())
+    if smallest > room:
+        raise ValueError(f"the tensors take {smallest:,.0f} bytes at least, and have room for {room:,.0f}")
+
+    def at(price: float) -> dict[str, Choice]:
+        return {
+            name: min(of_tensor, key=lambda one: (one.loss + price * one.bytes, one.bytes))
+            for name, of_tensor in choices.items()
+        }
+
+    def fits(chosen: Mapping[str, Choice]) -> bool:
+        return sum(one.bytes for one in chosen.values()) <= room
+
+    low, high = 0.0, 1e-30
+    while not fits(at(high)) and high < 1e300:
+        low, high = high, high * 1e3
+    for _ in range(HALVINGS):
+        middle = (low * high) ** 0.5 if low else high / 2
+        low, high = (low, middle) if fits(at(middle)) else (middle, high)
+    chosen = at(high)
+    if not fits(chosen):
+        chosen = {name: min(of_tensor, key=lambda one: one.bytes) for name, of_tensor in choices.items()}
+    return {name: one.bits for name, one in filled(chosen, choices, room).items()}
+
+
+def filled(
+    chosen: dict[str, Choice], choices: Mapping[str, Sequence[Choice]], room: float
+) -> dict[str, Choice]:
+    """The choices after every exchange that still fits, the one with most loss saved by the byte first."""
+    left = room - sum(one.bytes for one in chosen.values())
+    while True:
+        better = [
+            ((chosen[name].loss - one.loss) / max(one.bytes - chosen[name].bytes, 1e-9), name, one)
+            for name, of_tensor in choices.items()
+            for one in of_tensor
+            if one.loss < chosen[name].loss and one.bytes - chosen[name].bytes <= left
+        ]
+        if not better:
+            return chosen
+        _, name, one = max(better, key=lambda item: (item[0], item[1], -item[2].bits))
+        left -= one.bytes - chosen[name].bytes
+        chosen = chosen | {name: one}

@@ -1,0 +1,41 @@
+"""Binary weights: a sign, and the mean magnitude of the row.
+
+Courbariaux & Bengio 2016 (BinaryNet, arXiv 1602.02830); the scale is XNOR-Net's (Rastegari et al. 2016, arXiv
+1603.05279, equation 6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tzip.options import option
+from tzip.parametrization import Latent, blocks, half, scale_form
+
+SOURCE = "Courbariaux & Bengio 2016 (BinaryNet); Rastegari et al. 2016 (XNOR-Net)"
+
+
+@dataclass(frozen=True)
+class Options:
+    """A sign a weight."""
+
+    per: str = option("row", "weights that share a scale: all, a row's, or so many of a row",
+                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+
+    @property
+    def bits(self) -> int:
+        return 1
+
+
+class Quantizer(Latent):
+    """α · sign(w), sign(0) = +1, α the mean of |w|; no gradient where |w| > 1 (BinaryNet, equation 4)."""
+
+    def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        form = scale_form(weight.shape, self.options.per)
+        alpha = half(blocks(weight.abs().clamp(max=1.0), form).sum(2) / self.kept(weight, form))
+        return (weight >= 0).int(), torch.tensor([-1.0, 1.0], device=weight.device), alpha
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return super().forward(weight.clamp(-1.0, 1.0))

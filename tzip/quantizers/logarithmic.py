@@ -1,0 +1,40 @@
+"""Logarithmic quantization: powers of two times a scale (Aji & Heafield 2020, WNGT, section 3).
+
+Their error feedback adds what rounding took from a weight to its next update: the weight before rounding
+is kept and trained by the gradient at the rounded one. That is what latent weights do here; biases are
+left alone, as there, unless a variant names them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tzip.options import option
+from tzip.parametrization import Grid
+
+SOURCE = "Aji & Heafield 2020"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Powers of two with a sign."""
+
+    bits: int = option(4, "bits a weight: one for the sign, the rest for the exponent", low=2, high=6)
+    per: str = option("tensor", "weights that share a scale: all, a row's, or so many of a row",
+                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+
+
+class Quantizer(Grid):
+    """sgn · S · 2^clip(⌊log2(|v / S| · 4/3)⌋), exponents from 1 - 2^(bits-1) to 0."""
+
+    fits, refits = True, True
+
+    def levels(self) -> Tensor:
+        return 2.0 ** torch.arange(1 - 2 ** (self.options.bits - 1), 1)
+
+    def nearest(self, size: Tensor) -> Tensor:
+        lowest = 1 - 2 ** (self.options.bits - 1)
+        return (size * (4 / 3)).log2().floor().clamp(min=lowest, max=0) - lowest

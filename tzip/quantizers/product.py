@@ -1,0 +1,46 @@
+"""Product quantization: sub-vectors of a row, each from the codebook of its part.
+
+Gong et al. 2014 (arXiv 1412.6115), section 3.3: a matrix is cut into parts of columns, and each part gets a
+k-means of its own. With one book all parts share it, which is vector quantization proper, and the choice for
+small matrices: the codebooks count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from tzip.code import Code
+from tzip.options import option
+from tzip.parametrization import zeroed
+from tzip.vectors import Books, cut
+
+SOURCE = "Gong et al. 2014"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Codebooks of sub-vectors."""
+
+    bits: int = option(8, "bits a sub-vector; a codebook has at most 2^bits of them", low=1, high=8)
+    width: int = option(4, "weights of a sub-vector", choices=(2, 4, 8))
+    books: int = option(1, "codebooks, taken in turn along a row", low=1, high=256)
+
+
+class Quantizer(nn.Module):
+    """A weight as fixed indices into trained codebooks of sub-vectors."""
+
+    trains_latent = False
+
+    def __init__(self, weight: Tensor, options: Options, *, keep: Tensor | None = None, seed: int = 0):
+        super().__init__()
+        self.register_buffer("keep", None if keep is None else keep.clone())
+        vectors = cut(zeroed(weight.detach(), self.keep), options.width)
+        self.books = Books(vectors, 2**options.bits, options.books, seed)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return zeroed(self.books().flatten()[: weight.numel()].view(weight.shape), self.keep)
+
+    def code(self, weight: Tensor) -> Code:
+        return self.books.code(tuple(weight.shape), self.keep)

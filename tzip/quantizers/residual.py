@@ -1,0 +1,53 @@
+"""Residual quantization: a codebook of sub-vectors, and another for what the first one leaves.
+
+Gong et al. 2014 (arXiv 1412.6115), section 3.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from tzip.code import Code
+from tzip.options import option
+from tzip.parametrization import zeroed
+from tzip.vectors import Books, cut
+
+SOURCE = "Gong et al. 2014"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Codebooks of sub-vectors that are added up."""
+
+    bits: int = option(8, "bits a sub-vector and stage; a codebook has at most 2^bits of them", low=1, high=8)
+    width: int = option(4, "weights of a sub-vector", choices=(2, 4, 8))
+    stages: int = option(2, "codebooks, each for what those before it leave", low=1, high=4)
+
+
+class Quantizer(nn.Module):
+    """A weight as the sum of vectors from trained codebooks, one of each stage."""
+
+    trains_latent = False
+
+    def __init__(self, weight: Tensor, options: Options, *, keep: Tensor | None = None, seed: int = 0):
+        super().__init__()
+        self.register_buffer("keep", None if keep is None else keep.clone())
+        left = cut(zeroed(weight.detach(), self.keep), options.width)
+        self.stages = nn.ModuleList()
+        for stage in range(options.stages):
+            self.stages.append(Books(left, 2**options.bits, 1, seed + stage))
+            left = left - self.stages[-1]().detach()
+
+    def forward(self, weight: Tensor) -> Tensor:
+        total = self.stages[-1]()  # added up from the last stage on, as a file is read
+        for stage in reversed(self.stages[:-1]):
+            total = stage() + total
+        return zeroed(total.flatten()[: weight.numel()].view(weight.shape), self.keep)
+
+    def code(self, weight: Tensor) -> Code:
+        residual = None
+        for stage in reversed(self.stages[1:]):
+            residual = stage.code(tuple(weight.shape), None, residual)
+        return self.stages[0].code(tuple(weight.shape), self.keep, residual)

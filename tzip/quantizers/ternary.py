@@ -1,0 +1,39 @@
+"""Ternary weights: -α, 0 or α (Li & Liu 2016, "Ternary Weight Networks", arXiv 1605.04711)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tzip.options import option
+from tzip.parametrization import Latent, blocks, half, scale_form, spread
+
+SOURCE = "Li & Liu 2016 (Ternary Weight Networks)"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Three levels."""
+
+    per: str = option("tensor", "weights that share α and Δ: all, a row's, or so many of a row",
+                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+    threshold: float = option(0.7, "Δ over the mean magnitude", low=0.0, high=2.0)
+
+    @property
+    def bits(self) -> int:
+        return 2
+
+
+class Quantizer(Latent):
+    """α · sign(w) where |w| > Δ, else 0: Δ = 0.7 · mean|W|, α the mean of |w| > Δ (equations 5, 6)."""
+
+    def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        form, size = scale_form(weight.shape, self.options.per), weight.abs()
+        delta = self.options.threshold * blocks(size, form).sum(2) / self.kept(weight, form)
+        large = size > spread(delta, weight.shape)
+        count = blocks(large.float(), form).sum(2).clamp(min=1)
+        alpha = half(blocks(size * large, form).sum(2) / count)
+        levels = torch.tensor([-1.0, 0.0, 1.0], device=weight.device)
+        return (weight.sign() * large + 1).int(), levels, alpha

@@ -1,0 +1,43 @@
+"""Uniform quantization: evenly spaced levels around 0, a scale by tensor, row or group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tzip.options import option
+from tzip.parametrization import Grid
+
+SOURCE = "Quinn & Ballesteros 2018 (Pieces of Eight)"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Evenly spaced levels, symmetric around 0."""
+
+    bits: int = option(4, "bits a weight; there are 2^bits - 1 levels", low=2, high=8)
+    per: str = option("row", "weights that share a scale: all, a row's, or so many of a row",
+                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+    clip: str = option(
+        "max", "whether the scale reaches the largest weight, or is the one of least squared error",
+        choices=("max", "error"),
+    )  # fmt: skip
+
+
+class Quantizer(Grid):
+    """The nearest of the levels k / (2^(bits-1) - 1), |k| < 2^(bits-1), times the scale."""
+
+    refits = True
+
+    @property
+    def fits(self) -> bool:
+        return self.options.clip == "error"
+
+    def levels(self) -> Tensor:
+        top = 2 ** (self.options.bits - 1) - 1
+        return torch.arange(top + 1) / top
+
+    def nearest(self, size: Tensor) -> Tensor:
+        return (size * (2 ** (self.options.bits - 1) - 1) + 0.5).floor()

@@ -1,0 +1,52 @@
+"""Word2Bits: fixed levels between -1 and 1, times a constant of the tensor (Lam 2018, arXiv 1803.05651).
+
+Word vectors are of the size of 1, a Transformer's weights far smaller: each tensor is divided by a constant
+before and multiplied by it after. The constant is the one of least squared error at the start, and stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tzip.options import option
+from tzip.parametrization import Grid
+
+SOURCE = "Lam 2018 (Word2Bits)"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The levels of Word2Bits."""
+
+    bits: int = option(1, "bits a weight", choices=(1, 2, 4, 5, 6, 7, 8))
+
+    @property
+    def per(self) -> str:
+        return "tensor"
+
+
+class Quantizer(Grid):
+    """Word2Bits' quantization function (section 3), a tensor's constant apart.
+
+    1 bit   sign(x) / 3, sign(0) = +1
+    2 bits  ±1/4 where |x| ≤ 1/2, else ±3/4
+    more    sign(x) · min(⌊|x| · 2^(bits-1) + 1/2⌋, 2^(bits-1)) / 2^(bits-1); +1 itself is left out, as
+            in two's complement, for there are one more of these levels than the bits reach
+    """
+
+    fits = True
+
+    def levels(self) -> Tensor:
+        bits = self.options.bits
+        if bits <= 2:
+            return torch.tensor([1 / 3] if bits == 1 else [1 / 4, 3 / 4])
+        return torch.arange(2 ** (bits - 1) + 1) / 2 ** (bits - 1)
+
+    def nearest(self, size: Tensor) -> Tensor:
+        bits = self.options.bits
+        if bits <= 2:
+            return (size > 0.5).float() * (bits - 1)
+        return (size * 2 ** (bits - 1) + 0.5).floor()

@@ -1,0 +1,30 @@
+"""Measure a trained model's second derivatives on training text, once for all variants that need them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tzip import archive, calibration, checkpoint, device, options, script
+from tzip.pieces import Encoded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", required=True, type=Path, help="the trained model's folder")
+    parser.add_argument("--data", required=True, type=Path, help="folder of encoded training pairs (train.*)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", required=True, type=Path, help="safetensors")
+    options.add_arguments(parser, calibration.Options)
+    args = parser.parse_args()
+
+    here = device.prepare(args.threads)
+    settings = options.from_arguments(args, calibration.Options, "calibration")
+    model, _ = checkpoint.load(args.checkpoint)
+    found = archive.calibrated(model.to(here), Encoded(args.data / "train"), settings, seed=args.seed)
+    calibration.save(args.output, found)
+
+
+if __name__ == "__main__":
+    script.run(main)
