@@ -17,7 +17,9 @@ from tzip import methods, schedules
 from tzip.code import Code, raw
 from tzip.options import make, option, parse
 
-ATTENTION = r"(en|de)coder\.\d+\.(self|cross)_attention\.(query|key|value|output)"
+# A convolution that stands in the place of self-attention belongs where that belongs; its few kernels stay.
+MIXERS = r"(self|cross)_attention\.(query|key|value|output)|convolution\.(input|output)"
+ATTENTION = rf"(en|de)coder\.\d+\.({MIXERS})"
 LINEAR = rf"{ATTENTION}|(en|de)coder\.\d+\.feed_forward\.(inner|outer)"
 SCOPES = {
     "attention": ATTENTION,

@@ -33,12 +33,16 @@ def bleu_bytes(args: argparse.Namespace) -> plots.Figure:
 
 def sharpness(args: argparse.Namespace) -> plots.Figure:
     """entropy of the attention rows and distance from the baseline's maps, by row"""
-    lines = []
+    lines, left_out = [], {}
     for row in args.rows:
         for seed in args.seeds:
-            path = results.place(args.results, seed, row, "attention.json")
-            for kind, found in results.load(path, ("by_kind",))["by_kind"].items():
+            whole = results.load(results.place(args.results, seed, row, "attention.json"), ("by_kind",))
+            for kind, found in whole["by_kind"].items():
                 lines.append({"variant": row, "label": short(row), "seed": seed, "kind": kind} | found)
+            for kind, reason in whole.get("left_out", {}).items():
+                left_out.setdefault((short(row), reason), {})[kind] = True
+    said = [f"{row}: left out {', '.join(kinds)}: {reason}" for (row, reason), kinds in left_out.items()]
+    args.note = "\n".join([args.note, *said] if args.note else said)
     return plots.sharpness(pd.DataFrame(lines), paper.BASELINE)
 
 
