@@ -153,7 +153,7 @@ def test_sizes_of_a_file(model, tmp_path):
 
 
 def test_a_students_ratios_are_to_its_baseline(model, tmp_path):
-    """Never to its own fp32; in the paper's count it is smaller by its weights, and by its own compression."""
+    """Never to its own fp32; in the paper's count it is smaller by its weights and by its compression."""
     large = {
         "bias": raw(np.zeros(16)),
         "one.weight": raw(np.zeros((80, 100))),

@@ -44,7 +44,7 @@ def sizes(archive: Archive, file_bytes: int, baseline: Archive | None = None) ->
         "baseline_bytes": baseline_bytes,
         "limit_bytes": limit,
         "bound_bytes": int(OVERHEAD[0] * limit) + OVERHEAD[1],
-        "ratio_printed": as_printed(codes.values()) * (matrices(baseline) / max(matrices(archive), 1)),
+        "ratio_printed": as_printed(codes.values()) * matrix_weights(baseline) / matrix_weights(archive),
         "ratio_file": baseline_bytes / file_bytes,
         "ratio_limit": baseline_bytes / limit,
         "weights": sum(code.size for code in codes.values()),
@@ -53,9 +53,9 @@ def sizes(archive: Archive, file_bytes: int, baseline: Archive | None = None) ->
     }
 
 
-def matrices(archive: Archive) -> int:
-    """The weights that the paper counts: the entries of matrices."""
-    return sum(code.size for code in archive.codes.values() if len(code.shape) > 1)
+def matrix_weights(archive: Archive) -> int:
+    """The weights that the paper counts: the entries of matrices; 1 where there is none."""
+    return max(1, sum(code.size for code in archive.codes.values() if len(code.shape) > 1))
 
 
 def printed_ratio(weights: int, quantized: Mapping[int, int] | None = None, sparsity: float = 0.0) -> float:

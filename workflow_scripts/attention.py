@@ -55,7 +55,7 @@ def pairs(args: argparse.Namespace, pieces: Pieces) -> list[tuple[list[int], lis
 
 
 def write_maps(args: argparse.Namespace, model, pieces: Pieces) -> None:
-    """The configured sentence's maps [layers, heads, T, S], of each kind it has, and the pieces they are over."""
+    """The configured sentence's maps [layers, heads, T, S] of each kind there is, and its pieces."""
     ids, translated = pieces.encode([args.sentence, args.translation])
     source, target = [*ids, END], [BEGIN, *translated]
     maps = attention.maps(model, source, target)
