@@ -1,8 +1,9 @@
 # A variant is made again when its own plan, the checkpoint or the file of a method that it uses changes.
 rule compress:
     input:
-        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
-        config=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model"),
+        checkpoint=start,
+        config=start_config,
+        teacher=taught,
         train=f"{RUN}/data/train.tokens.npy",
         train_offsets=f"{RUN}/data/train.offsets.npy",
         methods=method_files,

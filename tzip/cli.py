@@ -40,7 +40,9 @@ def run_compress(args: argparse.Namespace) -> None:
         state, log = Path(scratch, "state"), Path(scratch, "log.jsonl")
         tune = None
         if args.data:
-            tune = archive.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log)
+            teacher = archive.load_teacher(settings, args.teacher_checkpoint or args.checkpoint, pieces, here)
+            tune = archive.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log,
+                                  teacher=teacher)  # fmt: skip
         made, costs = archive.build(model.to(here), pieces, variant, name=args.output.stem, seed=args.seed,
                                     updates=settings.updates if tune else 0, finetune=tune)  # fmt: skip
     container.write(args.output, made)
@@ -124,6 +126,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("output", type=Path, help="the file to write")
     one.add_argument(
         "--data", metavar="PREFIX", help="encoded pairs to fine-tune on; without, no fine-tuning"
+    )
+    one.add_argument(
+        "--teacher-checkpoint", type=Path, metavar="FOLDER", help="of --teacher [the checkpoint]"
     )
     one.add_argument("--seed", type=int, default=1)
     one = command("decompress", run_decompress, "a model.tzip to a checkpoint folder", threads=False)
