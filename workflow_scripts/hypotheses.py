@@ -11,8 +11,6 @@ from pathlib import Path
 
 from tzip import archive, device, files, options, script, search
 
-BLOCK = 8192  # lines between saves
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -20,21 +18,22 @@ def main() -> None:
     parser.add_argument("--source", required=True, type=Path, help="sentences, one a line")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", required=True, type=Path, help="folder for the blocks to resume from")
+    parser.add_argument("--block", type=int, default=8192, help="lines between saves [8192]")
     parser.add_argument("--output", required=True, type=Path, help="translations, one a line")
     options.add_arguments(parser, search.Options)
     args = parser.parse_args()
 
     here = device.prepare(args.threads)
     settings = options.from_arguments(args, search.Options, "teacher")
-    made_of = [files.sha256(args.model), files.sha256(args.source), vars(settings), BLOCK]
+    made_of = [files.sha256(args.model), files.sha256(args.source), vars(settings), args.block]
     folder = args.state / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     model, pieces, _ = archive.restore(args.model)
     model.to(here)
     lines = files.read_lines(args.source)
-    blocks = {folder / f"{start}.txt": lines[start : start + BLOCK] for start in range(0, len(lines), BLOCK)}
-    for number, (path, block) in enumerate(blocks.items(), 1):
+    blocks = {folder / f"{start}.txt": start for start in range(0, len(lines), args.block)}
+    for number, (path, start) in enumerate(blocks.items(), 1):
         if not path.exists():
-            translations = archive.translate(model, pieces, block, settings)
+            translations = archive.translate(model, pieces, lines[start : start + args.block], settings)
             files.write_text(path, "".join(f"{line}\n" for line in translations))
             print(f"block {number} of {len(blocks)}", file=sys.stderr)
     files.write_text(args.output, "".join(path.read_text(encoding="utf-8") for path in blocks))
