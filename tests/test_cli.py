@@ -134,6 +134,7 @@ def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, caps
             ["compress", "checkpoint", "x.tzip", "--updates", "5"],
             "--updates is for fine-tuning, which needs --data",
         ),
+        (["compress", "checkpoint", "x.tzip", "--teacher-checkpoint", "checkpoint"], "give --teacher"),
         (["translate", "model.tzip", "source", "--beam", "0"], "beam = '0'"),
         (["score", "model.tzip", "source", "text"], "40"),
     ],

@@ -36,6 +36,8 @@ def run_compress(args: argparse.Namespace) -> None:
     unused = options.given(args, train.Options)
     if unused and not args.data:
         raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
+    if args.teacher_checkpoint and not settings.teacher:
+        raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
     with tempfile.TemporaryDirectory() as scratch:
         state, log = Path(scratch, "state"), Path(scratch, "log.jsonl")
         tune = None
