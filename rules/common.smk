@@ -8,6 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tzip import config as configuration
+from tzip import students
 from tzip.options import flags
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.
@@ -20,6 +21,7 @@ DOWNLOADS = "results/downloads"
 MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")
 try:
     config.update(configuration.check(config, Path(workflow.basedir, "schemas/config.schema.yaml")))
+    students.check(config)
     configuration.check_data(config, DOWNLOADS, MIRROR)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -36,6 +38,8 @@ def figures():
 RUN = configuration.run_folder(config)
 OF_SEED = f"{RUN}/seed-{{seed}}"
 OF_VARIANT = f"{OF_SEED}/{{variant}}"
+OF_STUDENT = f"{OF_SEED}/students/{{student}}"
+OF_TEACHER = f"{OF_SEED}/teacher"
 SEEDS = config["seeds"]
 ROWS = config["rows"]
 TESTS = config["tests"]
@@ -85,6 +89,9 @@ wildcard_constraints:
     seed=r"\d+",
     variant="|".join(map(re.escape, config["variants"])),
     test="|".join(map(re.escape, TESTS)),
+    student="|".join(map(re.escape, students.used(config))) or "(?!)",
+    targets="teacher|both",
+    origin=rf"{re.escape(RUN)}/seed-\d+(/students/[^/]+)?",
 
 
 def url(wildcards):
@@ -100,15 +107,79 @@ def sha256_flag(wildcards):
 def plan(wildcards):
     """A variant as compress.py's flags: all that its name stands for."""
     variant = config["variants"][wildcards.variant]
+    named = [f"--student {variant['from']}"] if "from" in variant else []
+    teacher = [f"--teacher-checkpoint {Path(file).parent}" for file in taught(wildcards)]
+    given = configuration.variant_flags(variant, config["finetune"])
     own = [f"--methods {shlex.quote(folder)}" for folder in config["methods"]]
     needed = [f"--statistics {file}" for file in statistics(wildcards)]
-    return " ".join([configuration.variant_flags(variant, config["finetune"]), *own, *needed])
+    return " ".join([*named, *teacher, given, *own, *needed])
 
 
 def statistics(wildcards):
-    """The baseline's second derivatives, if a method of the variant asks for them."""
+    """The second derivatives of the model that a variant starts from, if a method of it asks for them."""
     needed = configuration.needs_statistics(config["variants"][wildcards.variant])
-    return [f"{RUN}/seed-{wildcards.seed}/statistics.safetensors"] if needed else []
+    folder = Path(students.checkpoint(config, wildcards.variant, wildcards.seed)).parent
+    return [str(folder / "statistics.safetensors")] if needed else []
+
+
+def seed_of(wildcards):
+    """The seed of the model in a folder of the run: the baseline's, or a student's."""
+    return re.search(r"seed-(\d+)", wildcards.origin)[1]
+
+
+def taught(wildcards):
+    """The teacher's weights, where it teaches a student's variant; a variant of the baseline has them."""
+    teaches = students.taught(config, wildcards.variant)
+    return [f"{OF_SEED}/checkpoint/model.safetensors".format(seed=wildcards.seed)] if teaches else []
+
+
+def start(wildcards):
+    """The weights that a variant starts from: a student's, or the baseline's."""
+    return f"{students.checkpoint(config, wildcards.variant, wildcards.seed)}/model.safetensors"
+
+
+def start_config(wildcards):
+    """What belongs to these weights."""
+    folder = students.checkpoint(config, wildcards.variant, wildcards.seed)
+    return [f"{folder}/config.json", f"{folder}/pieces.model"]
+
+
+def lessons(wildcards):
+    """The encoded pairs that a student learns from."""
+    prefix = students.data(config, wildcards.student, wildcards.seed)
+    return f"{prefix}.tokens.npy"
+
+
+def lesson_offsets(wildcards):
+    return f"{students.data(config, wildcards.student, wildcards.seed)}.offsets.npy"
+
+
+def lesson_sources(wildcards):
+    """Source files of the pairs to learn from, one a file of `lesson_targets`."""
+    return [f"{RUN}/data/train.{SOURCE}"] * len(lesson_targets(wildcards))
+
+
+def lesson_targets(wildcards):
+    """The teacher's translations of the training text; after the references, where both are wanted."""
+    references = [f"{RUN}/data/train.{TARGET}"] if wildcards.targets == "both" else []
+    return [*references, f"{OF_TEACHER}/train.{TARGET}".format(seed=wildcards.seed)]
+
+
+def teacher_of_student(wildcards):
+    """The teacher's weights, where a share of a student's loss is the teacher's."""
+    teaches = students.share(students.training(config, wildcards.student))
+    return [f"{OF_SEED}/checkpoint/model.safetensors".format(seed=wildcards.seed)] if teaches else []
+
+
+def student_model(wildcards):
+    return flags(config["students"][wildcards.student]["model"])
+
+
+def student_training(wildcards):
+    """How a student is trained, and by whom where a share of its loss is a teacher's."""
+    given = flags(students.training(config, wildcards.student))
+    teacher = [f"--teacher-checkpoint {Path(file).parent}" for file in teacher_of_student(wildcards)]
+    return " ".join([given, *teacher])
 
 
 def method_files(wildcards):

@@ -1,14 +1,14 @@
-# Once for all variants: second derivatives of the baseline, for the methods that ask for them.
+# Once for all variants of a model: its second derivatives, for the methods that ask for them.
 rule calibrate:
     input:
-        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
-        config=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model"),
+        checkpoint="{origin}/checkpoint/model.safetensors",
+        config=multiext("{origin}/checkpoint/", "config.json", "pieces.model"),
         train=f"{RUN}/data/train.tokens.npy",
         train_offsets=f"{RUN}/data/train.offsets.npy",
     output:
-        f"{OF_SEED}/statistics.safetensors",
+        "{origin}/statistics.safetensors",
     log:
-        f"{RUN}/logs/calibrate.seed-{{seed}}.log",
+        "{origin}/statistics.log",
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["compress"]
@@ -18,17 +18,19 @@ rule calibrate:
         checkpoint=subpath(input.checkpoint, parent=True),
         data=subpath(input.train, parent=True),
         calibration=flags(config["calibration"]),
+        seed=seed_of,
         threads=config["threads"]["compress"],
     shell:
         "python workflow_scripts/calibrate.py --checkpoint {params.checkpoint} --data {params.data}"
-        " {params.calibration} --seed {wildcards.seed} --threads {params.threads} --output {output} 2> {log}"
+        " {params.calibration} --seed {params.seed} --threads {params.threads} --output {output} 2> {log}"
 
 
 # A variant is made again when its own plan, the checkpoint or the file of a method that it uses changes.
 rule compress:
     input:
-        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
-        config=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model"),
+        checkpoint=start,
+        config=start_config,
+        teacher=taught,
         train=f"{RUN}/data/train.tokens.npy",
         train_offsets=f"{RUN}/data/train.offsets.npy",
         methods=method_files,

@@ -1,7 +1,8 @@
 # Everything here reads model.tzip back from disk: no score and no size comes from anywhere else.
 rule size:
     input:
-        f"{OF_VARIANT}/model.tzip",
+        model=f"{OF_VARIANT}/model.tzip",
+        baseline=f"{OF_SEED}/baseline/model.tzip",
     output:
         f"{OF_VARIANT}/size.json",
     log:
@@ -11,7 +12,8 @@ rule size:
     resources:
         mem_mb=2000,
     shell:
-        "python workflow_scripts/size.py --model {input} --output {output} 2> {log}"
+        "python workflow_scripts/size.py --model {input.model} --baseline {input.baseline}"
+        " --output {output} 2> {log}"
 
 
 rule translate:
@@ -86,7 +88,7 @@ rule attention:
 
 rule weights:
     input:
-        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
+        checkpoint=start,
         model=f"{OF_VARIANT}/model.tzip",
     output:
         f"{OF_VARIANT}/weights.npz",

@@ -124,6 +124,24 @@ def test_intervals_surround_the_mean_and_follow_the_seed() -> None:
     assert first["distance"] == pytest.approx(sum(means) / 3, abs=2e-6)
 
 
+def test_what_two_models_do_not_have_alike_is_left_out_with_the_reason() -> None:
+    student = make(mixer="convolution", decoder_layers=3)
+    assert list(attention.maps(student, [5, 6, END], [BEGIN, 9])) == ["cross"]
+    found = attention.summarize(attention.measure(student, make(), some_pairs(4)), seed=1)
+    reason = "the model has no such attention"
+    assert found["left_out"] == {"encoder": reason, "decoder": reason}
+    assert list(found["by_kind"]) == ["cross"]
+    assert 0 < found["by_kind"]["cross"]["distance"] < 1
+    assert "distance" not in found
+    narrow = attention.summarize(attention.measure(make(heads=2), make(), some_pairs(4)), seed=1)
+    assert narrow["by_kind"] == {}
+    assert (
+        narrow["left_out"]["cross"] == "the model has 3 layers of 2 heads, the baseline 3 layers of 4 heads"
+    )
+    against = attention.measure(make(), student, some_pairs(4))
+    assert against.left_out["encoder"] == "the baseline has no such attention"
+
+
 def test_no_sentence_is_an_error() -> None:
     with pytest.raises(ValueError, match="no sentence"):
         attention.measure(make(), make(), [])

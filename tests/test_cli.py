@@ -96,6 +96,27 @@ def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
     assert weight.mask.sum() == weight.size // 2
 
 
+def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, capsys):
+    """By default the checkpoint itself, uncompressed; another must have its vocabulary."""
+    tuned = ["--quantize", "kmeans:bits=1", "--threads", "1", "--data", folder / "toy", "--updates", "3",
+             "--batch-tokens", "200", "--warmup", "1", "--factor", "1", "--teacher"]  # fmt: skip
+    for share in ("0", "0.5"):
+        call(
+            monkeypatch, capsys, "compress", folder / "checkpoint", tmp_path / f"{share}.tzip", *tuned, share
+        )
+    alone, taught = (container.read(tmp_path / f"{share}.tzip").codes for share in ("0", "0.5"))
+    name = "encoder.0.feed_forward.inner.weight"
+    assert (alone[name].symbols == taught[name].symbols).all()
+    assert (alone[name].codebook != taught[name].codebook).all()
+    other = tmp_path / "other"
+    checkpoint.save(other, Transformer(Config(**TOY)), b"pieces")
+    wrong = ["tzip", "compress", folder / "checkpoint", tmp_path / "x.tzip", *tuned, "0.5"]
+    monkeypatch.setattr(sys, "argv", [*map(str, wrong), "--teacher-checkpoint", str(other)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err == f"error: {other}: the teacher's vocabulary is not the student's\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -113,6 +134,7 @@ def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
             ["compress", "checkpoint", "x.tzip", "--updates", "5"],
             "--updates is for fine-tuning, which needs --data",
         ),
+        (["compress", "checkpoint", "x.tzip", "--teacher-checkpoint", "checkpoint"], "give --teacher"),
         (["translate", "model.tzip", "source", "--beam", "0"], "beam = '0'"),
         (["score", "model.tzip", "source", "text"], "40"),
     ],

@@ -153,6 +153,19 @@ def test_scopes_are_the_papers_and_the_choices() -> None:
     assert (len(names["attention"]), len(names["linear"])) == (MATRICES["attention"], MATRICES["linear"])
 
 
+@pytest.mark.parametrize(("scope", "matrices"), [("attention", 8), ("linear", 12), ("all", 13)])
+def test_a_convolution_is_in_the_scope_of_the_attention_that_it_replaces(scope: str, matrices: int) -> None:
+    model = Transformer(Config(**SIZES, mixer="convolution", kernel=3))
+    codes = prepare(model, Variant(quantize="kmeans:bits=2", scope=scope), 1).codes()
+    coded = [name for name, code in codes.items() if code.codebook is not None]
+    assert len(coded) == matrices
+    assert {"encoder.0.convolution.input.weight", "decoder.0.convolution.output.weight"} <= set(coded)
+    assert codes["encoder.0.convolution.depthwise.weight"].shape == (16, 1, 3)
+    plain = Transformer(model.config)
+    load(plain, codes)
+    torch.testing.assert_close(plain.eval()(SOURCE, TARGET), model.eval()(SOURCE, TARGET))
+
+
 @pytest.mark.parametrize("norm", ["post", "pre"])
 @pytest.mark.parametrize("tie", ["all", "decoder", "none"])
 def test_codes_have_the_plain_models_names_in_its_order(tie: str, norm: str) -> None:

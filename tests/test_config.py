@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tzip import config
+from tzip import config, students
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -49,6 +49,7 @@ def changed(path: str, value: object) -> dict:
                                        if path.name != "datasets.yaml")])  # fmt: skip
 def test_every_configuration_of_the_repository_is_right(file: list[str]) -> None:
     checked = config.check(load(*file), SCHEMA)
+    students.check(checked)
     assert {config.BASELINE, *load()["rows"]} <= set(checked["rows"])
 
 
@@ -82,6 +83,9 @@ WRONG = [
     ("training/updats", 5, "unknown key 'updats' in training; did you mean 'updates'? choose from updates,"),
     ("finetune/lr", 5, "unknown key 'lr' in finetune; choose from updates,"),
     ("search/beams", 5, "unknown key 'beams' in search; did you mean 'beam'? choose from beam,"),
+    ("teacher/beams", 5, "unknown key 'beams' in teacher; did you mean 'beam'? choose from beam,"),
+    ("students/tiny", {"date": "both"}, "unknown key 'date' in students.tiny; did you mean 'data'? choose"),
+    ("students/tiny", {"data": "some"}, "students.tiny.data = 'some' is not one of train, teacher, both"),
     ("pieces/vocab", 5, "unknown key 'vocab' in pieces; choose from "),
     ("scores/sample", 5, "unknown key 'sample' in scores; did you mean 'samples'? choose from samples,"),
     ("model/width", 5, "unknown key 'width' in model; choose from preset, d_model,"),
@@ -189,6 +193,7 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
     assert config.method_files(variant) == ["tzip/pruners/magnitude.py", "tzip/quantizers/kmeans.py"]
     assert config.method_files({"finetune": {}}) == []
     assert config.variant_flags({"rest": "float16", "finetune": {}}, {"updates": 3}) == "--rest float16"
+    assert config.variant_flags({"from": "tiny", "rest": "float16", "finetune": {}}, {}) == "--rest float16"
     still = {"quantize": {"method": "fp16"}, "finetune": {"updates": 0}}
     assert config.variant_flags(still, {"updates": 3, "warmup": 2}) == "--quantize fp16 --updates 0"
 
@@ -337,4 +342,8 @@ def test_what_is_recorded_does_not_depend_on_where_the_data_came_from() -> None:
     plain = config.recorded(config.check(DEFAULT, SCHEMA))
     assert plain == config.recorded(config.check(changed("mirror", "/somewhere"), SCHEMA))
     assert plain == config.recorded(config.check(changed("variants/spare", {}), SCHEMA))
+    assert plain == config.recorded(config.check(changed("students/spare", {}), SCHEMA))
     assert plain != config.recorded(config.check(changed("seeds", [2]), SCHEMA))
+    taught = changed("students/tiny", {})
+    taught["variants"]["fp16"]["from"] = "tiny"
+    assert '"students": {"tiny": {' in config.recorded(config.check(taught, SCHEMA))

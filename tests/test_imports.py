@@ -15,8 +15,10 @@ METHODS = [
     path for path in LIBRARY if path.parent.name in ("quantizers", "pruners") and path.stem != "__init__"
 ]
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
-NO_TORCH = ("options", "files", "script", "code", "config", "grammar", "corpus", "fetch", "pieces", "entropy",
-            "container", "sizes", "score", "results", "tables", "claims", "plots", "page")  # fmt: skip
+NO_TORCH = ("options", "files", "script", "code", "config", "students", "grammar", "corpus", "fetch",
+            "pieces", "entropy", "container", "sizes", "score", "results", "tables", "claims", "plots",
+            "page")  # fmt: skip
+
 
 # Beyond these, a module may import only the general ones.
 GENERAL = {"tzip", "tzip.options", "tzip.files", "tzip.script"}
@@ -40,7 +42,9 @@ ALLOWED = {
     "search": MODEL | {"tzip.batches"},
     "attention": MODEL,
     "score": set(),
+    "loss": {"tzip.model"},
     "config": {"tzip.methods"},
+    "students": {"tzip.config"},
 }
 
 

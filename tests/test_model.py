@@ -20,13 +20,47 @@ def ids(*rows: list[int]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-def test_logits_ignore_padding_and_the_future(norm):
-    model = toy(norm=norm)
+@pytest.mark.parametrize(
+    "form", [{}, *({"mixer": "convolution", "kernel": k} for k in (1, 2, 3, 9))], ids=str
+)
+def test_logits_ignore_padding_and_the_future(norm, form):
+    model = toy(norm=norm, **form)
     short = model(ids([5, 6, 7, 3]), ids([BEGIN, 8, 9]))
     padded = model(ids([5, 6, 7, 3, PAD, PAD]), ids([BEGIN, 8, 9, 20, PAD]))
     assert short.shape == (1, 3, 50)
     torch.testing.assert_close(padded[:, :3], short)
     assert not torch.allclose(model(ids([5, 6, 8, 3]), ids([BEGIN, 8, 9])), short)
+
+
+def reached(change: int, kernel: int, stack: str) -> list[int]:
+    """The positions of twelve whose state a piece at `change` changes, in a model of one convolution."""
+    model = toy(mixer="convolution", kernel=kernel, encoder_layers=1, decoder_layers=1)
+    piece = torch.arange(5, 17)[None]
+    other = piece.clone()
+    other[0, change] = 30
+    source, bias = model.encode(ids([5, 6, 3]))
+    states = [
+        model.encode(p)[0] if stack == "encoder" else model.decode(p, source, bias) for p in (piece, other)
+    ]
+    return (states[0] - states[1]).abs().amax(-1).squeeze(0).gt(1e-9).nonzero().flatten().tolist()
+
+
+def test_a_convolution_sees_its_kernel_and_a_causal_one_nothing_later():
+    assert reached(6, 5, "encoder") == [4, 5, 6, 7, 8]
+    assert reached(6, 4, "encoder") == [5, 6, 7, 8]  # an even kernel sees one more before than behind
+    assert reached(6, 5, "decoder") == [6, 7, 8, 9, 10]
+    assert reached(11, 5, "decoder") == [11]
+
+
+def test_a_convolution_equals_its_formula():
+    """GLU, then at each position and channel the kernel's products, then the last linear layer."""
+    layer = toy(mixer="convolution", kernel=3).encoder[0].convolution
+    x = torch.randn(1, 4, 16, dtype=torch.float64)
+    gated = layer.input(x)[..., :16] * layer.input(x)[..., 16:].sigmoid()
+    around = torch.cat([torch.zeros(1, 1, 16), gated, torch.zeros(1, 1, 16)], dim=1)
+    taps = layer.depthwise.weight.squeeze(1)  # [channels, kernel]
+    mixed = sum(around[:, i : i + 4] * taps[:, i] for i in range(3)) + layer.depthwise.bias
+    torch.testing.assert_close(layer(x, layer.remember(x), torch.zeros(1, 1, 1, 4)), layer.output(mixed))
 
 
 @pytest.mark.parametrize(("tie", "count"), [("all", 1), ("decoder", 2), ("none", 3)])
@@ -67,6 +101,8 @@ def test_configuration_errors_name_the_option():
         configure({"preset": "huge"})
     with pytest.raises(ValueError, match=r"norm = 'mid' is not one of post, pre"):
         configure({"preset": "tiny", "norm": "mid"})
+    with pytest.raises(ValueError, match=r"mixer = 'fourier' is not one of attention, convolution"):
+        configure({"preset": "tiny", "mixer": "fourier"})
     assert configure({"preset": "tiny", "dropout": 0.3}).d_model == 128
 
 

@@ -149,7 +149,7 @@ def write(path: Path, lines: list[str]) -> Path:
 
 def test_an_encoded_corpus_is_what_was_encoded_and_lies_on_disk(pieces, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr("tzip.pieces.CHUNK", 64)  # several chunks
-    done = encode_pairs(pieces, corpus / "train.en", corpus / "train.de", tmp_path / "train", 1000)
+    done = encode_pairs(pieces, [(corpus / "train.en", corpus / "train.de")], tmp_path / "train", 1000)
     data = Encoded(tmp_path / "train")
     assert len(data) == done["pairs"] == 1000
     assert done["dropped"] == 0
@@ -174,21 +174,29 @@ def test_pairs_too_long_are_dropped_and_counted(pieces, tmp_path):
     source, target = write(tmp_path / "s", lines), write(tmp_path / "t", lines[::-1])
     lengths = [max(map(len, pieces.encode([a, b]))) + 1 for a, b in zip(lines, lines[::-1], strict=True)]
     limit = sorted(lengths)[100]
-    done = encode_pairs(pieces, source, target, tmp_path / "x", limit)
+    done = encode_pairs(pieces, [(source, target)], tmp_path / "x", limit)
     assert done["pairs"] == sum(length <= limit for length in lengths)
     assert done["pairs"] + done["dropped"] == 200
     assert Encoded(tmp_path / "x").lengths().max() + 1 == limit
     with pytest.raises(ValueError, match=r"none of 200 pairs has at most 1 pieces a side"):
-        encode_pairs(pieces, source, target, tmp_path / "y", 1)
+        encode_pairs(pieces, [(source, target)], tmp_path / "y", 1)
     assert not list(tmp_path.glob("y.*"))
+
+
+def test_parts_are_encoded_one_after_the_other(pieces, tmp_path):
+    one, two = write(tmp_path / "one", ["a b", "c"]), write(tmp_path / "two", ["d", "e f"])
+    done = encode_pairs(pieces, [(one, two), (one, one)], tmp_path / "x", 100)
+    data = Encoded(tmp_path / "x")
+    sides = [pieces.decode([side.tolist() for side in data.pair(i)]) for i in range(done["pairs"])]
+    assert sides == [["a b", "d"], ["c", "e f"], ["a b", "a b"], ["c", "c"]]
 
 
 def test_files_that_do_not_belong_together_are_named(pieces, corpus, tmp_path):
     one, two = write(tmp_path / "one", ["a", "b"]), write(tmp_path / "two", ["a"])
     with pytest.raises(ValueError, match=r"one has 2 lines but .*two has 1"):
-        encode_pairs(pieces, one, two, tmp_path / "x", 10)
-    encode_pairs(pieces, one, one, tmp_path / "x", 10)
-    encode_pairs(pieces, two, two, tmp_path / "y", 10)
+        encode_pairs(pieces, [(one, two)], tmp_path / "x", 10)
+    encode_pairs(pieces, [(one, one)], tmp_path / "x", 10)
+    encode_pairs(pieces, [(two, two)], tmp_path / "y", 10)
     (tmp_path / "y.offsets.npy").replace(tmp_path / "x.offsets.npy")
     with pytest.raises(ValueError, match="x: tokens and offsets do not belong together"):
         Encoded(tmp_path / "x")

@@ -200,6 +200,11 @@ def test_what_a_file_of_the_papers_model_could_be() -> None:
         ({"prune": "magnitude:end=0.8", "quantize": "kmeans:bits=4"}, ("pruning + k-means", "80 %, 4-bit")),
         ({"quantize": "new:bits=3"}, ("new", "3-bit")),
         ({}, ("row", "row")),
+        ({"student": "tiny"}, ("student tiny", "fp32")),
+        (
+            {"student": "tiny", "prune": "magnitude:end=0.8", "quantize": "kmeans:bits=4"},
+            ("student tiny", "pruning 80 % + k-means 4-bit"),
+        ),
     ],
 )
 def test_a_point_is_named_after_its_plan(plan: dict, expected: tuple[str, str]) -> None:

@@ -213,6 +213,12 @@ def test_attention_takes_the_encoders(tmp_path: Path) -> None:
     assert frame["sharpness_change"].isna().all()
 
 
+def test_a_row_without_the_encoders_attention_is_left_out(tmp_path: Path) -> None:
+    found = {"by_kind": {"cross": {"sharpness": 1.0}}, "left_out": {"encoder": "the model has no such"}}
+    write_json(tmp_path / "seed-1/student/attention.json", found)
+    assert results.read_attention(tmp_path, ["student"], [1]).empty
+
+
 def test_provenance_says_what_no_clock_decides() -> None:
     found = {"revision": "a" * 40, "dirty": True, "configuration": "b" * 64, "device": "cpu", "date": "today"}
     lines = results.provenance(found | {"data": {"train.en": "c" * 64}})

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.test_model import toy
-from tzip.model import BEGIN, END, PAD
+from tzip.model import BEGIN, END, PAD, Past
 from tzip.search import Hypothesis, Options, penalty, search
 
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12], [13, 14, 15, 16, 17, 18, 19], [], [20, 21, 22]]
@@ -34,9 +34,9 @@ def reference(model, source: list[int], options: Options) -> list[Hypothesis]:
     return sorted(finished, key=lambda h: (-h.score, h.pieces))[: options.nbest]
 
 
-def trained_to_end(norm: str, seed: int):
+def trained_to_end(seed: int, **form):
     """A toy whose output layer is sharp enough for hypotheses to end at different lengths."""
-    model = toy(norm=norm)
+    model = toy(**form)
     torch.manual_seed(seed)
     with torch.no_grad():
         model.generator.weight.mul_(1.5)
@@ -45,11 +45,19 @@ def trained_to_end(norm: str, seed: int):
     return model
 
 
-@pytest.mark.parametrize("norm", ["post", "pre"])
+FORMS = [
+    {"norm": "post"},
+    {"norm": "pre"},
+    {"mixer": "convolution", "kernel": 4},
+    {"mixer": "convolution", "kernel": 1, "norm": "pre"},
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize(("beam", "nbest", "alpha"), [(1, 1, 0.0), (3, 3, 0.6), (5, 2, 1.0), (4, 4, 0.0)])
-def test_equals_the_uncached_reference(norm, beam, nbest, alpha):
+def test_equals_the_uncached_reference(form, beam, nbest, alpha):
     for seed in range(3):
-        model = trained_to_end(norm, seed)
+        model = trained_to_end(seed, **form)
         options = Options(beam=beam, nbest=nbest, alpha=alpha, batch_tokens=40 * beam)
         for source, ours in zip(SOURCES, search(model, SOURCES, options), strict=True):
             expected = reference(model, source, options)
@@ -57,11 +65,20 @@ def test_equals_the_uncached_reference(norm, beam, nbest, alpha):
             assert [h.score for h in ours] == pytest.approx([h.score for h in expected])
 
 
-def test_batching_changes_nothing():
-    model = trained_to_end("post", 0)
+@pytest.mark.parametrize("mixer", ["attention", "convolution"])
+def test_batching_changes_nothing(mixer):
+    model = trained_to_end(0, mixer=mixer)
     alone = search(model, SOURCES, Options(batch_tokens=1))
     together = search(model, SOURCES, Options(batch_tokens=10_000))
     assert [[h.pieces for h in one] for one in alone] == [[h.pieces for h in one] for one in together]
+
+
+def test_a_convolution_remembers_no_more_than_it_sees():
+    past = Past()
+    for step in range(6):
+        (seen,) = past.extend(None, (torch.full((2, 1, 3), float(step)),), 2)
+        assert seen[0, :, 0].tolist() == list(range(max(0, step - 2), step + 1))
+    assert past.memory[None][0].shape == (2, 2, 3)
 
 
 def test_a_model_that_never_ends_is_cut_at_its_longest():

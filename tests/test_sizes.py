@@ -152,6 +152,41 @@ def test_sizes_of_a_file(model, tmp_path):
     assert found["vocabulary_bytes"] < len(VOCABULARY)
 
 
+def test_a_students_ratios_are_to_its_baseline(model, tmp_path):
+    """Never to its own fp32; in the paper's count it is smaller by its weights and by its compression."""
+    large = {
+        "bias": raw(np.zeros(16)),
+        "one.weight": raw(np.zeros((80, 100))),
+        "two": raw(np.zeros((40, 100))),
+    }
+    container.write(tmp_path / "baseline.tzip", Archive({}, large, VOCABULARY + b"more", {}))
+    baseline, student = container.read(tmp_path / "baseline.tzip"), container.read(model)
+    found = sizes.sizes(student, model.stat().st_size, baseline)
+    bytes_of_baseline = len(save({name: code.decode() for name, code in large.items()})) + len(VOCABULARY) + 4
+    assert found["baseline_bytes"] == bytes_of_baseline
+    assert found["ratio_file"] == bytes_of_baseline / model.stat().st_size
+    assert found["ratio_limit"] == bytes_of_baseline / found["limit_bytes"]
+    alone = sizes.sizes(student, model.stat().st_size)
+    assert found["ratio_printed"] == pytest.approx(alone["ratio_printed"] * 12_000 / 5_096)
+    assert found["weights"] == alone["weights"] == 5_104
+    assert sizes.sizes(student, model.stat().st_size, student) == alone
+    output = tmp_path / "size.json"
+    subprocess.run(
+        [
+            sys.executable,
+            SIZE,
+            "--model",
+            model,
+            "--baseline",
+            tmp_path / "baseline.tzip",
+            "--output",
+            output,
+        ],
+        check=True,
+    )
+    assert json.loads(output.read_text()) == pytest.approx(found)
+
+
 def test_the_script_writes_the_sizes_of_the_file_on_disk(model, tmp_path):
     output = tmp_path / "size.json"
     run = [sys.executable, SIZE, "--model", model, "--output", output]

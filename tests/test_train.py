@@ -12,9 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.test_model import TOY
+from tests.toydata import toy_pairs
 from tests.toytrain import fit
 from tzip import checkpoint, device
-from tzip.train import Options, learning_rate
+from tzip.loss import Objective
+from tzip.model import Config, Transformer
+from tzip.train import Options, Trainer, learning_rate
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = "checkpoint/model.safetensors"
@@ -101,6 +105,48 @@ def test_state_of_another_training_is_set_aside(tmp_path, capsys):
     assert (tmp_path / "state" / "state.safetensors.stale").exists()
 
 
+def test_state_under_another_teacher_is_set_aside(tmp_path, capsys):
+    taught = {"teacher": 0.5, "every": 0, "average": 1}
+    fit(tmp_path, updates=2, **taught)
+    assert fit(tmp_path, updates=2, **taught).update == 2
+    assert "starting over" not in capsys.readouterr().err
+    fit(tmp_path, updates=2, taught_by=3, **taught)
+    assert "saved by a training with other options" in capsys.readouterr().err
+
+
+def test_without_a_share_the_teacher_changes_nothing(tmp_path, undisturbed):
+    """Not even which state can be resumed: the temperature is of no account either."""
+    plain, other = (fit(tmp_path / name, temperature=t) for name, t in (("plain", 1.0), ("other", 4.0)))
+    assert plain.identity == other.identity
+    assert (tmp_path / "other" / WEIGHTS).read_bytes() == undisturbed
+
+
+def test_a_teacher_pulls_towards_itself(tmp_path):
+    """The same training with the whole loss the teacher's ends nearer to its distributions."""
+    settings = {"updates": 100, "every": 0, "average": 1, "learning_rate": 1e-2, "dropout": 0.0}
+    alone, taught = (fit(tmp_path / str(w), teacher=w, **settings) for w in (1e-9, 1.0))
+    assert 0 < apart(taught) < 0.5 * apart(alone)
+
+
+@torch.no_grad()
+def apart(trainer) -> float:
+    """KL of teacher and student, in nats a target piece, on a batch of the toy data."""
+    one = next(trainer.stream())
+    objective = Objective(trainer.model.eval(), 0.0, trainer.teacher, 1.0)
+    return float(objective(one.source, one.target)[0]) / one.tokens
+
+
+def test_a_share_without_a_teacher_is_refused(tmp_path):
+    data, student = toy_pairs(tmp_path / "toy"), Transformer(Config(**TOY))
+    for teacher, says in (
+        (None, "none is given; set it to 0"),
+        (Transformer(Config(**TOY | {"vocabulary": 60})), "vocabulary has 60 pieces, 50 expected"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            Trainer(student, data, Options(teacher=0.5), seed=1, state=tmp_path, log=tmp_path / "log",
+                    teacher=teacher)  # fmt: skip
+
+
 def test_damaged_state_is_set_aside(tmp_path, undisturbed, capsys):
     fit(tmp_path)
     state = tmp_path / "state" / "state.safetensors"
@@ -121,15 +167,16 @@ def test_two_trainings_do_not_share_a_state(tmp_path):
         process.wait()
 
 
-def test_two_processes_equal_one(tmp_path):
+@pytest.mark.parametrize("teacher", [0.0, 0.5])
+def test_two_processes_equal_one(tmp_path, teacher):
     """torchrun with two processes of one batch each = one process that accumulates two."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
                "--rdzv-endpoint=127.0.0.1:0", "-m", "tests.toytrain"]  # fmt: skip
-    arguments = [str(tmp_path / "two"), "0", "fp32"]
+    arguments = [str(tmp_path / "two"), "0", "precision=fp32", f"teacher={teacher}"]
     done = subprocess.run([*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    fit(tmp_path / "one", accumulate=2, precision="fp32")
+    fit(tmp_path / "one", accumulate=2, precision="fp32", teacher=teacher)
     one, two = (load_file(tmp_path / name / WEIGHTS) for name in ("one", "two"))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-5)

@@ -18,6 +18,8 @@ import pytest
 import yaml
 
 from tzip import container
+from tzip.files import read_json
+from tzip.pieces import Encoded
 
 ROOT = Path(__file__).parent.parent
 SOURCES = (
@@ -34,7 +36,9 @@ SOURCES = (
 )
 MINIATURE = "config/miniature.yaml"
 RUN = Path("results/miniature")
-KMEANS = {"kmeans-8bit", "kmeans-4bit", "kmeans-2bit", "kmeans-1bit", "kmeans-1bit-attention"}
+STUDENTS = {"student", "student-4bit", "student-convolutional"}
+TRAINING = {"train", "student", "hypotheses", "corpus", "pieces", "encode", "encode_hypotheses", "generate"}
+KMEANS = {"student-4bit", "kmeans-8bit", "kmeans-4bit", "kmeans-2bit", "kmeans-1bit", "kmeans-1bit-attention"}
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -142,8 +146,9 @@ def rewrite(folder: Path, file: str, change) -> None:
 
 
 def test_every_row_is_made_scored_and_shown(finished: Path) -> None:
-    rows = yaml.safe_load((finished / "config.yaml").read_text())["rows"]
-    assert len(rows) == 13
+    rows = yaml.safe_load((finished / MINIATURE).read_text())["rows"]
+    assert rows[:-3] == yaml.safe_load((finished / "config.yaml").read_text())["rows"]
+    assert len(rows) == 16
     for row in rows:
         folder = finished / RUN / "seed-1" / row
         archive = container.read(folder / "model.tzip")
@@ -154,6 +159,43 @@ def test_every_row_is_made_scored_and_shown(finished: Path) -> None:
     assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + len(rows)
     assert (finished / RUN / "report.html").stat().st_size > 10_000
     assert "table" in command(finished, "python", "workflow_scripts/show.py", "--results", str(RUN)).lower()
+
+
+def test_students_are_made_scored_and_shown(finished: Path) -> None:
+    folder = finished / RUN / "seed-1"
+    sources = (finished / RUN / "data" / "train.en").read_text().splitlines()
+    assert len((folder / "teacher" / "train.de").read_text().splitlines()) == len(sources)
+    references, both = (
+        len(Encoded(p)) for p in (finished / RUN / "data" / "train", folder / "teacher" / "both")
+    )
+    assert references < both <= 2 * references
+    forms = {row: container.read(folder / row / "model.tzip").config for row in ("baseline", *STUDENTS)}
+    assert {row: form["mixer"] for row, form in forms.items() if row in STUDENTS} == {
+        "student": "attention", "student-4bit": "attention", "student-convolutional": "convolution"
+    }  # fmt: skip
+    assert {form["vocabulary"] for form in forms.values()} == {forms["baseline"]["vocabulary"]}
+    sizes = {row: read_json(folder / row / "size.json") for row in forms}
+    assert len({size["baseline_bytes"] for size in sizes.values()}) == 1
+    assert sizes["student-4bit"]["ratio_file"] > sizes["student"]["ratio_file"] > 2
+    left_out = read_json(folder / "student-convolutional" / "attention.json")["left_out"]
+    assert left_out == dict.fromkeys(("encoder", "decoder"), "the model has no such attention")
+    assert read_json(folder / "student-4bit" / "compress.json")["student"] == "small"
+
+
+def test_changing_a_student_reruns_its_rows_alone(copied: Path) -> None:
+    rewrite(copied, MINIATURE, lambda c: c["students"]["small"]["training"].update(temperature=3.0))
+    jobs = planned(mini(copied, "--dry-run"))
+    assert {variant for rule, variant in jobs if rule == "compress"} == {"student", "student-4bit"}
+    assert {rule for rule, _ in jobs} & TRAINING == {"student"}
+
+
+def test_without_students_nothing_is_made_for_them(copied: Path) -> None:
+    rewrite(copied, MINIATURE, lambda c: c.update(rows=c["rows"][:-3]))
+    assert not {rule for rule, _ in planned(mini(copied, "--dry-run"))} & (TRAINING | {"compress"})
+    shutil.rmtree(copied / RUN)
+    assert {rule for rule, _ in planned(mini(copied, "--dry-run"))} & TRAINING == {
+        "train", "corpus", "pieces", "encode", "generate"
+    }  # fmt: skip
 
 
 def test_a_second_run_does_nothing(finished: Path) -> None:
@@ -171,11 +213,12 @@ def test_a_touch_and_the_number_of_cores_rerun_nothing(copied: Path) -> None:
 
 
 def test_one_core_gives_the_same_bytes_as_two(runs: tuple[Path, Path]) -> None:
-    patterns = ("seed-*/checkpoint/*", "seed-*/*/model.tzip", "seed-*/*/*.hyp.txt", "seed-*/*/*.score.json",
+    patterns = ("seed-*/checkpoint/*", "seed-*/students/*/checkpoint/*", "seed-*/teacher/*",
+                "seed-*/*/model.tzip", "seed-*/*/*.hyp.txt", "seed-*/*/*.score.json",
                 "seed-*/*/attention.json", "tables/*", "data/**/*")  # fmt: skip
     first, second = (contents(folder, patterns) for folder in runs)
     assert [name for name in first if first[name] != second.get(name)] == []
-    assert len([name for name in first if name.endswith("model.tzip")]) == 13
+    assert len([name for name in first if name.endswith("model.tzip")]) == 16
     assert len([name for name in first if name.startswith("tables/")]) == 13
 
 
@@ -185,7 +228,7 @@ def test_changing_one_variants_bits_reruns_that_variant_alone(copied: Path) -> N
     jobs = planned(mini(copied, "--dry-run"))
     assert {variant for _, variant in jobs} == {"kmeans-2bit", ""}
     assert {rule for rule, variant in jobs if variant} >= {"compress", "size", "translate", "score"}
-    assert not {rule for rule, _ in jobs} & {"train", "corpus", "pieces", "encode", "generate"}
+    assert not {rule for rule, _ in jobs} & TRAINING
     mini(copied)
     after = contents(copied, ["seed-1/*/model.tzip", "seed-1/checkpoint/*"])
     assert [name for name in after if after[name] != before[name]] == ["seed-1/kmeans-2bit/model.tzip"]
@@ -198,7 +241,7 @@ def test_editing_a_method_reruns_its_variants_and_no_training(copied: Path) -> N
     jobs = planned(mini(copied, "--dry-run"))
     assert {variant for rule, variant in jobs if rule == "compress"} == KMEANS
     assert {variant for _, variant in jobs if variant} == KMEANS
-    assert not {rule for rule, _ in jobs} & {"train", "corpus", "pieces", "encode", "generate"}
+    assert not {rule for rule, _ in jobs} & TRAINING
 
 
 def test_every_step_of_a_variant_can_be_pasted_into_a_shell(copied: Path) -> None:

@@ -11,10 +11,14 @@ from tests.toydata import toy_pairs
 from tzip import checkpoint, device, train
 from tzip.batches import batch, groups
 from tzip.model import Config, Transformer
+from tzip.options import make
 
 
-def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, **given) -> train.Trainer:
-    """Train in `folder`; `pause` seconds after each update leave time to be killed."""
+def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, taught_by: int = 2, **given) -> train.Trainer:
+    """Train in `folder`; `pause` seconds after each update leave time to be killed.
+
+    A share `teacher` of the loss is a wider model's, which the seed `taught_by` decides.
+    """
     data = toy_pairs(folder / "data" / "toy")
     settings = {
         "updates": 24,
@@ -27,12 +31,14 @@ def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, **given) -> trai
     }
     torch.manual_seed(1)
     model = Transformer(Config(**TOY | {"dropout": dropout}))
+    torch.manual_seed(taught_by)
+    teacher = Transformer(Config(**TOY | {"d_model": 24})) if float(given.get("teacher", 0)) else None
     batches = [batch(data, rows) for rows in groups(data.lengths(), 400, None)]
     trainer = train.Trainer(
-        model, data, train.Options(**settings | given), seed=1, state=folder / "state",
+        model, data, make(train.Options, settings | given, "toy"), seed=1, state=folder / "state",
         log=folder / "log.jsonl",
         evaluate=lambda network: {"loss": train.likelihood(network, batches)},
-        on_update=lambda _: time.sleep(pause),
+        on_update=lambda _: time.sleep(pause), teacher=teacher,
     )  # fmt: skip
     trainer.run()
     if trainer.rank == 0:
@@ -43,4 +49,4 @@ def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, **given) -> trai
 if __name__ == "__main__":
     device.prepare(1)
     train.SAVE_SECONDS = 0.0
-    fit(Path(sys.argv[1]), float(sys.argv[2]), precision=sys.argv[3] if len(sys.argv) > 3 else "auto")
+    fit(Path(sys.argv[1]), float(sys.argv[2]), **dict(word.split("=") for word in sys.argv[3:]))

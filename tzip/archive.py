@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tzip import calibration, compress, container, search, sizes
+from tzip import calibration, checkpoint, compress, container, search, sizes
 from tzip.calibration import Statistics
 from tzip.compress import Variant
 from tzip.model import Config, Transformer
@@ -75,7 +75,20 @@ def calibrated(model: Transformer, data: Encoded, options: calibration.Options, 
     return calibration.collect(model, sentences, compress.tensors(model))
 
 
-def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Path) -> Tune:
+def load_teacher(
+    options: Training, folder: Path | None, pieces: bytes, here: torch.device
+) -> Transformer | None:
+    """The teacher that a training's options ask for, or None; ValueError if its vocabulary is another."""
+    if not options.teacher or folder is None:
+        return None
+    model, theirs = checkpoint.load(folder)
+    if theirs != pieces:
+        raise ValueError(f"{folder}: the teacher's vocabulary is not the student's")
+    return model.to(here)
+
+
+def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Path,
+           teacher: Transformer | None = None) -> Tune:  # fmt: skip
     """Fine-tuning as `build` calls it: the same loop that trains the baseline, resumable in `state`."""
 
     def tune(model: Transformer, compression: compress.Compression, stage: int) -> float:
@@ -83,7 +96,7 @@ def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Pat
             compression.on_update(update, options.updates)
 
         where = {"state": state / f"stage-{stage}", "log": log}
-        trainer = Trainer(model, data, options, seed=seed, on_update=on_update, **where)
+        trainer = Trainer(model, data, options, seed=seed, on_update=on_update, teacher=teacher, **where)
         trainer.run()
         return trainer.seconds
 

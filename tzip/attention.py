@@ -23,8 +23,8 @@ def maps(model: nn.Module, source: Sequence[int], target: Sequence[int]) -> dict
 
     source, target: piece indices as the model is trained to read them (with eos, with bos).
     Returns {"encoder": [layers, heads, S, S], "decoder": [layers, heads, T, T], "cross": [layers, heads,
-    T, S]}; each row is a distribution over the last axis. The sentence stands alone, so that no row and
-    no column is padding.
+    T, S]}, without the kinds that the model has none of (a convolution stands in their place); each row is
+    a distribution over the last axis. The sentence stands alone, so that no row and no column is padding.
     """
     recorded: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     hooks = []
@@ -44,7 +44,7 @@ def maps(model: nn.Module, source: Sequence[int], target: Sequence[int]) -> dict
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    return {kind: torch.stack(layers).float().cpu() for kind, layers in recorded.items()}
+    return {kind: torch.stack(layers).float().cpu() for kind, layers in recorded.items() if layers}
 
 
 def sharpness(weights_LHTS: Tensor) -> Tensor:
@@ -67,11 +67,16 @@ def distance(weights_LHTS: Tensor, others_LHTS: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Sample:
-    """Sharpness and distance of each sentence and layer: {kind: [sentences, layers]}, float64."""
+    """Sharpness and distance of each sentence and layer: {kind: [sentences, layers]}, float64.
+
+    Kinds of attention that the two models do not have alike are left out, with the reason.
+    """
 
     sharpness: dict[str, np.ndarray]
     baseline: dict[str, np.ndarray]  # the baseline's sharpness on the same sentences
     distance: dict[str, np.ndarray]
+    left_out: dict[str, str]
+    sentences: int
 
 
 def measure(
@@ -79,17 +84,31 @@ def measure(
 ) -> Sample:
     """Both models on the same pairs, each forced to read the reference, so that the rows correspond."""
     sharp, sharp_baseline, apart = ({kind: [] for kind in KINDS} for _ in range(3))
-    for source, target in pairs:
+    left_out: dict[str, str] = {}
+    count = 0
+    for count, (source, target) in enumerate(pairs, 1):  # noqa: B007
         ours, theirs = maps(model, source, target), maps(baseline, source, target)
         for kind in KINDS:
+            if reason := _unlike(ours.get(kind), theirs.get(kind)):
+                left_out[kind] = reason
+                continue
             sharp[kind].append(sharpness(ours[kind]).numpy())
             sharp_baseline[kind].append(sharpness(theirs[kind]).numpy())
             apart[kind].append(distance(ours[kind], theirs[kind]).numpy())
-    if not sharp["encoder"]:
+    if not count:
         raise ValueError("attention: no sentence to measure on")
-    return Sample(
-        *({kind: np.array(rows[kind]) for kind in KINDS} for rows in (sharp, sharp_baseline, apart))
-    )
+    measured = [kind for kind in KINDS if kind not in left_out]
+    arrays = ({kind: np.array(rows[kind]) for kind in measured} for rows in (sharp, sharp_baseline, apart))
+    return Sample(*arrays, left_out, count)
+
+
+def _unlike(ours: Tensor | None, theirs: Tensor | None) -> str:
+    """Why maps of one kind [layers, heads, T, S] cannot be compared; nothing where they can."""
+    for whose, found in (("the model", ours), ("the baseline", theirs)):
+        if found is None:
+            return f"{whose} has no such attention"
+    here, there = (f"{len(found)} layers of {found.shape[1]} heads" for found in (ours, theirs))
+    return "" if here == there else f"the model has {here}, the baseline {there}"
 
 
 def summarize(sample: Sample, seed: int, draws: int = 1000) -> dict:
@@ -97,23 +116,26 @@ def summarize(sample: Sample, seed: int, draws: int = 1000) -> dict:
 
     `sharpness`, `sharpness_change` (minus the baseline's, sentence by sentence) and `distance`, each with
     `_low` and `_high`, as a mean over the three kinds of attention (encoder, decoder, cross) and, under
-    `by_kind`, of each; `by_layer` holds the means of each layer.
+    `by_kind`, of each; `by_layer` holds the means of each layer. `left_out` says which kinds are not there,
+    and why; there is no mean over kinds then.
     """
-    count = len(sample.sharpness["encoder"])
+    count, kinds = sample.sentences, list(sample.sharpness)
     drawn = np.random.default_rng(seed).integers(0, count, (draws, count))
     measures = {
         "sharpness": sample.sharpness,
-        "sharpness_change": {kind: sample.sharpness[kind] - sample.baseline[kind] for kind in KINDS},
+        "sharpness_change": {kind: sample.sharpness[kind] - sample.baseline[kind] for kind in kinds},
         "distance": sample.distance,
     }
     of_kind = {name: {k: v.mean(1) for k, v in values.items()} for name, values in measures.items()}
+    over_kinds = {name: np.mean(list(v.values()), 0) for name, v in of_kind.items() if not sample.left_out}
     return {
-        **_intervals({name: np.mean(list(values.values()), 0) for name, values in of_kind.items()}, drawn),
-        "by_kind": {k: _intervals({n: v[k] for n, v in of_kind.items()}, drawn) for k in KINDS},
+        **_intervals(over_kinds, drawn),
+        "by_kind": {k: _intervals({n: v[k] for n, v in of_kind.items()}, drawn) for k in kinds},
         "by_layer": {
             name: {kind: [_round(x) for x in layers.mean(0)] for kind, layers in values.items()}
             for name, values in measures.items()
         },
+        "left_out": sample.left_out,
         "sentences": count,
         "seed": seed,
     }

@@ -40,11 +40,15 @@ def run_compress(args: argparse.Namespace) -> None:
     unused = options.given(args, train.Options)
     if unused and not args.data:
         raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
+    if args.teacher_checkpoint and not settings.teacher:
+        raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
     with tempfile.TemporaryDirectory() as scratch:
         state, log = Path(scratch, "state"), Path(scratch, "log.jsonl")
         tune = None
         if args.data:
-            tune = archive.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log)
+            teacher = archive.load_teacher(settings, args.teacher_checkpoint or args.checkpoint, pieces, here)
+            tune = archive.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log,
+                                  teacher=teacher)  # fmt: skip
         model.to(here)
         found = None
         if compress.needs(variant):
@@ -137,6 +141,9 @@ def parser() -> argparse.ArgumentParser:
         "--data", metavar="PREFIX", help="encoded pairs to fine-tune on; without, no fine-tuning"
     )
     one.add_argument("--methods", action="append", default=[], help="a folder of your own methods")
+    one.add_argument(
+        "--teacher-checkpoint", type=Path, metavar="FOLDER", help="of --teacher [the checkpoint]"
+    )
     one.add_argument("--seed", type=int, default=1)
     one = command("decompress", run_decompress, "a model.tzip to a checkpoint folder", threads=False)
     one.add_argument("model", type=Path)

@@ -23,7 +23,9 @@ from tzip.model import Dropout
 from tzip.options import make, option, parse
 from tzip.parametrization import Mask
 
-ATTENTION = r"(en|de)coder\.\d+\.(self|cross)_attention\.(query|key|value|output)"
+# A convolution that stands in the place of self-attention belongs where that belongs; its few kernels stay.
+MIXERS = r"(self|cross)_attention\.(query|key|value|output)|convolution\.(input|output)"
+ATTENTION = rf"(en|de)coder\.\d+\.({MIXERS})"
 LINEAR = rf"{ATTENTION}|(en|de)coder\.\d+\.feed_forward\.(inner|outer)"
 SCOPES = {
     "attention": ATTENTION,

@@ -28,6 +28,7 @@ SECTIONS = {
     "finetune": "train.py",
     "calibration": "calibration.py",
     "search": "search.py",
+    "teacher": "search.py",
     "scores": "score.py",
 }
 LIBRARY = Path(__file__).parent
@@ -108,7 +109,7 @@ def choose(name: str, choices: Iterable[str]) -> str:
     """What was probably meant by `name`, and what there is."""
     choices = list(choices)
     close = difflib.get_close_matches(str(name), choices, 1, 0.7)
-    return (f"did you mean '{close[0]}'? " if close else "") + f"choose from {', '.join(choices)}"
+    return (f"did you mean '{close[0]}'? " if close else "") + f"choose from {', '.join(choices) or 'none'}"
 
 
 @functools.cache
@@ -134,16 +135,16 @@ def fields(cls: type) -> list[str]:
     return list(cls.__dataclass_fields__)
 
 
-def check_model(model: dict[str, Any]) -> Any:
-    """A preset and what differs from it; the vocabulary's size is no choice, the pieces decide it."""
+def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[str] = ("vocabulary",)) -> Any:
+    """A preset and what differs from it; what is `decided` elsewhere, as by the pieces, is no choice."""
     presets = literal(LIBRARY / "model.py", "PRESETS")
     config = declared(LIBRARY / "model.py", "Config")
-    check_keys(model, ["preset", *(name for name in fields(config) if name != "vocabulary")], "model")
+    check_keys(model, ["preset", *(name for name in fields(config) if name not in decided)], where)
     preset = model.get("preset")
     if preset is not None and preset not in presets:
-        raise ValueError(f"model.preset = {preset!r} is not one of {', '.join(presets)}")
+        raise ValueError(f"{where}.preset = {preset!r} is not one of {', '.join(presets)}")
     given = {key: value for key, value in model.items() if key != "preset"}
-    return options.make(config, presets.get(preset, {}) | given, "model")
+    return options.make(config, presets.get(preset, {}) | given, where)
 
 
 def literal(path: Path, name: str) -> Any:
@@ -161,7 +162,8 @@ def check_variant(variant: dict[str, Any], where: str, finetune: dict[str, Any])
             check_method(variant[step], step, f"{where}.{step}")
     check_options(finetune | variant["finetune"], LIBRARY / SECTIONS["finetune"], f"{where}.finetune")
     plain = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
-    plain.pop("finetune")
+    for key in ("finetune", "from"):
+        plain.pop(key, None)
     options.make(declared(LIBRARY / "compress.py", "Variant"), plain, where)
 
 
@@ -202,6 +204,7 @@ def spelled(method: dict[str, Any]) -> str:
 def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
     """A variant as the command line takes it; how it is fine-tuned is left out where it is not."""
     plan = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
+    plan.pop("from", None)
     tuning = finetune | plan.pop("finetune")
     if "prune" not in variant and "quantize" not in variant:
         tuning = {}
@@ -247,6 +250,9 @@ def recorded(config: dict[str, Any]) -> str:
     kept = {key: value for key, value in config.items() if key not in ("mirror", "download", "recipe")}
     kept["datasets"] = {config["dataset"]: dataset(config)}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
+    used = [variant.get("from") for variant in kept["variants"].values()]
+    kept["students"] = {name: found for name, found in config["students"].items() if name in used}
+    kept = {key: value for key, value in kept.items() if value or key not in ("students", "teacher")}
     return json.dumps(kept, sort_keys=True, ensure_ascii=False)
 
 

@@ -1,11 +1,15 @@
-"""Label-smoothed cross-entropy of an output layer, without ever holding the logits of a whole batch."""
+"""The loss of an output layer, with or without a teacher, never holding the logits of a whole batch."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from tzip.model import PAD
 
 ROWS = {"cpu": 256, "cuda": 4096}  # target positions at a time: what fits the cache
 
@@ -14,30 +18,40 @@ class SmoothedCrossEntropy(torch.autograd.Function):
     """Loss of softmax(hidden · weightᵀ + bias) against (1-ε)·one-hot + ε/V (Szegedy et al. 2016, section 7).
 
     hidden [N, D], weight [V, D], bias [V], target [N] → the sum over N of the smoothed loss, and of
-    -log p(target), both float32, in nats. The gradient, softmax minus target distribution, is made in
-    the forward pass, a few rows at a time, so that no [N, V] tensor outlives its rows.
+    -log p(target), both float32 (float64 of float64 states), in nats. With the fields of a `Lesson` after
+    them, the first is (1-w)·that + w·T²·KL(softmax(teacher/T) ‖ softmax(student/T)), teacher and student
+    being the logits of both (Hinton et al. 2015, section 2). The gradient, softmax minus what is wanted, is
+    made in the forward pass, a few rows at a time, so that no [N, V] tensor outlives its rows.
     """
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float):
+    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, *lesson):
         learning = any(ctx.needs_input_grad)
         weight_in = weight.to(hidden.dtype)
         grads = (
             [torch.zeros_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)] if learning else []
         )
-        loss = hidden.new_zeros((), dtype=torch.float32)
+        kind = torch.promote_types(hidden.dtype, torch.float32)
+        loss = hidden.new_zeros((), dtype=kind)
         likelihood = torch.zeros_like(loss)
         rows = ROWS.get(hidden.device.type, 1024)
         for start in range(0, len(target), rows):
             part, wanted = hidden[start : start + rows], target[start : start + rows]
-            logits = (part @ weight_in.t()).float().add_(bias)
+            logits = (part @ weight_in.t()).to(kind).add_(bias)
             log_p = F.log_softmax(logits, dim=-1)
             hit = log_p.gather(1, wanted[:, None])
             likelihood -= hit.sum()
-            loss -= (1 - smoothing) * hit.sum() + (smoothing * log_p.mean(dim=-1).sum() if smoothing else 0.0)
+            hard = (1 - smoothing) * hit.sum() + (smoothing * log_p.mean(dim=-1).sum() if smoothing else 0.0)
+            if lesson:
+                share = lesson[3]
+                soft, soft_error = divergence(logits, Lesson(*lesson), slice(start, start + rows))
+                hard = (1 - share) * hard - share * soft
+            loss -= hard
             if learning:
                 error = log_p.exp_().sub_(smoothing / log_p.shape[1])
                 error.scatter_add_(1, wanted[:, None], torch.full_like(hit, smoothing - 1))
+                if lesson:
+                    error.mul_(1 - share).add_(soft_error, alpha=share)
                 grads[2] += error.sum(dim=0)
                 error = error.to(hidden.dtype)
                 grads[0][start : start + rows] = error @ weight_in
@@ -49,10 +63,62 @@ class SmoothedCrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_loss: Tensor, _):
-        hidden, weight, bias = (grad * grad_loss.to(grad.dtype) for grad in ctx.saved_tensors)
-        return hidden, weight, bias, None, None
+        learnt = [grad * grad_loss.to(grad.dtype) for grad in ctx.saved_tensors]
+        return *learnt, *[None] * (len(ctx.needs_input_grad) - len(learnt))
 
 
-def smoothed_cross_entropy(hidden: Tensor, layer: torch.nn.Linear, target: Tensor, smoothing: float):
+class Lesson(NamedTuple):
+    """What a teacher would say at N target positions, and how much that counts.
+
+    hidden [N, D'], weight [V, D'], bias [V]: the teacher's states and output layer; share: w, the part of
+    the loss that the teacher decides; temperature: T, by which both logits are divided
+    """
+
+    hidden: Tensor
+    weight: Tensor
+    bias: Tensor
+    share: float
+    temperature: float
+
+
+def divergence(logits: Tensor, lesson: Lesson, rows: slice) -> tuple[Tensor, Tensor]:
+    """T²·KL(teacher ‖ student) summed over these rows, and its gradient by the student's `logits` [n, V]."""
+    hidden, weight, bias, _, temperature = lesson
+    theirs = (hidden[rows] @ weight.to(hidden.dtype).t()).to(logits.dtype).add_(bias)
+    log_wanted = F.log_softmax(theirs / temperature, dim=-1)
+    log_p = F.log_softmax(logits / temperature, dim=-1)
+    value = F.kl_div(log_p, log_wanted, reduction="sum", log_target=True) * temperature**2
+    return value, log_p.exp_().sub_(log_wanted.exp_()).mul_(temperature)
+
+
+def smoothed_cross_entropy(
+    hidden: Tensor, layer: torch.nn.Linear, target: Tensor, smoothing: float, lesson: Lesson | None = None
+):
     """(loss, negative log-likelihood) in nats, summed over `target` [N], for states `hidden` [N, D]."""
-    return SmoothedCrossEntropy.apply(hidden, layer.weight, layer.bias, target, smoothing)
+    return SmoothedCrossEntropy.apply(hidden, layer.weight, layer.bias, target, smoothing, *(lesson or ()))
+
+
+class Objective(nn.Module):
+    """The model with its loss: batch → (loss, negative log-likelihood), sums in nats; see `Lesson`."""
+
+    def __init__(self, model: nn.Module, smoothing: float, teacher: nn.Module | None = None,
+                 share: float = 0.0, temperature: float = 1.0):  # fmt: skip
+        super().__init__()
+        self.model, self.smoothing, self.teacher = model, smoothing, teacher
+        self.share, self.temperature = share, temperature
+
+    def forward(self, source_BS: Tensor, target_BT: Tensor) -> tuple[Tensor, Tensor]:
+        wanted = target_BT[:, 1:].flatten()
+        seen = (wanted != PAD).nonzero().squeeze(1)
+
+        def states(model: nn.Module) -> Tensor:
+            state_BTD = model.decode(target_BT[:, :-1], *model.encode(source_BS))
+            return state_BTD.flatten(0, 1).index_select(0, seen)
+
+        lesson = None
+        if self.teacher is not None:
+            with torch.no_grad():
+                last = self.teacher.generator
+                lesson = Lesson(states(self.teacher), last.weight, last.bias, self.share, self.temperature)
+        state_ND = states(self.model)
+        return smoothed_cross_entropy(state_ND, self.model.generator, wanted[seen], self.smoothing, lesson)

@@ -1,4 +1,4 @@
-"""The Transformer of Vaswani et al. (2017), post- or pre-norm, every matrix a Linear of its own.
+"""The Transformer of Vaswani et al. (2017), or with convolutions, every matrix a Linear of its own.
 
 Shape suffixes: B sentences, S source pieces, T target pieces, D model width, F feed-forward width,
 H heads, K width of a head, V vocabulary. Piece ids: 0 padding, 1 unknown, 2 begin, 3 end.
@@ -31,6 +31,10 @@ class Config:
     dropout: float = option(
         0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9
     )
+    mixer: str = option(
+        "attention", "what stands where positions of one sentence meet", choices=("attention", "convolution")
+    )
+    kernel: int = option(7, "positions that a convolution sees, itself included", low=1, high=255)
     norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
     tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
     max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=8192)
@@ -129,6 +133,8 @@ def mixed(*numbers: int) -> int:
 class Attention(nn.Module):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
 
+    reach = None  # it sees all positions
+
     def __init__(self, config: Config):
         super().__init__()
         self.heads = config.heads
@@ -157,6 +163,37 @@ class Attention(nn.Module):
         return self.output(mixed_BHTK.transpose(1, 2).flatten(2))
 
 
+class Convolution(nn.Module):
+    """A gated depthwise convolution in the place of self-attention (Wu et al. 2019, figure 2b).
+
+    A linear layer, a gated linear unit (Dauphin et al. 2017), a convolution along the sentence with one
+    kernel a channel (Kaiser et al. 2018), a linear layer. A causal one sees no later position.
+    """
+
+    def __init__(self, config: Config, causal: bool):
+        super().__init__()
+        self.input = nn.Linear(config.d_model, 2 * config.d_model)
+        self.depthwise = nn.Conv1d(config.d_model, config.d_model, config.kernel, groups=config.d_model)
+        self.output = nn.Linear(config.d_model, config.d_model)
+        self.dropout = Dropout(config.dropout)
+        self.causal = causal
+        self.reach = config.kernel - 1
+        self.before = self.reach if causal else config.kernel // 2  # of its reach, what lies to the left
+
+    def remember(self, x_BSD: Tensor) -> tuple[Tensor]:
+        """The gated values [B, S, D] of what is convolved."""
+        return (self.dropout(F.glu(self.input(x_BSD), dim=-1)),)
+
+    def forward(self, x_BTD: Tensor, memory: tuple[Tensor], bias: Tensor | None) -> Tensor:
+        """At x's positions, which are the last T of the memory's; around a sentence are zeros."""
+        gated_BSD = memory[0][:, -(x_BTD.shape[1] + self.before) :]
+        if not self.causal:
+            gated_BSD = gated_BSD.masked_fill(bias[:, 0, 0, :, None] < 0, 0.0)  # padding is around it, too
+        missing = x_BTD.shape[1] + self.before - gated_BSD.shape[1]
+        padded_BDS = F.pad(gated_BSD.transpose(1, 2), (missing, self.reach - self.before))
+        return self.output(self.depthwise(padded_BDS).transpose(1, 2))
+
+
 class FeedForward(nn.Module):
     """max(0, xW₁ + b₁)W₂ + b₂ (Vaswani et al. 2017, equation 2)."""
 
@@ -171,19 +208,30 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    """Residual blocks around self-attention, cross-attention (decoder only) and feed-forward."""
+    """Residual blocks around self-attention or convolution, cross-attention (decoder), feed-forward."""
 
     def __init__(self, config: Config, cross: bool):
         super().__init__()
         self.pre = config.norm == "pre"
-        self.self_attention = Attention(config)
-        self.self_attention_norm = nn.LayerNorm(config.d_model)
+        if config.mixer == "attention":
+            self.self_attention = Attention(config)
+            self.self_attention_norm = nn.LayerNorm(config.d_model)
+        else:
+            self.convolution = Convolution(config, causal=cross)
+            self.convolution_norm = nn.LayerNorm(config.d_model)
         if cross:
             self.cross_attention = Attention(config)
             self.cross_attention_norm = nn.LayerNorm(config.d_model)
         self.feed_forward = FeedForward(config)
         self.feed_forward_norm = nn.LayerNorm(config.d_model)
         self.dropout = Dropout(config.dropout)
+
+    @property
+    def mixer(self) -> tuple[nn.Module, nn.Module]:
+        """What mixes positions, and its norm."""
+        if hasattr(self, "convolution"):
+            return self.convolution, self.convolution_norm
+        return self.self_attention, self.self_attention_norm
 
     def residual(self, x_BTD: Tensor, norm: nn.Module, block) -> Tensor:
         if self.pre:
@@ -195,19 +243,20 @@ class Layer(nn.Module):
     ):
         """The layer's output [B, T, D].
 
-        For search, `past` holds the keys and values of the positions before x's, and `beam` hypotheses
+        For search, `past` holds what the mixer remembers of the positions before x's, and `beam` hypotheses
         share a sentence: x has B·beam rows, `memory` B.
         """
+        mixer, norm = self.mixer
 
-        def attend(x: Tensor) -> Tensor:
-            now = self.self_attention.remember(x)
-            return self.self_attention(x, now if past is None else past.extend(self, now), bias)
+        def mix(x: Tensor) -> Tensor:
+            now = mixer.remember(x)
+            return mixer(x, now if past is None else past.extend(self, now, mixer.reach), bias)
 
         def attend_source(x: Tensor) -> Tensor:
             together = x.view(-1, beam * x.shape[1], x.shape[2])  # the beams of a sentence as its positions
             return self.cross_attention(together, memory, memory_bias).view_as(x)
 
-        x_BTD = self.residual(x_BTD, self.self_attention_norm, attend)
+        x_BTD = self.residual(x_BTD, norm, mix)
         if memory is not None:
             x_BTD = self.residual(x_BTD, self.cross_attention_norm, attend_source)
         return self.residual(x_BTD, self.feed_forward_norm, self.feed_forward)
@@ -275,23 +324,27 @@ class Transformer(nn.Module):
 
 
 class Past:
-    """The keys and values of the positions decoded so far, by layer (for search)."""
+    """What each layer remembers of the positions decoded so far (for search), [..., positions, width]."""
 
     def __init__(self) -> None:
-        self.memory: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self.memory: dict[nn.Module, tuple[Tensor, ...]] = {}
 
-    def extend(self, layer: nn.Module, now: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def extend(self, layer: nn.Module, now: tuple[Tensor, ...], reach: int | None) -> tuple[Tensor, ...]:
+        """The past and `now`; of both, the last `reach` positions (None: all) are remembered."""
         before = self.memory.get(layer)
         both = (
-            now if before is None else tuple(torch.cat(pair, dim=2) for pair in zip(before, now, strict=True))
+            now
+            if before is None
+            else tuple(torch.cat(pair, dim=-2) for pair in zip(before, now, strict=True))
         )
-        self.memory[layer] = both
+        kept = both[0].shape[-2] if reach is None else min(reach, both[0].shape[-2])
+        self.memory[layer] = tuple(x.narrow(-2, x.shape[-2] - kept, kept) for x in both)
         return both
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows of the batch, in this order."""
-        for layer, pair in self.memory.items():
-            self.memory[layer] = tuple(x.index_select(0, rows) for x in pair)
+        for layer, kept in self.memory.items():
+            self.memory[layer] = tuple(x.index_select(0, rows) for x in kept)
 
 
 def padded(rows: list[list[int]]) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -120,10 +120,11 @@ class Pieces:
 
 
 def encode_pairs(
-    pieces: Pieces, source: str | Path, target: str | Path, prefix: str | Path, max_length: int
+    pieces: Pieces, parts: Sequence[tuple[str | Path, str | Path]], prefix: str | Path, max_length: int
 ) -> dict[str, int]:
-    """Encode two parallel files into PREFIX.tokens.npy and PREFIX.offsets.npy, for `Encoded` to map.
+    """Encode parallel files into PREFIX.tokens.npy and PREFIX.offsets.npy, for `Encoded` to map.
 
+    parts       a source and a target file each, one part after the other
     max_length  pieces that a side may have, END included; pairs with a longer side are dropped
     Returns {"pairs": written, "dropped": too long, "tokens": written on both sides}.
     """
@@ -135,7 +136,7 @@ def encode_pairs(
         _Growing(tokens_path, kind) as tokens,
         _Growing(offsets_path, np.int64) as offsets,
     ):
-        lines = pairs((Side(str(source)), Side(str(target))))
+        lines = chain.from_iterable(pairs((Side(str(source)), Side(str(target)))) for source, target in parts)
         offsets.append([0])
         while chunk := list(islice(lines, CHUNK)):
             sides = [pieces.encode(list(side)) for side in zip(*chunk, strict=True)]
@@ -149,7 +150,7 @@ def encode_pairs(
             done["tokens"] = tokens.count
         if not done["pairs"]:
             raise ValueError(
-                f"{source}: none of {done['dropped']} pairs has at most {max_length} pieces a side"
+                f"{parts[0][0]}: none of {done['dropped']} pairs has at most {max_length} pieces a side"
             )
     return done
 

@@ -31,7 +31,8 @@ def ours(summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]]) -> pd.Da
     """This run's points, the baseline's left out: label, family, ratio, percent, percent_low, percent_high.
 
     summary: `results.summarize` of one test set; plans: each row's plan, methods as they are spelled on
-    the command line. The interval is the row's of BLEU, in percent of the baseline's BLEU.
+    the command line, and the student that it is done to, if any. The interval is the row's of BLEU, in
+    percent of the baseline's BLEU.
     """
     unit = 100 / summary.loc[summary["row"] == paper.BASELINE, "bleu"].iloc[0]
     lines = []
@@ -73,7 +74,10 @@ def in_a_file(row: str) -> float:
 
 
 def describe(row: str, plan: Mapping[str, str]) -> tuple[str, str]:
-    """What a row is a point of, and which: ('k-means', '4-bit'); a row without a plan is its own family."""
+    """What a row is a point of, and which: ('k-means', '4-bit'); a row without a plan is its own family.
+
+    The rows of a student are a family, whatever is done to them: it is another model that they compress.
+    """
     families, labels = [], []
     for step in ("prune", "quantize"):
         if plan.get(step):
@@ -81,6 +85,9 @@ def describe(row: str, plan: Mapping[str, str]) -> tuple[str, str]:
             family, label = _pruned(method, given) if step == "prune" else _quantized(method, given)
             families.append(family)
             labels.append(label)
+    if plan.get("student"):
+        done = [f"{family} {label}" for family, label in zip(families, labels, strict=True)]
+        return f"student {plan['student']}", " + ".join(done) or "fp32"
     if not families:
         return row, row
     scope = "" if families == ["fp16"] else SCOPES.get(plan.get("scope", ""), "")

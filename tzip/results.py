@@ -191,7 +191,8 @@ def read_counts(
 def read_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
     """Encoder self-attention of the rows that were looked at: one line a row and seed with attention.json.
 
-    Columns: row, seed, ATTENTION, and sharpness_change, distance with _low and _high (NaN where absent).
+    Rows whose encoder has no attention, or not the baseline's layers and heads, are left out. Columns: row,
+    seed, ATTENTION, and sharpness_change, distance with _low and _high (NaN where absent).
     """
     optional = (
         "sharpness_change",
@@ -207,6 +208,8 @@ def read_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) -
             if not path.exists():
                 continue
             found = load(path, ())
+            if "encoder" in found.get("left_out", {}):
+                continue
             found = found.get("by_kind", {}).get("encoder", found)
             if missing := [key for key in ATTENTION if key not in found]:
                 raise ValueError(f"{path}: '{missing[0]}' is missing in it")

@@ -118,10 +118,11 @@ def _cut(finished: list[Hypothesis], pieces: Tensor, scores: Tensor, divisor: fl
 
 
 class _Decoder:
-    """The decoder one position at a time, with the keys and values of what came before.
+    """The decoder one position at a time, with what its layers remember of those before.
 
-    Self-attention has a row for each hypothesis; cross-attention has a row for each sentence, its beams
-    side by side as query positions, so that the source's keys and values are never copied.
+    Self-attention (or convolution) has a row for each hypothesis; cross-attention has a row for each
+    sentence, its beams side by side as query positions, so that the source's keys and values are never
+    copied.
     """
 
     def __init__(self, model: Transformer, source_BS: Tensor, beam: int):

@@ -14,15 +14,17 @@ from tzip.container import DIGEST, PREAMBLE, Archive, Stored
 OVERHEAD = (1.02, 4096)  # a file's promise: at most this factor times its limit, plus these bytes
 
 
-def sizes(archive: Archive, file_bytes: int) -> dict[str, Any]:
+def sizes(archive: Archive, file_bytes: int, baseline: Archive | None = None) -> dict[str, Any]:
     """The sizes of a file, given the `archive` read from it and the number of its bytes.
 
+    Ratios are to `baseline`, which for a student is another model; without one, to the same model.
+
     file_bytes        the whole file, vocabulary included
-    baseline_bytes    the same model uncompressed: float32 safetensors, and the vocabulary as it is
+    baseline_bytes    the baseline uncompressed: float32 safetensors, and the vocabulary as it is
     limit_bytes       what no file with one static model a tensor can go below: the entropy of symbols and
                       masks, codebooks at 4 bytes an entry, scales at 2, values and the vocabulary as stored
     bound_bytes       what this file may take at most: 1.02 · limit + 4 KiB
-    ratio_printed     as the paper counts (`printed_ratio`)
+    ratio_printed     as the paper counts (`printed_ratio`), times the baseline's weights ÷ the model's
     ratio_file        baseline_bytes ÷ file_bytes
     ratio_limit       baseline_bytes ÷ limit_bytes
     weights           all weights of the model, tied ones once
@@ -31,23 +33,29 @@ def sizes(archive: Archive, file_bytes: int) -> dict[str, Any]:
 
     Bits and sparsity are read off the codes, so nothing here depends on the archive's history.
     """
-    codes = archive.codes
-    baseline = safetensors_bytes({name: code.shape for name, code in codes.items()}) + len(archive.vocabulary)
+    codes, baseline = archive.codes, baseline or archive
+    shapes = {name: code.shape for name, code in baseline.codes.items()}
+    baseline_bytes = safetensors_bytes(shapes) + len(baseline.vocabulary)
     vocabulary = _stored(archive).vocabulary
     limit = ceil(sum(map(limit_bits, codes.values())) / 8) + vocabulary
     coded = [code for code in codes.values() if code.mask is not None or declared_bits(code) < 32]
     return {
         "file_bytes": file_bytes,
-        "baseline_bytes": baseline,
+        "baseline_bytes": baseline_bytes,
         "limit_bytes": limit,
         "bound_bytes": int(OVERHEAD[0] * limit) + OVERHEAD[1],
-        "ratio_printed": as_printed(codes.values()),
-        "ratio_file": baseline / file_bytes,
-        "ratio_limit": baseline / limit,
+        "ratio_printed": as_printed(codes.values()) * matrix_weights(baseline) / matrix_weights(archive),
+        "ratio_file": baseline_bytes / file_bytes,
+        "ratio_limit": baseline_bytes / limit,
         "weights": sum(code.size for code in codes.values()),
         "coded_weights": sum(code.size for code in coded),
         "vocabulary_bytes": vocabulary,
     }
+
+
+def matrix_weights(archive: Archive) -> int:
+    """The weights that the paper counts: the entries of matrices; 1 where there is none."""
+    return max(1, sum(code.size for code in archive.codes.values() if len(code.shape) > 1))
 
 
 def printed_ratio(weights: int, quantized: Mapping[float, int] | None = None, sparsity: float = 0.0) -> float:

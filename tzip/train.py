@@ -25,8 +25,8 @@ from tqdm import tqdm
 from tzip.batches import Batch, Stream
 from tzip.checkpoint import exclusive, load_state, load_untied, save_state, untied
 from tzip.files import replacing
-from tzip.loss import smoothed_cross_entropy
-from tzip.model import PAD, Dropout, MaskPool, mixed
+from tzip.loss import Objective
+from tzip.model import Dropout, MaskPool, mixed
 from tzip.options import option
 from tzip.pieces import Encoded
 
@@ -53,6 +53,12 @@ class Options:
     weight_decay: float = option(0.0, "AdamW's weight decay", low=0.0)
     clip: float = option(0.0, "largest norm of the gradient; 0 = not clipped", low=0.0)
     smoothing: float = option(0.1, "label smoothing", low=0.0, high=0.99)
+    teacher: float = option(
+        0.0, "share of the loss that a teacher's distributions decide; 0 = no teacher", low=0.0, high=1.0
+    )
+    temperature: float = option(
+        1.0, "by which the logits of student and teacher are divided", low=0.05, high=100.0
+    )
     precision: str = option(
         "auto", "of the products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")
     )
@@ -87,21 +93,6 @@ def learning_rate(options: Options, d_model: int, update: int) -> float:
     return peak * (left if options.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left))
 
 
-class Objective(nn.Module):
-    """The model with its loss: batch → (smoothed loss, negative log-likelihood), sums in nats."""
-
-    def __init__(self, model: nn.Module, smoothing: float):
-        super().__init__()
-        self.model, self.smoothing = model, smoothing
-
-    def forward(self, source_BS: Tensor, target_BT: Tensor) -> tuple[Tensor, Tensor]:
-        wanted = target_BT[:, 1:].flatten()
-        seen = (wanted != PAD).nonzero().squeeze(1)
-        state_BTD = self.model.decode(target_BT[:, :-1], *self.model.encode(source_BS))
-        state_ND = state_BTD.flatten(0, 1).index_select(0, seen)
-        return smoothed_cross_entropy(state_ND, self.model.generator, wanted[seen], self.smoothing)
-
-
 def has_bf16(device: torch.device) -> bool:
     """Whether products in bf16 are faster than in fp32 on this device."""
     if device.type == "cuda":
@@ -127,6 +118,29 @@ def likelihood(model: nn.Module, batches: Iterable[Batch]) -> float:
     return total / max(tokens, 1)
 
 
+def frozen(teacher: nn.Module | None, student: nn.Module) -> nn.Module:
+    """The teacher without dropout or gradients; ValueError unless there is one with the student's pieces."""
+    if teacher is None:
+        raise ValueError("teacher is the share of a teacher's in the loss, but none is given; set it to 0")
+    theirs, ours = teacher.config.vocabulary, student.config.vocabulary
+    if theirs != ours:
+        raise ValueError(f"the teacher's vocabulary has {theirs} pieces, {ours} expected")
+    return teacher.eval().requires_grad_(False)
+
+
+def weights(model: nn.Module) -> list[np.ndarray]:
+    """Every weight and buffer that is saved, tied ones once."""
+    return [value.numpy() for value in untied(model.state_dict()).values()]
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """One SHA-256 of all their bytes."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
+
+
 class Trainer:
     """The state of a training and the loop that advances it.
 
@@ -137,20 +151,19 @@ class Trainer:
     state      a folder of its own: the state to resume from, evaluated checkpoints, a lock
     evaluate   model → scores on the development set, {"loss": ..., "bleu": ...}; called every `every`
     on_update  called with the updates done so far before each update (a pruner's schedule)
+    teacher    a trained Transformer of the same pieces on the same device, which is frozen; none is asked
+               where options.teacher is 0
     log        JSON lines, one an evaluation or a hundredth of the training
     """
 
     def __init__(self, model: nn.Module, data: Encoded, options: Options, *, seed: int, state: Path,
                  log: Path, evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
-                 on_update: Callable[[int], None] | None = None):  # fmt: skip
-        self.model, self.options, self.seed, self.state, self.log = (
-            model,
-            options,
-            seed,
-            Path(state),
-            Path(log),
-        )
+                 on_update: Callable[[int], None] | None = None,
+                 teacher: nn.Module | None = None):  # fmt: skip
+        self.model, self.options, self.seed = model, options, seed
+        self.state, self.log = Path(state), Path(log)
         self.evaluate, self.on_update = evaluate, on_update
+        self.teacher = frozen(teacher, model) if options.teacher else None
         self.device = next(model.parameters()).device
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.stream = Stream(data, options.batch_tokens, seed)
@@ -191,7 +204,8 @@ class Trainer:
                 self._average()
 
     def _advance(self) -> None:
-        objective: Any = Objective(self.model, self.options.smoothing)
+        share, temperature = self.options.teacher, self.options.temperature
+        objective: Any = Objective(self.model, self.options.smoothing, self.teacher, share, temperature)
         if self.options.compile:
             objective = torch.compile(objective, dynamic=True)
         if self.world > 1:
@@ -326,15 +340,12 @@ class Trainer:
 
     def _identify(self, data: Encoded) -> str:
         """What must be the same for a saved state to be continued."""
-        start = hashlib.sha256()
-        for array in (
-            data.tokens,
-            data.offsets,
-            *(v.numpy() for v in untied(self.model.state_dict()).values()),
-        ):
-            start.update(np.ascontiguousarray(array))
-        processes = {"world": self.world, "threads": torch.get_num_threads()}
-        about = {**vars(self.options), **processes, "seed": self.seed, "start": start.hexdigest()}
+        about = {**vars(self.options), "world": self.world, "threads": torch.get_num_threads()}
+        about |= {"seed": self.seed, "start": digest(data.tokens, data.offsets, *weights(self.model))}
+        if self.teacher is None:
+            del about["teacher"], about["temperature"]
+        else:
+            about["teacher_weights"] = digest(*weights(self.teacher))
         return json.dumps(about, sort_keys=True)
 
     def finish(self) -> None:

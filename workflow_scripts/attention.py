@@ -55,11 +55,11 @@ def pairs(args: argparse.Namespace, pieces: Pieces) -> list[tuple[list[int], lis
 
 
 def write_maps(args: argparse.Namespace, model, pieces: Pieces) -> None:
-    """The configured sentence's maps [layers, heads, T, S] by kind, and the pieces they are over."""
+    """The configured sentence's maps [layers, heads, T, S] of each kind there is, and its pieces."""
     ids, translated = pieces.encode([args.sentence, args.translation])
     source, target = [*ids, END], [BEGIN, *translated]
     maps = attention.maps(model, source, target)
-    kept = {kind: maps[kind].numpy() for kind in attention.KINDS if translated or kind == "encoder"}
+    kept = {kind: found.numpy() for kind, found in maps.items() if translated or kind == "encoder"}
     with replacing(args.output) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, source=pieces.spell(source), target=pieces.spell(target), **kept)
 

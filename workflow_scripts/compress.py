@@ -25,6 +25,10 @@ from tzip.pieces import Encoded
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", required=True, type=Path, help="the trained model's folder")
+    parser.add_argument("--student", default="", help="the student that it is of, for the summary")
+    parser.add_argument(
+        "--teacher-checkpoint", type=Path, help="its teacher's folder [the checkpoint itself]"
+    )
     parser.add_argument("--data", required=True, type=Path, help="folder of encoded training pairs (train.*)")
     parser.add_argument("--name", required=True, help="the variant's name")
     parser.add_argument("--statistics", type=Path, help="calibrate.py's, for the methods that ask for them")
@@ -43,15 +47,14 @@ def main() -> None:
     here = device.prepare(args.threads)
     variant = options.from_arguments(args, compress.Variant, args.name)
     settings = options.from_arguments(args, train.Options, f"{args.name}: finetune", archive.FINETUNE)
+    model, pieces = checkpoint.load(args.checkpoint)
+    model.to(here)
     updates, tune = 0, None
     if settings.updates and (variant.prune or variant.quantize):
         updates, log = settings.updates, args.state.parent / "finetuning.jsonl"
-        tune = archive.tuning(
-            Encoded(args.data / "train"), settings, seed=args.seed, state=args.state, log=log
-        )
-
-    model, pieces = checkpoint.load(args.checkpoint)
-    model.to(here)
+        teacher = archive.load_teacher(settings, args.teacher_checkpoint or args.checkpoint, pieces, here)
+        tune = archive.tuning(Encoded(args.data / "train"), settings, seed=args.seed, state=args.state,
+                              log=log, teacher=teacher)  # fmt: skip
     made, costs = archive.build(
         model, pieces, variant, name=args.name, seed=args.seed, updates=updates, finetune=tune,
         statistics=calibration.load(args.statistics) if args.statistics else None,
@@ -59,6 +62,7 @@ def main() -> None:
     container.write(args.output, made)
     write_json(args.summary, {
         "variant": args.name, "seed": args.seed, "plan": vars(variant), "updates": updates,
+        **({"student": args.student} if args.student else {}),
         "seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3),
         **device.footprint(here),
     })  # fmt: skip

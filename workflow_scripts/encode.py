@@ -11,8 +11,8 @@ from tzip.pieces import Pieces, encode_pairs
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pieces", required=True, help="SentencePiece model")
-    parser.add_argument("--source", required=True, help="text, one sentence a line")
-    parser.add_argument("--target", required=True, help="its translation, line by line")
+    parser.add_argument("--source", required=True, nargs="+", help="text, one sentence a line")
+    parser.add_argument("--target", required=True, nargs="+", help="its translation, line by line")
     parser.add_argument(
         "--output", required=True, metavar="PREFIX", help="writes PREFIX.tokens.npy, PREFIX.offsets.npy"
     )
@@ -20,7 +20,10 @@ def main() -> None:
         "--max-length", type=int, required=True, help="drop pairs with more pieces a side, end included"
     )
     args = parser.parse_args()
-    done = encode_pairs(Pieces(args.pieces), args.source, args.target, args.output, args.max_length)
+    if len(args.source) != len(args.target):
+        raise ValueError(f"--target: {len(args.target)} files, but --source has {len(args.source)}")
+    parts = list(zip(args.source, args.target, strict=True))
+    done = encode_pairs(Pieces(args.pieces), parts, args.output, args.max_length)
     print(f"{args.output}: {done['pairs']} pairs, {done['tokens']} pieces; {done['dropped']} pairs too long")
 
 

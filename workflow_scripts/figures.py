@@ -27,18 +27,23 @@ def bleu_bytes(args: argparse.Namespace) -> plots.Figure:
     """share of the baseline's BLEU against how many times smaller the file is, with the paper's points"""
     summary = results.summarize(results.read_scores(args.results, args.rows, args.tests[:1], args.seeds))
     made = {row: results.place(args.results, args.seeds[0], row, "compress.json") for row in args.rows}
-    plans = {row: results.load(path, ("plan",))["plan"] for row, path in made.items()}
+    found = {row: results.load(path, ("plan",)) for row, path in made.items()}
+    plans = {row: one["plan"] | {"student": one.get("student", "")} for row, one in found.items()}
     return plots.bleu_bytes(points.ours(summary, plans), points.papers())
 
 
 def sharpness(args: argparse.Namespace) -> plots.Figure:
     """entropy of the attention rows and distance from the baseline's maps, by row"""
-    lines = []
+    lines, left_out = [], {}
     for row in args.rows:
         for seed in args.seeds:
-            path = results.place(args.results, seed, row, "attention.json")
-            for kind, found in results.load(path, ("by_kind",))["by_kind"].items():
+            whole = results.load(results.place(args.results, seed, row, "attention.json"), ("by_kind",))
+            for kind, found in whole["by_kind"].items():
                 lines.append({"variant": row, "label": short(row), "seed": seed, "kind": kind} | found)
+            for kind, reason in sorted(whole.get("left_out", {}).items(), reverse=True):
+                left_out.setdefault((short(row), reason), {})[kind] = True
+    said = [f"{row}: no maps of {', '.join(kinds)}: {reason}" for (row, reason), kinds in left_out.items()]
+    args.note = "\n".join([args.note, *said] if args.note else said)
     return plots.sharpness(pd.DataFrame(lines), paper.BASELINE)
 
 

@@ -11,10 +11,12 @@ from tzip import container, files, script, sizes
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="the compressed model, a .tzip file")
+    parser.add_argument("--baseline", type=Path, help="the file to count ratios from [the model itself]")
     parser.add_argument("--output", type=Path, required=True, help="where the sizes go, a JSON file")
     arguments = parser.parse_args()
     archive = container.read(arguments.model)
-    files.write_json(arguments.output, sizes.sizes(archive, arguments.model.stat().st_size))
+    baseline = container.read(arguments.baseline) if arguments.baseline else None
+    files.write_json(arguments.output, sizes.sizes(archive, arguments.model.stat().st_size, baseline))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train the baseline: encoded pairs and pieces in, a checkpoint folder out. Resumes by itself."""
+"""Train a baseline or a student: encoded pairs and pieces in, a checkpoint folder out. Resumes by itself."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--dev-source", required=True, type=Path, help="development sentences, for BLEU")
     parser.add_argument("--dev-target", required=True, type=Path, help="their translations")
     parser.add_argument("--pieces", required=True, type=Path, help="SentencePiece model")
+    parser.add_argument("--teacher-checkpoint", type=Path, help="folder of the teacher, where there is one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")
@@ -37,6 +38,7 @@ def main() -> None:
     given = options.given(args, model.Config)
     config = model.configure({"preset": args.preset, "vocabulary": len(pieces), **given})
     settings = options.from_arguments(args, train.Options, "training")
+    teacher = archive.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
     torch.manual_seed(args.seed)
     network = model.Transformer(config).to(here)
 
@@ -53,7 +55,7 @@ def main() -> None:
         return scores
 
     trainer = train.Trainer(network, Encoded(args.train), settings, seed=args.seed, state=args.state,
-                            log=args.journal, evaluate=evaluate)  # fmt: skip
+                            log=args.journal, evaluate=evaluate, teacher=teacher)  # fmt: skip
     trainer.run()
     if trainer.rank == 0:
         last = evaluate(network)

@@ -1,0 +1,85 @@
+# Only runs whose rows start from students have these jobs. Nothing of a compression method is among the
+# inputs: the teacher is the baseline, whose file no method touches.
+rule hypotheses:
+    input:
+        model=f"{OF_SEED}/baseline/model.tzip",
+        source=f"{RUN}/data/train.{SOURCE}",
+    output:
+        f"{OF_TEACHER}/train.{TARGET}",
+    log:
+        f"{RUN}/logs/hypotheses.seed-{{seed}}.log",
+    conda:
+        "../envs/tzip.yaml"
+    threads: config["threads"]["translate"]
+    resources:
+        mem_mb=4000,
+    params:
+        search=flags(config["teacher"]),
+        threads=config["threads"]["translate"],
+        folder=subpath(output[0], parent=True),
+    shell:
+        "python workflow_scripts/hypotheses.py --model {input.model} --source {input.source}"
+        " {params.search} --threads {params.threads} --state {params.folder}/state"
+        " --output {output} 2> {log}"
+
+
+rule encode_hypotheses:
+    input:
+        pieces=f"{RUN}/data/pieces.model",
+        source=lesson_sources,
+        target=lesson_targets,
+    output:
+        tokens=f"{OF_TEACHER}/{{targets}}.tokens.npy",
+        offsets=f"{OF_TEACHER}/{{targets}}.offsets.npy",
+    log:
+        f"{RUN}/logs/encode_hypotheses.seed-{{seed}}.{{targets}}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        max_length=MAX_LENGTH,
+        prefix=subpath(output.tokens, strip_suffix=".tokens.npy"),
+    shell:
+        "python workflow_scripts/encode.py --pieces {input.pieces}"
+        " --source {input.source} --target {input.target} --max-length {params.max_length}"
+        " --output {params.prefix} > {log} 2>&1"
+
+
+# As rule train, whose text stays as it is: a change of it would train every baseline again.
+rule student:
+    input:
+        train=lessons,
+        train_offsets=lesson_offsets,
+        dev=f"{RUN}/data/dev.tokens.npy",
+        dev_offsets=f"{RUN}/data/dev.offsets.npy",
+        dev_source=f"{RUN}/data/dev.{SOURCE}",
+        dev_target=f"{RUN}/data/dev.{TARGET}",
+        pieces=f"{RUN}/data/pieces.model",
+        teacher=teacher_of_student,
+    output:
+        model=f"{OF_STUDENT}/checkpoint/model.safetensors",
+        others=multiext(f"{OF_STUDENT}/checkpoint/", "config.json", "pieces.model"),
+        summary=f"{OF_STUDENT}/training.json",
+    log:
+        f"{RUN}/logs/student.seed-{{seed}}.{{student}}.log",
+    conda:
+        "../envs/tzip.yaml"
+    threads: config["threads"]["train"]
+    resources:
+        mem_mb=8000,
+    params:
+        train=subpath(input.train, strip_suffix=".tokens.npy"),
+        dev=subpath(input.dev, strip_suffix=".tokens.npy"),
+        model=student_model,
+        training=student_training,
+        max_length=MAX_LENGTH,
+        threads=config["threads"]["train"],
+        folder=subpath(output.summary, parent=True),
+    shell:
+        "python workflow_scripts/train.py --train {params.train} --dev {params.dev}"
+        " --dev-source {input.dev_source} --dev-target {input.dev_target} --pieces {input.pieces}"
+        " {params.model} --max-length {params.max_length} {params.training}"
+        " --seed {wildcards.seed} --threads {params.threads}"
+        " --state {params.folder}/state --journal {params.folder}/training.jsonl"
+        " --output {params.folder}/checkpoint --summary {output.summary} 2> {log}"
