@@ -83,6 +83,11 @@ def _scores(run: str | Path, row: str, test: str, seed: int) -> dict[str, Any]:
     }
 
 
+def read_plans(run: str | Path, rows: Sequence[str], seed: int) -> dict[str, dict[str, str]]:
+    """What each row stands for: scope, pruner, quantizer and so on, as the command line spells them."""
+    return {row: load(place(run, seed, row, "compress.json"), ("plan",))["plan"] for row in rows}
+
+
 def load(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     """A JSON object that has `keys`."""
     try:
