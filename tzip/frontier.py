@@ -96,16 +96,19 @@ def rank(scores: pd.DataFrame, collected: pd.DataFrame) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------- choice
 
 
-def read(run: str | Path, test: str = "") -> pd.DataFrame:
-    """A run's frontier.csv, for one test set (its first where none is named); ValueError in one line."""
-    path = Path(run, "tables", "frontier.csv")
+def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFrame:
+    """A run's frontier.csv (or ranking.csv) for one test set, its first where none is named.
+
+    ValueError in one line where there is no such file, column or test set.
+    """
+    path = Path(run, "tables", f"{table}.csv")
     if not path.exists():
         raise ValueError(f"{path}: missing; is {run} a finished run? `snakemake {path}` makes it")
     frame = pd.read_csv(path, comment="#", dtype={"row": str, "label": str, "test": str})
-    if missing := [key for key in COLUMNS if key not in frame]:
+    if missing := [key for key in (COLUMNS if table == "frontier" else RANKING) if key not in frame]:
         raise ValueError(f"{path}: no column '{missing[0]}'")
     tests = list(dict.fromkeys(frame["test"]))
-    if test and test not in tests:
+    if test and test not in tests and len(frame):
         raise ValueError(f"{path}: no test set '{test}'; choose from {', '.join(tests)}")
     return frame[frame["test"] == (test or tests[0])].reset_index(drop=True)
 

@@ -19,11 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from tzip.files import replacing
+from tzip.points import COLOURS, MARKERS
 
 INK, MUTED, GRID = "#1f2328", "#666c74", "#e4e6ea"
-# Okabe and Ito's palette: distinct for every kind of colour vision; the markers differ as well.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#1f2328", "#56b4e9", "#8c6d1f")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 KINDS = {"encoder": "encoder self-attention", "decoder": "decoder self-attention", "cross": "cross-attention"}
 STYLE = {
     "axes.edgecolor": "#9aa0a6", "axes.labelcolor": INK, "axes.labelsize": 10, "axes.linewidth": 0.8,

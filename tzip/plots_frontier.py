@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from tzip import paper
+from tzip import paper, points
 from tzip.labels import place_labels
-from tzip.plots import COLOURS, INK, MARKERS, MUTED
+from tzip.plots import INK, MUTED
 
 LABELLED = 16  # as many variants all have their names; of more, those on the frontier
-TICKS = (
-    (4.0, (1, 1.2, 1.5, 2, 2.5, 3, 4)),
-    (12.0, (1, 1.5, 2, 3, 4, 6, 8, 12)),
-    (1e9, (1, 2, 3, 5, 10, 20, 30, 50, 100)),
-)
 OTHERS = "*"  # the marker of what others published
 
 
@@ -33,7 +28,7 @@ def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFra
     variants: `frontier.read` of one test set; published: `points.papers`; others: `points.others`.
     """
     ours = measured(variants)
-    look = looks([*published["method"], *ours["method"]])
+    look = points.looks(ours["method"])
     figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.6), layout="constrained")
     base = variants[variants["row"] == paper.BASELINE].iloc[0]
     above.set_title(f"This run: measured on {base['test']}, in the file", loc="left")
@@ -74,23 +69,15 @@ def measured(variants: pd.DataFrame) -> pd.DataFrame:
     return ours.assign(ratio=ours["ratio_file"], **ends)[kept].dropna(subset="percent", ignore_index=True)
 
 
-def looks(methods: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """A colour and a marker for each method, no pair twice among 64."""
-    found = list(dict.fromkeys(methods))
-    size = len(COLOURS)
-    return {name: (COLOURS[i % size], MARKERS[(i + i // size) % size]) for i, name in enumerate(found)}
-
-
 def _axes(
     axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series | None = None
 ) -> None:
     """Logarithmic ratios and percents of BLEU; where the baseline is known, bytes and BLEU beside them."""
     right = max([1.5, *ratios])
-    ticks = [tick for tick in next(t for up_to, t in TICKS if right <= up_to) if tick <= 1.1 * right]
     megabytes = base["baseline_bytes"] / 1e6 if base is not None else np.nan
     axes.set_xscale("log")
     axes.set_xlim(0.95, 1.16 * right)
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_locator(FixedLocator(points.ticks(right)))
     axes.xaxis.set_minor_locator(NullLocator())
     size = (lambda ratio: "") if base is None else (lambda ratio: f"\n{megabytes / ratio:.3g} MB")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}x{size(ratio)}"))

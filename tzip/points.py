@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import log2
 
 import pandas as pd
@@ -20,6 +21,14 @@ PLANS = {
     "pruned-30-50": {"prune": "magnitude:start=0.3,end=0.5"},
     "pruned-50-80": {"prune": "magnitude:start=0.5,end=0.8"},
     "pruned-50-90": {"prune": "magnitude:start=0.5,end=0.9"},
+}
+# Okabe and Ito's palette: distinct for every kind of colour vision; the markers differ as well.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#1f2328", "#56b4e9", "#8c6d1f")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+RATIOS = {
+    4.0: (1, 1.2, 1.5, 2, 2.5, 3, 4),
+    12.0: (1, 1.5, 2, 3, 4, 6, 8, 12),
+    1e9: (1, 2, 3, 5, 10, 20, 30, 50, 100),
 }
 LABELS = {
     "kmeans-8bit": "8-bit",
@@ -78,3 +87,16 @@ def in_a_file(row: str) -> float:
         bits = float(options.parse(plan["quantize"])[1].get("bits", 1))
         share = paper.TABLE_1[row].ratio * bits / 32
     return 1 / (1 - share + share * bits / 32)
+
+
+def looks(methods: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """A colour and a marker for each method, no pair twice among 64; the paper's have theirs in every run."""
+    found = list(dict.fromkeys([*papers()["method"], *methods]))
+    size = len(COLOURS)
+    return {name: (COLOURS[i % size], MARKERS[(i + i // size) % size]) for i, name in enumerate(found)}
+
+
+def ticks(largest: float) -> list[float]:
+    """The ratios to write at a logarithmic axis that ends somewhat above the `largest`."""
+    found = next(ratios for up_to, ratios in RATIOS.items() if largest <= up_to)
+    return [ratio for ratio in found if ratio <= 1.1 * largest]
