@@ -16,7 +16,8 @@ METHODS = [
 ]
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 NO_TORCH = ("options", "files", "script", "code", "config", "grammar", "corpus", "fetch", "pieces", "entropy",
-            "container", "sizes", "score", "results", "tables", "claims", "plots", "page")  # fmt: skip
+            "container", "sizes", "score", "results", "tables", "claims", "plots", "page", "grid", "points",
+            "frontier", "plots_frontier", "chart")  # fmt: skip
 
 # Beyond these, a module may import only the general ones.
 GENERAL = {"tzip", "tzip.options", "tzip.files", "tzip.script"}
@@ -34,7 +35,8 @@ ALLOWED = {
     "search": MODEL | {"tzip.batches"},
     "attention": MODEL,
     "score": set(),
-    "config": {"tzip.methods"},
+    "grid": {"tzip.methods"},
+    "config": {"tzip.methods", "tzip.grid"},
 }
 
 

@@ -207,7 +207,8 @@ def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_pa
     for name in (
         "table1.csv",
         "claims.csv",
-        "bleu-bytes.svg",
+        "frontier.csv",
+        "frontier.svg",
         "attention.png",
         "cumulative.svg",
         "report.html",
@@ -215,7 +216,46 @@ def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_pa
         assert name in page
 
 
+def sweep(folder: Path, bits: list[int], *arguments: str) -> str:
+    """The frontier of a grid over `bits`, with no other row than the baseline."""
+    alone = {"rows": ["baseline"], "weights": "", "attention": {"rows": ["baseline"]}}
+    grid = {"grid": {"quantize": "kmeans", "bits": bits}}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(grid | alone))
+    return mini(folder, "sweep.yaml", *arguments, "--", str(RUN / "tables" / "frontier.csv"))
+
+
+def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> None:
+    folder = copy_sources(tmp_path)
+    sweep(folder, [2, 4])
+    before = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
+    assert len([name for name in before if name.endswith("model.tzip")]) == 3
+    assert planned(sweep(folder, [2, 4], "--dry-run")) == set()
+    steps = {(rule, "kmeans-b3-linear") for rule in ("compress", "size", "translate", "score")}
+    jobs = planned(sweep(folder, [2, 3, 4], "--dry-run"))
+    assert jobs == steps | {("provenance", ""), ("frontier", "")}
+    sweep(folder, [2, 3, 4])
+    after = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
+    assert before.items() < after.items()
+    assert {"seed-1/kmeans-b3-linear/model.tzip", "seed-1/kmeans-b3-linear/test.hyp.txt"} == {*after} - {
+        *before
+    }
+    table = (folder / RUN / "tables" / "frontier.csv").read_text()
+    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + 4
+
+    # The command that the frontier prints finds its file made, by the record of the run alone.
+    said = command(folder, "python", "-m", "tzip.cli", "frontier", str(RUN), "--at", "1x").splitlines()
+    assert "Nothing to be done" in command(folder, *said[-1].split())
+    assert planned(command(folder, *said[-1].split(), "--forcerun", "compress", "-n")) == {
+        ("compress", said[0].partition(":")[0])
+    }
+
+
 MISTAKES = {
+    "grid": (
+        "--config",
+        "grid={quantize: [kmeans, kmaens]}",
+        "grid.quantize = 'kmaens' is not one of binarize, ",
+    ),
     "key": ("--config", "trainign={updates: 5}", "unknown key 'trainign' in the configuration; did you mean"),
     "method": (
         "--config",
