@@ -89,7 +89,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         copy_sources(tmp_path_factory.mktemp("two-cores")),
         copy_sources(tmp_path_factory.mktemp("one-core")),
     )
-    tables = [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims")]
+    tables = [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
     with ThreadPoolExecutor() as pool:
         whole = pool.submit(mini, both[0], cores=2)
         pool.submit(mini, both[1], "--", *tables, cores=1).result()
@@ -152,7 +152,7 @@ def test_one_core_gives_the_same_bytes_as_two(runs: tuple[Path, Path]) -> None:
     first, second = (contents(folder, patterns) for folder in runs)
     assert [name for name in first if first[name] != second.get(name)] == []
     assert len([name for name in first if name.endswith("model.tzip")]) == 13
-    assert len([name for name in first if name.startswith("tables/")]) == 13
+    assert len([name for name in first if name.startswith("tables/")]) == 19
 
 
 def test_changing_one_variants_bits_reruns_that_variant_alone(copied: Path) -> None:
