@@ -141,7 +141,8 @@ def test_the_browser_would_notice(browser: str, tmp_path: Path) -> None:
 
 ASKED = """<script>
 addEventListener("load", () => {
-  const svg = document.querySelector(".chart > svg"), points = [...svg.querySelectorAll(".point")];
+  const svg = document.querySelector(".chart > svg");
+  const points = [...svg.querySelectorAll(".point")].sort((a, b) => a.dataset.order - b.dataset.order);
   const said = () => ["b", "span", "code"].map(tag => document.querySelector(".asked " + tag).textContent);
   const found = {names: points.map(p => p.dataset.name), stops: [], first: said()};
   const stop = () => found.stops.push(points.filter(p => p.getAttribute("tabindex") === "0").length);

@@ -35,6 +35,7 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     x = _scale(log(0.95), log(1.12 * right), LEFT, WIDTH - RIGHT)
     y = _scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
     look = points.looks(variants.loc[variants["row"] != paper.BASELINE, "method"])
+    ordered = variants.sort_values("ratio_file", kind="stable")
     megabytes = variants["baseline_bytes"].iloc[0] / 1e6
     return {
         "width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP,
@@ -48,8 +49,8 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
             if name in set(variants["method"])
         ],
         "points": [
-            _point(line, x, y, look, run) | {"chosen": line["row"] == chosen}
-            for line in variants.sort_values("ratio_file", kind="stable").to_dict("records")
+            _point(line, x, y, look, run) | {"order": order, "chosen": line["row"] == chosen}
+            for order, line in enumerate(ordered.to_dict("records"))
         ],
     }  # fmt: skip
 
