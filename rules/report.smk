@@ -306,7 +306,9 @@ rule page:
         ],
         figures=FIGURES,
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/page.py", "tzip/page.html", "tzip/tables.py", "tzip/paper.py"],
+        code=multiext(
+            "tzip/", "page.py", "page.html", "chart.py", "chart.html", "frontier.py", "tables.py", "paper.py"
+        ),
     output:
         report(f"{RUN}/report.html", caption="../report/page.rst", category="Page"),
     log:
