@@ -32,7 +32,7 @@ def figures():
     layers = [f"attention-layers-{row}" for row in config["attention"]["rows"]]
     attention = ["attention", *layers] if layers else []
     weights = ["weights", "cumulative"] if config["weights"] else []
-    return ["bleu-bytes", "sharpness", *attention, *weights]
+    return ["frontier", "sharpness", *attention, *weights]
 
 
 RUN = configuration.run_folder(config)
@@ -65,7 +65,7 @@ TEXTS = expand(
 )
 MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
-# What the tables and figures read.
+# What the tables and figures read: of the rows everything, of what grids add what the frontier needs.
 OF_ROWS = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS]
 SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json"]) + expand(
     "{row}/{test}.{file}",
@@ -74,6 +74,10 @@ SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json"]
     file=["score.json", "stats.npz", "time.json"],
 )
 ATTENTION = expand("{row}/attention.json", row=OF_ROWS)
+OF_ALL = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS + config["made"]]
+FRONTIER = expand("{row}/{file}", row=OF_ALL, file=["size.json", "compress.json"]) + expand(
+    "{row}/{test}.score.json", row=OF_ALL, test=TESTS
+)
 FIGURES = expand(
     f"{RUN}/figures/{{figure}}.{{suffix}}",
     figure=figures(),
@@ -87,7 +91,7 @@ wildcard_constraints:
     place=".+",
     split="train|dev",
     seed=r"\d+",
-    variant="|".join(map(re.escape, config["variants"])),
+    variant="[A-Za-z0-9][A-Za-z0-9._-]*",  # no list: a grid's would be compared with every file of the run
     test="|".join(map(re.escape, TESTS)),
     student="|".join(map(re.escape, students.used(config))) or "(?!)",
     targets="teacher|both",
@@ -104,20 +108,29 @@ def sha256_flag(wildcards):
     return f"--sha256 {sha256}" if sha256 else ""
 
 
+def named(wildcards):
+    """The variant of this name; the files of one that the configuration no longer has may still be there."""
+    try:
+        configuration.check_name(wildcards.variant, config["variants"], "variant")
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    return config["variants"][wildcards.variant]
+
+
 def plan(wildcards):
     """A variant as compress.py's flags: all that its name stands for."""
-    variant = config["variants"][wildcards.variant]
-    named = [f"--student {variant['from']}"] if "from" in variant else []
+    variant = named(wildcards)
+    student = [f"--student {variant['from']}"] if "from" in variant else []
     teacher = [f"--teacher-checkpoint {Path(file).parent}" for file in taught(wildcards)]
     given = configuration.variant_flags(variant, config["finetune"])
     own = [f"--methods {shlex.quote(folder)}" for folder in config["methods"]]
     needed = [f"--statistics {file}" for file in statistics(wildcards)]
-    return " ".join([*named, *teacher, given, *own, *needed])
+    return " ".join([*student, *teacher, given, *own, *needed])
 
 
 def statistics(wildcards):
     """The second derivatives of the model that a variant starts from, if a method of it asks for them."""
-    needed = configuration.needs_statistics(config["variants"][wildcards.variant])
+    needed = configuration.needs_statistics(named(wildcards))
     folder = Path(students.checkpoint(config, wildcards.variant, wildcards.seed)).parent
     return [str(folder / "statistics.safetensors")] if needed else []
 
@@ -135,6 +148,7 @@ def taught(wildcards):
 
 def start(wildcards):
     """The weights that a variant starts from: a student's, or the baseline's."""
+    named(wildcards)
     return f"{students.checkpoint(config, wildcards.variant, wildcards.seed)}/model.safetensors"
 
 
@@ -184,7 +198,7 @@ def student_training(wildcards):
 
 def method_files(wildcards):
     """The files of the methods a variant uses: an edit of one reruns the variants that use it."""
-    return configuration.method_files(config["variants"][wildcards.variant])
+    return configuration.method_files(named(wildcards))
 
 
 def of_run(rows):

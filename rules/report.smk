@@ -2,9 +2,10 @@
 rule provenance:
     input:
         data=[f"{RUN}/data/pieces.model", *TEXTS],
-        made=[f"{RUN}/seed-{seed}/{row}/compress.json" for seed in SEEDS for row in ROWS],
+        made=expand("{row}/compress.json", row=OF_ALL),
     output:
-        f"{RUN}/provenance.json",
+        json=f"{RUN}/provenance.json",
+        config=f"{RUN}/config.json",
     log:
         f"{RUN}/logs/provenance.log",
     conda:
@@ -13,9 +14,11 @@ rule provenance:
         mem_mb=2000,
     params:
         config=configuration.recorded(config),
+        folder=subpath(output.json, parent=True),
+        run=of_run(ROWS + config["made"]),
     shell:
-        "python workflow_scripts/provenance.py --config {params.config:q}"
-        " --data {input.data} --made {input.made} --output {output} 2> {log}"
+        "python workflow_scripts/provenance.py --config {params.config:q} --results {params.folder} {params.run}"
+        " --data {input.data} --output {output.json} --record {output.config} 2> {log}"
 
 
 rule tables:
@@ -83,6 +86,39 @@ rule claims:
         " --provenance {input.provenance} --output {params.folder}/tables 2> {log}"
 
 
+rule frontier:
+    input:
+        results=FRONTIER,
+        config=f"{RUN}/config.json",  # what the commands that make these files start from
+        provenance=f"{RUN}/provenance.json",
+        code=["tzip/frontier.py", "tzip/points.py", "tzip/tables.py", "tzip/results.py"],
+    output:
+        report(
+            f"{RUN}/tables/frontier.csv",
+            caption="../report/frontier-table.rst",
+            category="Tables",
+        ),
+        report(
+            f"{RUN}/tables/ranking.csv",
+            caption="../report/ranking.rst",
+            category="Tables",
+        ),
+        multiext(f"{RUN}/tables/frontier", ".md", ".tex"),
+        multiext(f"{RUN}/tables/ranking", ".md", ".tex"),
+    log:
+        f"{RUN}/logs/frontier.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(ROWS + config["made"]),
+    shell:
+        "python workflow_scripts/frontier.py --results {params.folder} {params.run}"
+        " --provenance {input.provenance} --output {params.folder}/tables 2> {log}"
+
+
 rule timings:
     input:
         results=SCORED,
@@ -112,28 +148,30 @@ rule timings:
         " --output {params.folder}/timings 2> {log}"
 
 
-rule figure_of_bleu_and_bytes:
+rule figure_of_frontier:
     input:
-        results=SCORED,
-        code=["tzip/plots.py", "tzip/points.py", "tzip/paper.py"],
+        frontier=f"{RUN}/tables/frontier.csv",
+        code=["tzip/plots_frontier.py", "tzip/plots.py", "tzip/points.py", "tzip/paper.py"],
     output:
-        f"{RUN}/figures/bleu-bytes.png",
+        f"{RUN}/figures/frontier.png",
         report(
-            f"{RUN}/figures/bleu-bytes.svg",
-            caption="../report/bleu-bytes.rst",
+            f"{RUN}/figures/frontier.svg",
+            caption="../report/frontier.rst",
             category="Figures",
         ),
     log:
-        f"{RUN}/logs/bleu-bytes.log",
+        f"{RUN}/logs/figure-of-frontier.log",
     conda:
         "../envs/report.yaml"
     resources:
         mem_mb=2000,
     params:
         folder=subpath(output[0], ancestor=2),
-        run=of_run(ROWS),
+        test=TESTS[0],
+        note=NOTE_FLAG,
     shell:
-        "python workflow_scripts/figures.py bleu-bytes --results {params.folder} {params.run} --output {output} 2> {log}"
+        "python workflow_scripts/figures.py frontier --results {params.folder} --test {params.test} {params.note}"
+        " --output {output} 2> {log}"
 
 
 rule figure_of_sharpness:
@@ -256,13 +294,21 @@ rule figure_of_cumulative_weights:
         " --output {output} 2> {log}"
 
 
+# The tables stand for the scores and sizes behind them: `rules.X.output` beside a thousand variants' files would
+# cost Snakemake seconds.
 rule page:
     input:
-        results=SCORED,
-        tables=[rules.tables.output, rules.claims.output, rules.timings.output],
+        tables=[
+            rules.tables.output,
+            rules.claims.output,
+            rules.frontier.output,
+            rules.timings.output,
+        ],
         figures=FIGURES,
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/page.py", "tzip/page.html", "tzip/tables.py", "tzip/paper.py"],
+        code=multiext(
+            "tzip/", "page.py", "page.html", "chart.py", "chart.html", "frontier.py", "tables.py", "paper.py"
+        ),
     output:
         report(f"{RUN}/report.html", caption="../report/page.rst", category="Page"),
     log:

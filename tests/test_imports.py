@@ -17,7 +17,7 @@ METHODS = [
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 NO_TORCH = ("options", "files", "script", "code", "config", "students", "grammar", "corpus", "fetch",
             "pieces", "entropy", "container", "sizes", "score", "results", "tables", "claims", "plots",
-            "page")  # fmt: skip
+            "page", "grid", "points", "frontier", "plots_frontier", "chart", "allocation")  # fmt: skip
 
 
 # Beyond these, a module may import only the general ones.
@@ -43,8 +43,10 @@ ALLOWED = {
     "attention": MODEL,
     "score": set(),
     "loss": {"tzip.model"},
-    "config": {"tzip.methods"},
+    "grid": {"tzip.methods"},
+    "config": {"tzip.methods", "tzip.grid"},
     "students": {"tzip.config"},
+    "allocation": set(),
 }
 
 

@@ -62,7 +62,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     steps = [
         ["claims", *flags, "--output", folder / "tables"],
         ["timings", *flags, "--output", folder / "timings"],
-        ["figures", "bleu-bytes", *flags, "--output", folder / "figures/bleu-bytes.svg"],
+        ["frontier", *flags, "--output", folder / "tables"],
+        ["figures", "frontier", *flags[:2], "--test", "flat", "--output", folder / "figures/frontier.svg"],
         ["figures", "sharpness", *flags, "--output", folder / "figures/sharpness.svg"],
         ["figures", "attention", *shown, "--output", folder / "figures/attention.png"],
         [
@@ -94,9 +95,9 @@ def html(run: Path) -> str:
     return (run / "report.html").read_text(encoding="utf-8")
 
 
-def look(browser: str, html: str, width: int, folder: Path) -> tuple[dict, str]:
-    """The probe's findings and the browser's console, of a page shown `width` pixels wide."""
-    (folder / "page.html").write_text(html.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+def look(browser: str, html: str, width: int, folder: Path, probe: str = PROBE) -> tuple[dict, str]:
+    """A probe's findings and the browser's console, of a page shown `width` pixels wide."""
+    (folder / "page.html").write_text(html.replace("</body>", f"{probe}</body>"), encoding="utf-8")
     (folder / "frame.html").write_text(FRAME.format(width), encoding="utf-8")
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
@@ -136,6 +137,55 @@ def test_the_browser_would_notice(browser: str, tmp_path: Path) -> None:
     assert found["requests"] == ["http://example.org/a.png"]
     assert found["lost"] == 1
     assert "fault" in console
+
+
+ASKED = """<script>
+addEventListener("load", () => {
+  const svg = document.querySelector(".chart > svg");
+  const points = [...svg.querySelectorAll(".point")].sort((a, b) => a.dataset.order - b.dataset.order);
+  const said = () => ["b", "span", "code"].map(tag => document.querySelector(".asked " + tag).textContent);
+  const found = {names: points.map(p => p.dataset.name), stops: [], first: said()};
+  const stop = () => found.stops.push(points.filter(p => p.getAttribute("tabindex") === "0").length);
+  const press = key =>
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+  const at = (type, index) => {
+    const box = points[index].lastElementChild.getBoundingClientRect();
+    svg.dispatchEvent(new PointerEvent(type,
+      {clientX: box.x + box.width / 2 + 3, clientY: box.y + box.height / 2, bubbles: true}));
+    return said();
+  };
+  found.hover = at("pointermove", 2); stop();
+  found.tap = at("pointerdown", points.length - 1); stop();
+  points[0].focus(); found.focus = said(); stop();
+  press("ArrowRight"); found.right = said(); stop();
+  press("End"); press("ArrowRight"); found.end = said();
+  press("Home"); found.home = said(); stop();
+  svg.dispatchEvent(new PointerEvent("pointermove", {clientX: -500, clientY: -500, bubbles: true}));
+  found.nowhere = said();
+  parent.postMessage(JSON.stringify(found), "*");
+});
+</script>"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_chart_answers_to_pointer_finger_and_keys(
+    browser: str, run: Path, html: str, width: int, tmp_path: Path
+) -> None:
+    found, console = look(browser, html, width, tmp_path, ASKED)
+    table = pd.read_csv(run / "tables" / "frontier.csv", comment="#")
+    names = table[table["test"] == "flat"].sort_values("ratio_file", kind="stable")["row"].tolist()
+    assert found["names"] == names
+    assert found["hover"][0] == names[2]
+    assert found["tap"][0] == found["end"][0] == names[-1]
+    assert found["focus"][0] == found["home"][0] == found["nowhere"][0] == names[0]
+    assert found["right"][0] == names[1]
+    assert found["stops"] == [1] * len(found["stops"])  # the chart is one stop on the way through the page
+    for name, said, command in (found["first"], found["hover"], found["tap"], found["right"]):
+        line = table[(table["row"] == name) & (table["test"] == "flat")].iloc[0]
+        assert f"{line['bleu']:.2f} ±" in said
+        assert f"{line['file_bytes']:,} bytes, {line['ratio_file']:.2f}x smaller" in said
+        assert command.split()[:2] == ["snakemake", f"results/{run.name}/seed-1/{name}/model.tzip"]
+    assert console == ""
 
 
 def test_the_page_names_no_other_file_and_no_other_host(html: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from tests.example_run import PIECES, script, write
-from tzip import code, container, paper, plots, points
+from tzip import code, container, plots
 from tzip.labels import place_labels
 
 rng = np.random.default_rng(0)
@@ -47,19 +47,12 @@ def measures() -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def measured() -> pd.DataFrame:
-    """Points as crowded as a run's can be: the paper's, as a file could have them."""
-    frame = points.papers().drop(columns="printed")
-    return frame.assign(percent_low=frame["percent"] - 2, percent_high=frame["percent"] + 2)
-
-
 FIGURES = {
     "grid": lambda: plots.attention_grid({"original": maps(), "4-bit": maps()}, PIECES, layer=1),
     "layers": lambda: plots.attention_layers(maps(3, 2), PIECES, PIECES, "all layers"),
     "sharpness": lambda: plots.sharpness(measures()),
     "weights": lambda: plots.weights([clustered(2), clustered(16)]),
     "cumulative": lambda: plots.cumulative([clustered(4)]),
-    "bleu": lambda: plots.bleu_bytes(measured(), points.papers()),
 }
 
 
@@ -157,75 +150,6 @@ def test_the_overlap_check_above_can_fail() -> None:
     assert overlapping(np.array([[0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 6, 6]])) == [(0, 1)]
 
 
-def test_labels_of_the_figure_do_not_meet() -> None:
-    figure = plots.bleu_bytes(measured(), points.papers())
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    for axes in figure.axes:
-        texts = [text for text in axes.texts if text.get_text()]
-        assert len(texts) == 11
-        extents = [super(type(text), text).get_window_extent(renderer).extents for text in texts]
-        assert not overlapping(np.array(extents))
-    plt.close(figure)
-
-
-# ---------------------------------------------------------------------------------------------------- points
-
-
-def test_what_a_file_of_the_papers_model_could_be() -> None:
-    attention, linear, everything = 18_874_368, 44_040_192, 60_300_000
-    for row, share, bits in (
-        ("kmeans-8bit", linear / everything, 8),
-        ("kmeans-4bit", linear / everything, 4),
-        ("bs-fixed", linear / everything, 1),
-        ("kmeans-1bit-attention", attention / everything, 1),
-    ):
-        assert points.in_a_file(row) == pytest.approx(1 / (1 - share + share * bits / 32), rel=0.005)
-    assert points.in_a_file("kmeans-4bit") == pytest.approx(2.77, abs=0.02)
-    assert points.in_a_file("bs-flexible-attention") == pytest.approx(1.44, abs=0.01)
-    frame = points.papers()
-    assert (frame["ratio"] < frame["printed"]).all()
-    assert len(frame) == len(paper.TABLE_1) - 1
-
-
-@pytest.mark.parametrize(
-    ("plan", "expected"),
-    [
-        ({"quantize": "kmeans:bits=4"}, ("k-means", "4-bit")),
-        ({"quantize": "kmeans:bits=8,optimizer=minibatch"}, ("k-means, minibatch", "8-bit")),
-        ({"quantize": "kmeans:bits=1", "scope": "attention"}, ("k-means, attention only", "1-bit")),
-        ({"quantize": "binarize:levels=fixed", "prune": ""}, ("BS-Fixed", "1-bit")),
-        ({"quantize": "fp16", "scope": "all"}, ("fp16", "16-bit")),
-        ({"prune": "magnitude:schedule=one-shot,end=0.5"}, ("pruning, one-shot", "50 %")),
-        ({"prune": "magnitude:end=0.8", "quantize": "kmeans:bits=4"}, ("pruning + k-means", "80 %, 4-bit")),
-        ({"quantize": "new:bits=3"}, ("new", "3-bit")),
-        ({}, ("row", "row")),
-        ({"student": "tiny"}, ("student tiny", "fp32")),
-        (
-            {"student": "tiny", "prune": "magnitude:end=0.8", "quantize": "kmeans:bits=4"},
-            ("student tiny", "pruning 80 % + k-means 4-bit"),
-        ),
-    ],
-)
-def test_a_point_is_named_after_its_plan(plan: dict, expected: tuple[str, str]) -> None:
-    assert points.describe("row", plan) == expected
-
-
-def test_our_points_are_the_rows_without_the_baseline_in_percent() -> None:
-    lines = [
-        ("baseline", 40.0, 39.0, 41.0, 100.0, 1.1),
-        ("kmeans-4bit", 38.0, 37.0, 39.5, 95.0, 3.0),
-        ("zero", 0.0, 0.0, 0.0, 0.0, 9.0),
-    ]
-    frame = pd.DataFrame(lines, columns=["row", "bleu", "bleu_low", "bleu_high", "percent", "ratio_file"])
-    found = points.ours(frame, points.PLANS).to_dict("records")
-    assert found[0] == {
-        "label": "4-bit", "family": "k-means", "ratio": 3.0, "percent": 95.0,
-        "percent_low": pytest.approx(92.5), "percent_high": pytest.approx(98.75),
-    }  # fmt: skip
-    assert [line["percent"] for line in found] == [95.0, 0.0]
-
-
 # --------------------------------------------------------------------------------------------------- scripts
 
 
@@ -235,7 +159,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, write(folder, tests=("flat",), seeds=(1,))
 
 
-@pytest.mark.parametrize("figure", ["bleu-bytes", "sharpness", "attention"])
+@pytest.mark.parametrize("figure", ["sharpness", "attention"])
 def test_the_script_draws_a_runs_figures(figure: str, run: tuple[Path, list[str]]) -> None:
     folder, flags = run
     done = script(

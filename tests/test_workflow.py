@@ -117,7 +117,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         copy_sources(tmp_path_factory.mktemp("two-cores")),
         copy_sources(tmp_path_factory.mktemp("one-core")),
     )
-    tables = [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims")]
+    tables = [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
     with ThreadPoolExecutor() as pool:
         whole = pool.submit(mini, both[0], cores=2)
         pool.submit(mini, both[1], "--", *tables, cores=1).result()
@@ -219,7 +219,7 @@ def test_one_core_gives_the_same_bytes_as_two(runs: tuple[Path, Path]) -> None:
     first, second = (contents(folder, patterns) for folder in runs)
     assert [name for name in first if first[name] != second.get(name)] == []
     assert len([name for name in first if name.endswith("model.tzip")]) == 16
-    assert len([name for name in first if name.startswith("tables/")]) == 13
+    assert len([name for name in first if name.startswith("tables/")]) == 19
 
 
 def test_changing_one_variants_bits_reruns_that_variant_alone(copied: Path) -> None:
@@ -274,7 +274,8 @@ def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_pa
     for name in (
         "table1.csv",
         "claims.csv",
-        "bleu-bytes.svg",
+        "frontier.csv",
+        "frontier.svg",
         "attention.png",
         "cumulative.svg",
         "report.html",
@@ -282,7 +283,46 @@ def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_pa
         assert name in page
 
 
+def sweep(folder: Path, bits: list[int], *arguments: str) -> str:
+    """The frontier of a grid over `bits`, with no other row than the baseline."""
+    alone = {"rows": ["baseline"], "weights": "", "attention": {"rows": ["baseline"]}}
+    grid = {"grid": {"quantize": "kmeans", "bits": bits}}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(grid | alone))
+    return mini(folder, "sweep.yaml", *arguments, "--", str(RUN / "tables" / "frontier.csv"))
+
+
+def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> None:
+    folder = copy_sources(tmp_path)
+    sweep(folder, [2, 4])
+    before = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
+    assert len([name for name in before if name.endswith("model.tzip")]) == 3
+    assert planned(sweep(folder, [2, 4], "--dry-run")) == set()
+    steps = {(rule, "kmeans-b3-linear") for rule in ("compress", "size", "translate", "score")}
+    jobs = planned(sweep(folder, [2, 3, 4], "--dry-run"))
+    assert jobs == steps | {("provenance", ""), ("frontier", "")}
+    sweep(folder, [2, 3, 4])
+    after = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
+    assert before.items() < after.items()
+    assert {"seed-1/kmeans-b3-linear/model.tzip", "seed-1/kmeans-b3-linear/test.hyp.txt"} == {*after} - {
+        *before
+    }
+    table = (folder / RUN / "tables" / "frontier.csv").read_text()
+    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + 4
+
+    # The command that the frontier prints finds its file made, by the record of the run alone.
+    said = command(folder, "python", "-m", "tzip.cli", "frontier", str(RUN), "--at", "1x").splitlines()
+    assert "Nothing to be done" in command(folder, *said[-1].split())
+    assert planned(command(folder, *said[-1].split(), "--forcerun", "compress", "-n")) == {
+        ("compress", said[0].partition(":")[0])
+    }
+
+
 MISTAKES = {
+    "grid": (
+        "--config",
+        "grid={quantize: [kmeans, kmaens]}",
+        "grid.quantize = 'kmaens' is not one of binarize, ",
+    ),
     "key": ("--config", "trainign={updates: 5}", "unknown key 'trainign' in the configuration; did you mean"),
     "method": (
         "--config",

@@ -241,14 +241,14 @@ def claim_5(evidence: Evidence) -> Claim:
 
 
 def claim_6(evidence: Evidence) -> Claim:
-    gale = 100 * paper.GALE_90 / paper.GALE_DENSE
+    gale = 100 * paper.GALE[0.9] / paper.GALE_DENSE
     part = keeps(evidence, "pruned-50-90", gale)
     verdict = {HOLDS: FAILS, FAILS: HOLDS}.get(part.verdict, part.verdict)
     return Claim(
         6,
         "Gale et al. (2019) could not be matched: about 90 % of BLEU was expected at 90 % sparsity.",
         f"Holds if the row pruned to 90 % keeps less than {gale:.1f} %, what Gale's own table keeps "
-        f"({paper.GALE_DENSE} to {paper.GALE_90}); does not hold if it keeps at least that.",
+        f"({paper.GALE_DENSE} to {paper.GALE[0.9]}); does not hold if it keeps at least that.",
         verdict,
         (Part(part.what, verdict, part.value, part.low, part.high, part.unit),),
     )

@@ -1,4 +1,4 @@
-"""The `tzip` command: what a user does with one trained model and one model.tzip."""
+"""The `tzip` command: what a user does with one trained model, one model.tzip, one finished run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,12 +19,14 @@ from tzip import (
     compress,
     container,
     device,
+    frontier,
     methods,
     options,
     score,
     script,
     search,
     sizes,
+    tables,
     train,
 )
 from tzip.files import read_lines
@@ -118,6 +121,31 @@ def run_inspect(args: argparse.Namespace) -> None:
     print(f"{read.history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
 
 
+def run_frontier(args: argparse.Namespace) -> None:
+    frame = frontier.read(args.folder, args.test)
+    if args.at is None and args.keep is None:
+        print(tables.to_text(frontier.table(frame)), end="")
+        return
+    chosen = frontier.at(frame, args.at) if args.keep is None else frontier.keeping(frame, args.keep)
+    print(frontier.described(chosen))
+    print(frontier.command(args.folder, chosen["file"]))
+
+
+def amount(unit: str) -> Callable[[str], float]:
+    """Reads a positive number, its unit there or not: 8x, 99%."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text.removesuffix(unit))
+        except ValueError:
+            value = 0.0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"'{text}' is not a positive number, such as 8{unit}")
+        return value
+
+    return read
+
+
 def parser() -> argparse.ArgumentParser:
     """Every subcommand with its options; each option and default is its dataclass's."""
     top = argparse.ArgumentParser(prog="tzip", description=tzip.__doc__)
@@ -157,6 +185,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("reference", type=Path)
     one = command("inspect", run_inspect, "what a model.tzip holds, tensor by tensor", threads=False)
     one.add_argument("model", type=Path)
+    one = command(
+        "frontier", run_frontier, "which variant of a run to take, and how to make it", threads=False
+    )
+    one.add_argument("folder", type=Path, metavar="run", help="the run's folder, results/NAME")
+    wanted = one.add_mutually_exclusive_group()
+    wanted.add_argument("--at", type=amount("x"), metavar="8x", help="the best BLEU that many times smaller")
+    wanted.add_argument(
+        "--keep", type=amount("%"), metavar="99%", help="the smallest file that keeps so much of BLEU"
+    )
+    one.add_argument("--test", default="", metavar="NAME", help="test set [the run's first]")
     return top
 
 

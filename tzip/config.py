@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from tzip import files, methods, options
+from tzip import files, grid, methods, options
 
 BASELINE = "baseline"
 SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing about real text"
@@ -50,8 +50,11 @@ def check(config: dict[str, Any], schema: str | Path) -> dict[str, Any]:
         check_options(config[section], LIBRARY / file, section)
     for name, dataset in config["datasets"].items():
         check_dataset(dataset, f"datasets.{name}")
+    written = config["variants"]
+    config = grid.expand(config, rules["$defs"]["variant"]["properties"])
     for name, variant in config["variants"].items():
-        check_variant(variant, f"variants.{name}", config["finetune"])
+        where = f"variants.{name}" if name in written else f"grid: {name}"
+        check_variant(variant, where, config["finetune"])
     check_names(config)
     return config
 
@@ -218,10 +221,11 @@ def check_names(config: dict[str, Any]) -> None:
         check_name(row, config["variants"], "rows")
     if BASELINE not in config["rows"]:
         raise ValueError(f"rows: '{BASELINE}' is missing; every other row is compared with it")
+    rows = config["rows"] + config["made"]
     for row in config["attention"]["rows"]:
-        check_name(row, config["rows"], "attention.rows")
+        check_name(row, rows, "attention.rows")
     if config["weights"]:
-        quantized = [row for row in config["rows"] if "quantize" in config["variants"][row]]
+        quantized = [row for row in rows if "quantize" in config["variants"][row]]
         check_name(config["weights"], quantized, "weights")
     for test in config["tests"]:
         check_name(test, known_tests(config), "tests")
@@ -246,14 +250,18 @@ def note_flag(config: dict[str, Any]) -> str:
 
 
 def recorded(config: dict[str, Any]) -> str:
-    """What the run's results depend on, as JSON: not where its data is fetched, nor what it does not make."""
-    kept = {key: value for key, value in config.items() if key not in ("mirror", "download", "recipe")}
+    """What the run's results depend on, as JSON: not where its data is fetched, nor what it does not make.
+
+    Grids stand for their variants, and keys in their order: with it Snakemake finds nothing to do again.
+    """
+    left_out = ("mirror", "download", "recipe", "made")
+    kept = {key: value for key, value in config.items() if key not in left_out}
     kept["datasets"] = {config["dataset"]: dataset(config)}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
     used = [variant.get("from") for variant in kept["variants"].values()]
     kept["students"] = {name: found for name, found in config["students"].items() if name in used}
     kept = {key: value for key, value in kept.items() if value or key not in ("students", "teacher")}
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False)
+    return json.dumps(kept, ensure_ascii=False)
 
 
 # ── data sets ─────────────────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from tzip import paper
+from tzip import chart, paper
 from tzip.claims import FAILS, HOLDS, Part
 from tzip.tables import Table
 
@@ -37,7 +37,7 @@ class Place:
 
 
 FIGURES = (
-    Place("bleu-bytes", "BLEU against real bytes"),
+    Place("frontier", "BLEU against real bytes, here and as published"),
     Place("attention", "Encoder self-attention of one sentence, by row", ".png", dense=True),
     Place("sharpness", "Attention: how sharp, and how far from the baseline's"),
     Place("weights", "Weights before and after k-means"),
@@ -52,6 +52,7 @@ class Contents:
 
     name        the run's
     table_1     Table 1, with what the clock said of it
+    variants    `frontier.read` of the first test set: Table 1's rows and what grids added
     more        further tables in order
     claims      `claims.as_json`
     figures     folder of the figures; those that are there are shown
@@ -62,6 +63,7 @@ class Contents:
 
     name: str
     table_1: Table
+    variants: pd.DataFrame
     more: Sequence[Table]
     claims: Sequence[Mapping[str, Any]]
     figures: Path
@@ -72,14 +74,17 @@ class Contents:
 
 def build(contents: Contents) -> str:
     """The page as HTML; it names no other file and no other host."""
-    frame = contents.table_1.frame
+    frame, every = contents.table_1.frame, contents.variants
+    taken = best(every)
+    chosen = paper.BASELINE if taken is None else taken["row"]
     context = {
         "title": TITLE,
         "name": contents.name,
         "note": contents.note,
-        "answer": unbroken(answer(frame)),
+        "answer": unbroken(answer(every)),
         "gap": unbroken(gap(frame)),
-        "tiles": [(number, unbroken(meaning)) for number, meaning in tiles(frame, contents.claims)],
+        "tiles": [(number, unbroken(meaning)) for number, meaning in tiles(every, contents.claims)],
+        "chart": chart.draw(every, f"results/{contents.name}", chosen),
         "table_1": _html(contents.table_1),
         "more": [_html(table) for table in contents.more],
         "claims": [_claim(claim) for claim in contents.claims],
@@ -87,9 +92,13 @@ def build(contents: Contents) -> str:
         "appendix": [_figure(place, contents) for place in _appendix(contents.figures)],
         "provenance": _provenance(contents),
     }
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    template = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-    return environment.from_string(template).render(context) + "\n"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html").render(context) + "\n"
 
 
 def _html(table: Table) -> dict[str, Any]:
@@ -292,8 +301,6 @@ def _provenance(contents: Contents) -> dict[str, Any]:
 
 
 def _commands(found: Mapping[str, Any], name: str) -> str:
-    """What a reader types to make this run again, the configuration taken from its own record."""
-    record = f"results/{name}/provenance.json"
-    extract = f"import json; json.dump(json.load(open('{record}'))['config'], open('run.json', 'w'))"
+    """What a reader types to make this run again, from its own record of its configuration."""
     checkout = [f"git checkout {found['revision']}"] if found.get("revision") else []
-    return "\n".join([*checkout, f'python -c "{extract}"', "snakemake --cores 2 --configfile run.json"])
+    return "\n".join([*checkout, f"snakemake --cores all --configfile results/{name}/config.json"])

@@ -15,18 +15,13 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from tzip.files import replacing
-from tzip.labels import place_labels
+from tzip.points import COLOURS, MARKERS
 
 INK, MUTED, GRID = "#1f2328", "#666c74", "#e4e6ea"
-# Okabe and Ito's palette: distinct for every kind of colour vision; the markers differ as well.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#1f2328", "#56b4e9", "#8c6d1f")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 KINDS = {"encoder": "encoder self-attention", "decoder": "decoder self-attention", "cross": "cross-attention"}
 STYLE = {
     "axes.edgecolor": "#9aa0a6", "axes.labelcolor": INK, "axes.labelsize": 10, "axes.linewidth": 0.8,
@@ -321,102 +316,3 @@ def _cells(tensor: Clustered) -> np.ndarray:
     cells = np.empty_like(widths)
     cells[order] = np.maximum(widths, 1e-12)
     return cells
-
-
-# ---------------------------------------------------------------------------------------- BLEU against bytes
-
-
-def bleu_bytes(ours: pd.DataFrame, paper: pd.DataFrame | None = None) -> Figure:
-    """Share of the baseline's BLEU against how many times smaller the file is.
-
-    ours:  label, family, ratio (in the file), percent, percent_low, percent_high; a row a variant
-    paper: label, family, printed (ratio), ratio (that a file of that model could have), percent
-    Above, this run, measured. Below, the paper: hollow where its table prints the point, filled where a
-    file of that model could be. Points of one family share colour and marker in both.
-    """
-    panels = 1 if paper is None else 2
-    figure, grid = plt.subplots(
-        panels, 1, figsize=(5.6, 3.5 * panels + 0.8), sharex=True, squeeze=False, layout="constrained"
-    )
-    tables = [ours] if paper is None else [ours, paper]
-    families = list(dict.fromkeys(family for table in reversed(tables) for family in table["family"]))
-    look = {f: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, f in enumerate(families)}
-    _share_axes(grid[:, 0], tables)
-    boxes = [_points(grid[0, 0], ours, look)]
-    grid[0, 0].set_title("This run: measured, in the file", loc="left")
-    if paper is not None:
-        boxes.append(_moved(grid[1, 0], paper, look))
-        grid[1, 0].set_title("The paper: as printed (hollow) → in a file (filled)", loc="left")
-    grid[-1, 0].set_xlabel("times smaller than the baseline's fp32 file")
-    handles = [
-        Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=6, label=family)
-        for family, (colour, marker) in look.items()
-    ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=2, columnspacing=1.2, handletextpad=0.2)
-    figure.canvas.draw()  # fixes the axes' place, which the labels' places depend on
-    for axes, table, x, avoid in zip(grid[:, 0], tables, ("ratio", "printed"), boxes, strict=False):
-        colours = [_darker(look[family][0]) for family in table["family"]]
-        place_labels(axes, table["label"], table[x], table["percent"], avoid, colours)
-    return figure
-
-
-def _darker(colour: str) -> tuple[float, ...]:
-    """A colour that text can have on white."""
-    return tuple(0.72 * channel for channel in to_rgb(colour))
-
-
-def _share_axes(panels: Sequence[Axes], tables: Sequence[pd.DataFrame]) -> None:
-    """A logarithmic x axis with readable numbers and a y axis in percent, over all the points."""
-    values = pd.concat(tables)  # of this run there are none where the baseline's BLEU is 0
-    percents = [column for column in values if column.startswith("percent")]
-    right = values[[c for c in ("ratio", "printed") if c in values]].max(axis=None)
-    low, high = values[percents].min(axis=None), values[percents].max(axis=None)
-    ticks = [tick for tick in (1, 2, 3, 5, 10, 20, 30, 50, 100) if tick <= 1.25 * right] or [1]
-    for axes in panels:
-        axes.set_xscale("log")
-        axes.set_xlim(0.88, 1.35 * right)
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
-        axes.yaxis.set_major_formatter(PercentFormatter(100, decimals=0, symbol=" %"))
-        axes.set_ylim(min(-4, 1.1 * low), max(118, 1.06 * high))
-        axes.yaxis.set_major_locator(MultipleLocator(20))
-        axes.set_ylabel("BLEU, % of the baseline's")
-        axes.axhline(100, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-        sns.despine(ax=axes)
-
-
-def _points(axes: Axes, table: pd.DataFrame, look: Mapping[str, tuple[str, str]]) -> list[tuple]:
-    """Filled points with their intervals; returns what labels must avoid, as data boxes (x0, y0, x1, y1)."""
-    for family, rows in table.groupby("family", sort=False):
-        colour, marker = look[family]
-        rows = rows.sort_values("ratio", kind="stable")
-        axes.plot(rows["ratio"], rows["percent"], color=colour, linewidth=0.9, alpha=0.45, zorder=1)
-        below, above = rows["percent"] - rows["percent_low"], rows["percent_high"] - rows["percent"]
-        axes.errorbar(
-            rows["ratio"], rows["percent"], yerr=[below.clip(lower=0), above.clip(lower=0)], fmt=marker,
-            color=colour, markersize=6.5, markeredgecolor="white", markeredgewidth=0.6, elinewidth=1.3,
-            capsize=2.5,
-        )  # fmt: skip
-    return list(table[["ratio", "percent_low", "ratio", "percent_high"]].itertuples(index=False, name=None))
-
-
-def _moved(axes: Axes, table: pd.DataFrame, look: Mapping[str, tuple[str, str]]) -> list[tuple]:
-    """Hollow points where the paper prints them, arrows to filled ones where a file could be."""
-    for row in table.itertuples(index=False):
-        colour, marker = look[row.family]
-        axes.plot(
-            row.printed, row.percent, marker=marker, markersize=6.5, markerfacecolor="white",
-            markeredgecolor=colour, markeredgewidth=1.2, linestyle="none",
-        )  # fmt: skip
-        if row.ratio != row.printed:
-            axes.annotate(
-                "", (row.ratio, row.percent), (row.printed, row.percent), zorder=1,
-                arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 0.8, "alpha": 0.55,
-                            "shrinkA": 4, "shrinkB": 4},
-            )  # fmt: skip
-            axes.plot(row.ratio, row.percent, marker=marker, markersize=5, color=colour, linestyle="none",
-                      markeredgecolor="white", markeredgewidth=0.5)  # fmt: skip
-    return [
-        (min(r.ratio, r.printed), r.percent, max(r.ratio, r.printed), r.percent) for r in table.itertuples()
-    ]

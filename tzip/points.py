@@ -1,17 +1,14 @@
-"""The points of BLEU against bytes: this run's, and the paper's as printed and as a file could have them."""
+"""Published points of BLEU against bytes: the paper's, as printed and as a file could be, and others'."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from math import log2
 
 import pandas as pd
 
 from tzip import options, paper
 
-METHODS = {"kmeans": "k-means", "magnitude": "pruning", "fp16": "fp16"}
-BINARIZED = {"fixed": "BS-Fixed", "flexible": "BS-Flexible"}
-SCOPES = {"attention": ", attention only", "all": ", all matrices"}
 PLANS = {
     "kmeans-8bit": {"quantize": "kmeans:bits=8"},
     "kmeans-4bit": {"quantize": "kmeans:bits=4"},
@@ -25,33 +22,52 @@ PLANS = {
     "pruned-50-80": {"prune": "magnitude:start=0.5,end=0.8"},
     "pruned-50-90": {"prune": "magnitude:start=0.5,end=0.9"},
 }
-
-
-def ours(summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """This run's points, the baseline's left out: label, family, ratio, percent, percent_low, percent_high.
-
-    summary: `results.summarize` of one test set; plans: each row's plan, methods as they are spelled on
-    the command line, and the student that it is done to, if any. The interval is the row's of BLEU, in
-    percent of the baseline's BLEU.
-    """
-    unit = 100 / summary.loc[summary["row"] == paper.BASELINE, "bleu"].iloc[0]
-    lines = []
-    for line in summary[summary["row"] != paper.BASELINE].to_dict("records"):
-        family, label = describe(line["row"], plans.get(line["row"], {}))
-        low, high = (line["percent"] + unit * (line[end] - line["bleu"]) for end in ("bleu_low", "bleu_high"))
-        lines.append((label, family, line["ratio_file"], line["percent"], low, high))
-    columns = ["label", "family", "ratio", "percent", "percent_low", "percent_high"]
-    return pd.DataFrame(lines, columns=columns).dropna(ignore_index=True)
+# Okabe and Ito's palette: distinct for every kind of colour vision; the markers differ as well.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#1f2328", "#56b4e9", "#8c6d1f")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+RATIOS = {
+    4.0: (1, 1.2, 1.5, 2, 2.5, 3, 4),
+    12.0: (1, 1.5, 2, 3, 4, 6, 8, 12),
+    1e9: (1, 2, 3, 5, 10, 20, 30, 50, 100),
+}
+LABELS = {
+    "kmeans-8bit": "8-bit",
+    "kmeans-4bit": "4-bit",
+    "kmeans-2bit": "2-bit",
+    "kmeans-1bit": "1-bit",
+    "bs-fixed": "BS-Fixed",
+    "bs-flexible": "BS-Flexible",
+    "kmeans-1bit-attention": "1-bit attention",
+    "bs-flexible-attention": "BS-Flexible attention",
+    "pruned-30-50": "50 %",
+    "pruned-50-80": "80 %",
+    "pruned-50-90": "90 %",
+}
 
 
 def papers() -> pd.DataFrame:
-    """The paper's points: label, family, printed (ratio), ratio (in a file of that model), percent."""
+    """The paper's points: label, method (our file's name), printed (ratio), ratio (in a file), percent."""
     lines = []
     for row, plan in PLANS.items():
-        family, label = describe(row, plan)
+        method = options.parse(plan.get("quantize") or plan["prune"])[0]
         printed = paper.TABLE_1[row]
-        lines.append((label, family, printed.ratio, in_a_file(row), printed.percent))
-    return pd.DataFrame(lines, columns=["label", "family", "printed", "ratio", "percent"])
+        lines.append((LABELS[row], method, printed.ratio, in_a_file(row), printed.percent))
+    return pd.DataFrame(lines, columns=["label", "method", "printed", "ratio", "percent"])
+
+
+def others() -> pd.DataFrame:
+    """What others published: label, ratio (as they print it), percent of the baseline's BLEU, bound.
+
+    A pruning ratio is 1 ÷ (1 − sparsity), as the paper counts. Where only a loss of BLEU is known it is put
+    in percent of the paper's baseline; `bound` is true where that loss is the most it may be.
+    """
+    lines = [
+        (f"Gale et al., {100 * sparsity:g} %", 1 / (1 - sparsity), 100 * bleu / paper.GALE_DENSE, False)
+        for sparsity, bleu in paper.GALE.items()
+    ]
+    whole = paper.TABLE_1[paper.BASELINE].bleu
+    lines += [(loss.label, loss.ratio, 100 * (1 - loss.bleu / whole), loss.bound) for loss in paper.LOSSES]
+    return pd.DataFrame(lines, columns=["label", "ratio", "percent", "bound"])
 
 
 def in_a_file(row: str) -> float:
@@ -73,37 +89,14 @@ def in_a_file(row: str) -> float:
     return 1 / (1 - share + share * bits / 32)
 
 
-def describe(row: str, plan: Mapping[str, str]) -> tuple[str, str]:
-    """What a row is a point of, and which: ('k-means', '4-bit'); a row without a plan is its own family.
-
-    The rows of a student are a family, whatever is done to them: it is another model that they compress.
-    """
-    families, labels = [], []
-    for step in ("prune", "quantize"):
-        if plan.get(step):
-            method, given = options.parse(plan[step])
-            family, label = _pruned(method, given) if step == "prune" else _quantized(method, given)
-            families.append(family)
-            labels.append(label)
-    if plan.get("student"):
-        done = [f"{family} {label}" for family, label in zip(families, labels, strict=True)]
-        return f"student {plan['student']}", " + ".join(done) or "fp32"
-    if not families:
-        return row, row
-    scope = "" if families == ["fp16"] else SCOPES.get(plan.get("scope", ""), "")
-    return " + ".join(families) + scope, ", ".join(labels)
+def looks(methods: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """A colour and a marker for each method, no pair twice among 64; the paper's have theirs in every run."""
+    found = list(dict.fromkeys([*papers()["method"], *methods]))
+    size = len(COLOURS)
+    return {name: (COLOURS[i % size], MARKERS[(i + i // size) % size]) for i, name in enumerate(found)}
 
 
-def _pruned(method: str, given: Mapping[str, str]) -> tuple[str, str]:
-    end = f"{100 * float(given['end']):g} %" if "end" in given else "pruned"
-    one_shot = ", one-shot" if given.get("schedule") == "one-shot" else ""
-    return METHODS.get(method, method) + one_shot, end
-
-
-def _quantized(method: str, given: Mapping[str, str]) -> tuple[str, str]:
-    bits = {"fp16": "16", "binarize": "1"}.get(method) or given.get("bits")
-    name = METHODS.get(method, method)
-    if method == "binarize":
-        name = BINARIZED.get(given.get("levels", ""), "binarized")
-    more = [value for key, value in given.items() if key not in ("bits", "levels")]
-    return ", ".join([name, *more]), f"{bits}-bit" if bits else method
+def ticks(largest: float) -> list[float]:
+    """The ratios to write at a logarithmic axis that ends somewhat above the `largest`."""
+    found = next(ratios for up_to, ratios in RATIOS.items() if largest <= up_to)
+    return [ratio for ratio in found if ratio <= 1.1 * largest]

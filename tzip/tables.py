@@ -38,18 +38,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A frame of raw numbers (the CSV) and the columns that are shown of it, with notes at its foot."""
+    """A frame of raw numbers (the CSV) and the columns that are shown of it, with notes at its foot.
+
+    shown: a column of truth values, where not all lines are for readers.
+    """
 
     name: str
     title: str
     frame: pd.DataFrame
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = field(default=())
+    shown: str = ""
 
     def cells(self, columns: Sequence[Column] | None = None) -> list[list[str]]:
+        lines = self.frame[self.frame[self.shown]] if self.shown else self.frame
         return [
-            [column.show(line) for column in columns or self.columns]
-            for line in self.frame.to_dict("records")
+            [column.show(line) for column in columns or self.columns] for line in lines.to_dict("records")
         ]
 
 

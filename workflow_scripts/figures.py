@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tzip import paper, plots, points, results
+from tzip import paper, plots, plots_frontier, points, results
+from tzip.frontier import read
 from tzip.script import run
 
 
@@ -23,13 +24,10 @@ def main() -> None:
     plots.save(FIGURES[args.figure](args), args.output, args.note)
 
 
-def bleu_bytes(args: argparse.Namespace) -> plots.Figure:
-    """share of the baseline's BLEU against how many times smaller the file is, with the paper's points"""
-    summary = results.summarize(results.read_scores(args.results, args.rows, args.tests[:1], args.seeds))
-    made = {row: results.place(args.results, args.seeds[0], row, "compress.json") for row in args.rows}
-    found = {row: results.load(path, ("plan",)) for row, path in made.items()}
-    plans = {row: one["plan"] | {"student": one.get("student", "")} for row, one in found.items()}
-    return plots.bleu_bytes(points.ours(summary, plans), points.papers())
+def frontier(args: argparse.Namespace) -> plots.Figure:
+    """BLEU against real bytes: the run's variants with their frontier, and published points"""
+    found = read(args.results, args.test)
+    return plots_frontier.frontier(found, points.papers(), points.others())
 
 
 def sharpness(args: argparse.Namespace) -> plots.Figure:
@@ -104,6 +102,12 @@ def of_run(parser: argparse.ArgumentParser) -> None:
     results.add_arguments(parser)
 
 
+def of_frontier(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, required=True, help="the run's folder, with its tables")
+    parser.add_argument("--test", default="", help="test set [the first]")
+    parser.add_argument("--note", default="", help="said below the figure, such as: synthetic corpus")
+
+
 def of_maps(parser: argparse.ArgumentParser) -> None:
     results.add_arguments(parser)
     parser.add_argument("--layer", type=int, default=0, help="encoder layer [0]")
@@ -122,9 +126,9 @@ def of_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--note", default="", help="said below the figure, such as: synthetic corpus")
 
 
-FIGURES = {"bleu-bytes": bleu_bytes, "sharpness": sharpness, "attention": attention,
+FIGURES = {"frontier": frontier, "sharpness": sharpness, "attention": attention,
            "attention-layers": layers, "weights": weights, "cumulative": cumulative}  # fmt: skip
-INPUTS = {"bleu-bytes": of_run, "sharpness": of_run, "attention": of_maps,
+INPUTS = {"frontier": of_frontier, "sharpness": of_run, "attention": of_maps,
           "attention-layers": of_one_map, "weights": of_weights, "cumulative": of_weights}  # fmt: skip
 
 if __name__ == "__main__":

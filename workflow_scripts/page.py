@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import files, page, results, tables
+from tzip import files, frontier, page, results, tables
 from tzip.script import run
 
 
@@ -20,15 +20,20 @@ def main() -> None:
     summary = results.summarize(results.read_scores(*chosen))
     costs = results.summarize_costs(results.read_costs(*chosen))
     training = results.read_training(args.results, args.seeds)
+    variants = frontier.read(args.results, args.tests[0])
+    ranked = frontier.read(args.results, args.tests[0], "ranking")
     more = [
+        frontier.table(variants),
+        frontier.ranking(ranked, len(args.seeds)),
         tables.cleaning(files.read_json(args.results / "data" / "cleaning.json")),
         tables.speed(costs, training),
     ]
     if len(args.tests) > 1:
-        more.insert(0, tables.by_test(summary))
+        more.insert(2, tables.by_test(summary))
     contents = page.Contents(
         name=args.results.resolve().name,
         table_1=tables.table_1_with_speed(tables.table_1(summary, args.tests[0]), costs),
+        variants=variants,
         more=more,
         claims=page.with_clock(
             files.read_json(args.results / "tables" / "claims.json"),

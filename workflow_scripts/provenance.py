@@ -11,7 +11,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from tzip.files import read_json, sha256, write_json
+from tzip import results
+from tzip.files import sha256, write_json, write_text
 from tzip.script import run
 
 PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction",
@@ -22,19 +23,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, help="the run's configuration, JSON")
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="files to record the SHA-256 of")
-    parser.add_argument("--made", nargs="+", type=Path, required=True, help="JSON files that name a device")
+    results.add_arguments(parser)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--record", type=Path, required=True, help="the configuration, for --configfile")
     args = parser.parse_args()
 
-    text = json.dumps(json.loads(args.config), sort_keys=True)
+    config = json.loads(args.config)
+    text = json.dumps(config, sort_keys=True)
     folder = os.path.commonpath(args.data)
-    devices = sorted({read_json(path)["device"] for path in args.made})
+    made = [
+        results.load(results.place(args.results, seed, row, "compress.json"), ("device",))
+        for seed in args.seeds
+        for row in args.rows
+    ]
+    devices = sorted({found["device"] for found in made})
+    write_text(args.record, json.dumps(config, indent=1, ensure_ascii=False) + "\n")  # keys in their order
     write_json(
         args.output,
         {
             "revision": git("rev-parse", "HEAD"),
             "dirty": bool(git("status", "--porcelain")),
-            "config": json.loads(text),
+            "config": config,
             "configuration": hashlib.sha256(text.encode()).hexdigest(),
             "data": {path.relative_to(folder).as_posix(): sha256(path) for path in args.data},
             "device": ", ".join(devices),
