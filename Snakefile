@@ -16,6 +16,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/compress.smk"
 include: "rules/evaluate.smk"
+include: "rules/speed.smk"
 include: "rules/report.smk"
 
 

@@ -261,8 +261,9 @@ rule page:
         results=SCORED,
         tables=[rules.tables.output, rules.claims.output, rules.timings.output],
         figures=FIGURES,
+        speed=SPEED_TABLE,
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/page.py", "tzip/page.html", "tzip/tables.py", "tzip/paper.py"],
+        code=["tzip/page.py", "tzip/page.html", "tzip/tables.py", "tzip/speed.py", "tzip/paper.py"],
     output:
         report(f"{RUN}/report.html", caption="../report/page.rst", category="Page"),
     log:
@@ -274,6 +275,7 @@ rule page:
     params:
         folder=subpath(output[0], parent=True),
         run=of_run(ROWS),
+        speed=SPEED_FLAG,
     shell:
-        "python workflow_scripts/page.py --results {params.folder} {params.run} --provenance {input.provenance}"
-        " --output {output} 2> {log}"
+        "python workflow_scripts/page.py --results {params.folder} {params.run} {params.speed}"
+        " --provenance {input.provenance} --output {output} 2> {log}"

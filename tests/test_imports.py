@@ -16,7 +16,8 @@ METHODS = [
 ]
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 NO_TORCH = ("options", "files", "script", "code", "config", "grammar", "corpus", "fetch", "pieces", "entropy",
-            "container", "sizes", "score", "results", "tables", "claims", "plots", "page")  # fmt: skip
+            "container", "sizes", "score", "results", "tables", "claims", "plots", "page", "shortlist",
+            "inference", "onecore", "speed")  # fmt: skip
 
 # Beyond these, a module may import only the general ones.
 GENERAL = {"tzip", "tzip.options", "tzip.files", "tzip.script"}
@@ -33,6 +34,10 @@ ALLOWED = {
     "batches": MODEL,
     "search": MODEL | {"tzip.batches"},
     "attention": MODEL,
+    "export": MODEL,
+    "shortlist": {"tzip.pieces"},
+    "inference": {"tzip.pieces"},
+    "onecore": set(),
     "score": set(),
     "config": {"tzip.methods"},
 }

@@ -28,6 +28,7 @@ SECTIONS = {
     "finetune": "train.py",
     "search": "search.py",
     "scores": "score.py",
+    "shortlist": "shortlist.py",
 }
 LIBRARY = Path(__file__).parent
 
@@ -210,6 +211,8 @@ def check_names(config: dict[str, Any]) -> None:
     if config["weights"]:
         quantized = [row for row in config["rows"] if "quantize" in config["variants"][row]]
         check_name(config["weights"], quantized, "weights")
+    for entry in config["speed"]:
+        check_name(entry["row"], config["rows"], "speed.row")
     for test in config["tests"]:
         check_name(test, known_tests(config), "tests")
 

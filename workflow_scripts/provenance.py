@@ -15,7 +15,7 @@ from tzip.files import read_json, sha256, write_json
 from tzip.script import run
 
 PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction",
-            "scikit-learn", "pandas", "seaborn")  # fmt: skip
+            "scikit-learn", "pandas", "seaborn", "ctranslate2")  # fmt: skip
 
 
 def main() -> None:
