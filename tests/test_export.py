@@ -106,9 +106,9 @@ def test_a_trained_model_translates_the_same(tmp_path: Path, trained: Path) -> N
 def test_its_weights_are_those_of_the_compressed_file(tmp_path: Path, trained: Path) -> None:
     model, _, read = archive.restore(trained)
     spec = export.specify(model)
-    ours = read.codes["encoder.1.feed_forward.inner.weight"].decode()
+    ours = read.codes["encoder.0.feed_forward.inner.weight"].decode()
     assert len(np.unique(ours)) <= 16
-    assert np.array_equal(spec.encoder.layer[1].ffn.linear_0.weight, ours)
+    assert np.array_equal(spec.encoder.layer[0].ffn.linear_0.weight, ours)
     self_attention = spec.decoder.layer[0].self_attention.linear[0].weight
     parts = [
         read.codes[f"decoder.0.self_attention.{name}.weight"].decode() for name in ("query", "key", "value")

@@ -14,6 +14,7 @@ from tzip.pieces import END, Pieces
 
 PIECES = "pieces.model"
 SHORTLIST = "vmap.txt"  # CTranslate2's name of it
+NEAR = 0.5  # of alpha: length^(alpha / 2) is near ((5 + length) / 6)^alpha, up to 30 pieces within 20 %
 LEAST_ALPHA = 1e-9  # at 0, CTranslate2 searches on until its best hypothesis has ended; our search does not
 
 
@@ -86,7 +87,7 @@ class Translator:
     def _batch(self, batch: list[list[str]], limit: int, options: Options, scores: bool) -> list[Hypothesis]:
         """One batch. CTranslate2 divides by length^alpha; its hypotheses are ranked anew by our penalty."""
         greedy = options.beam == 1
-        alpha = 0.0 if greedy else max(options.alpha, LEAST_ALPHA)
+        alpha = 0.0 if greedy else max(NEAR * options.alpha, LEAST_ALPHA)
         results = self.engine.translate_batch(
             batch, beam_size=options.beam, num_hypotheses=options.beam, length_penalty=alpha,
             max_decoding_length=limit, min_decoding_length=0, max_input_length=0, return_end_token=True,
