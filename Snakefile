@@ -17,6 +17,7 @@ include: "rules/train.smk"
 include: "rules/students.smk"
 include: "rules/compress.smk"
 include: "rules/evaluate.smk"
+include: "rules/speed.smk"
 include: "rules/report.smk"
 
 

@@ -84,6 +84,21 @@ FIGURES = expand(
     suffix=["png", "svg"],
 )
 RESAMPLING = {k: v for k, v in config["scores"].items() if k in ("samples", "seed")}
+
+# What is measured on one core: a folder of the variant, and the files of one setting in it.
+SPEED = [
+    f"{entry['row']}/{entry['type']}{'-shortlist' * entry['shortlist']}.beam-{entry['beam']}"
+    for entry in config["speed"]
+]
+SPEED_FLAG = f"--speed {' '.join(SPEED)}" if SPEED else ""
+MEASURED = [
+    f"{RUN}/seed-{SEEDS[0]}/{row}/inference/{TESTS[0]}.{setting}.{file}"
+    for row, setting in (name.split("/") for name in SPEED)
+    for file in ("time.json", "score.json")
+]
+SPEED_TABLE = [f"{RUN}/timings/inference.csv"] if SPEED else []
+LENGTHS = flags({k: v for k, v in config["search"].items() if k in ("alpha", "max_ratio")})
+ALL_CORES = workflow.cores or 1
 NOTE_FLAG = configuration.note_flag(config)
 
 
@@ -96,6 +111,9 @@ wildcard_constraints:
     student="|".join(map(re.escape, students.used(config))) or "(?!)",
     targets="teacher|both",
     origin=rf"{re.escape(RUN)}/seed-\d+(/students/[^/]+)?",
+    type="float32|int16|int8",
+    short="(-shortlist)?",
+    beam=r"\d+",
 
 
 def url(wildcards):
@@ -199,6 +217,18 @@ def student_training(wildcards):
 def method_files(wildcards):
     """The files of the methods a variant uses: an edit of one reruns the variants that use it."""
     return configuration.method_files(named(wildcards))
+
+
+def shortlist_file(wildcards):
+    return f"{RUN}/data/shortlist.txt" if wildcards.short else []
+
+
+def shortlist_flag(wildcards, input):
+    return f"--shortlist {input.shortlist}" if wildcards.short else ""
+
+
+def use_shortlist_flag(wildcards):
+    return "--shortlist true" if wildcards.short else ""
 
 
 def of_run(rows):

@@ -305,9 +305,18 @@ rule page:
             rules.timings.output,
         ],
         figures=FIGURES,
+        speed=SPEED_TABLE,
         provenance=f"{RUN}/provenance.json",
         code=multiext(
-            "tzip/", "page.py", "page.html", "chart.py", "chart.html", "frontier.py", "tables.py", "paper.py"
+            "tzip/",
+            "page.py",
+            "page.html",
+            "chart.py",
+            "chart.html",
+            "frontier.py",
+            "tables.py",
+            "speed.py",
+            "paper.py",
         ),
     output:
         report(f"{RUN}/report.html", caption="../report/page.rst", category="Page"),
@@ -320,6 +329,7 @@ rule page:
     params:
         folder=subpath(output[0], parent=True),
         run=of_run(ROWS),
+        speed=SPEED_FLAG,
     shell:
-        "python workflow_scripts/page.py --results {params.folder} {params.run} --provenance {input.provenance}"
-        " --output {output} 2> {log}"
+        "python workflow_scripts/page.py --results {params.folder} {params.run} {params.speed}"
+        " --provenance {input.provenance} --output {output} 2> {log}"

@@ -136,6 +136,19 @@ def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, caps
         ),
         (["compress", "checkpoint", "x.tzip", "--teacher-checkpoint", "checkpoint"], "give --teacher"),
         (["translate", "model.tzip", "source", "--beam", "0"], "beam = '0'"),
+        (
+            ["export", "model.tzip", "--output", "x", "--to", "marian"],
+            "to = 'marian' is not one of ctranslate2",
+        ),
+        (
+            ["export", "model.tzip", "--output", "x", "--type", "int4"],
+            "type = 'int4' is not one of float32, int16, int8",
+        ),
+        (["export", "model.tzip", "--output", "checkpoint"], "checkpoint: exists already; name a new folder"),
+        (["export", "model.tzip", "--output", "x", "--shortlist", "text"], "text: line 1"),
+        (["export", "text", "--output", "x"], "text: not a .tzip file"),
+        (["shortlist", "model.tzip", "x", "--data", "nowhere"], "nowhere"),
+        (["shortlist", "model.tzip", "x", "--data", "toy", "--candidates", "0"], "candidates = '0'"),
         (["score", "model.tzip", "source", "text"], "40"),
     ],
 )
@@ -150,3 +163,4 @@ def test_errors_are_one_line(folder, compressed, monkeypatch, capsys, arguments,
     assert told.err.count("\n") == 1
     assert message in told.err
     assert not Path("x.tzip").exists()
+    assert not Path("x").exists()

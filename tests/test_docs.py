@@ -18,13 +18,32 @@ import pytest
 import yaml
 
 import tzip
-from tzip import cli, compress, methods, options, schedules, score, search, train
+from tests.test_model import TOY
+from tests.toydata import toy_pairs
+from tzip import (
+    archive,
+    cli,
+    compress,
+    container,
+    export,
+    methods,
+    options,
+    pieces,
+    schedules,
+    score,
+    search,
+    shortlist,
+    train,
+)
+from tzip.model import Config, Transformer
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELLS = ("sh", "bash", "console", "shell")
 CLASSES = {
     "compress": (compress.Variant, train.Options),
+    "export": (export.Options,),
+    "shortlist": (shortlist.Options,),
     "translate": (search.Options,),
     "score": (search.Options, score.Options),
 }
@@ -131,6 +150,42 @@ def test_the_example_configurations_are_accepted(extended: Path) -> None:
         "    except ValueError as error: raise SystemExit(f'{name}: {error}')\n"
     )
     python(extended, "-c", check)
+
+
+def in_order(page: str, languages: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(language, contents) of a page's blocks in these languages."""
+    found = [(info, body) for path, info, body in blocks() if path.name == page]
+    return [(info, body) for info, body in found if info in languages]
+
+
+def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Every tzip command and every Python example of it, in order, on a small model."""
+    monkeypatch.chdir(tmp_path)
+    made = small_model(tmp_path)
+    toy_pairs(tmp_path / "results" / "mine" / "data" / "train")
+    container.write("small.tzip", made)
+    ran = 0
+    for language, body in in_order("export.md", ("sh", "python")):
+        if language == "python":
+            exec(compile(body, "docs/export.md", "exec"), {})
+            ran += 1
+            continue
+        for line in body.splitlines():
+            if words(line)[0] == "tzip":
+                monkeypatch.setattr(sys, "argv", words(line))
+                cli.main()
+                ran += 1
+    assert ran == 8
+    assert {path.name for path in Path("exported").iterdir()} == {"float32", "int16", "int8", "short"}
+    assert capsys.readouterr().out.count("bytes, ") == 4
+
+
+def small_model(folder: Path) -> container.Archive:
+    """An untrained model with the vocabulary of a few lines, as an archive."""
+    (folder / "text").write_text("a small house stands by the lake\nein Haus\n" * 20, encoding="utf-8")
+    vocabulary = pieces.train([folder / "text"], folder / "pieces.model", pieces.Options(size=280))
+    model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary)}))
+    return archive.build(model, vocabulary.model, compress.Variant(), name="small", seed=1)[0]
 
 
 # ── commands ──────────────────────────────────────────────────────────────────────────────────────

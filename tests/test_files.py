@@ -27,6 +27,30 @@ def test_replacing_shows_the_whole_file_or_the_old_one(tmp_path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["result.txt"]
 
 
+def test_a_folder_appears_whole_and_replaces_nothing(tmp_path) -> None:
+    path = tmp_path / "new" / "folder"
+
+    def killed() -> None:
+        with files.replacing_folder(path) as temporary:
+            (temporary / "half").write_text("")
+            raise RuntimeError("killed midway")
+
+    with pytest.raises(RuntimeError, match="killed midway"):
+        killed()
+    assert list(path.parent.iterdir()) == []
+
+    path.mkdir()  # an empty one is as good as none
+    with files.replacing_folder(path) as temporary:
+        (temporary / "file").write_text("whole")
+        assert list(path.iterdir()) == []
+    assert [p.name for p in path.parent.rglob("*")] == ["folder", "file"]
+
+    for there in (path, path / "file"):
+        with pytest.raises(ValueError, match="exists already"), files.replacing_folder(there):
+            raise AssertionError("not reached")
+    assert (path / "file").read_text() == "whole"
+
+
 def test_the_temporary_file_has_the_suffix_and_the_folder_of_the_result(tmp_path) -> None:
     with files.replacing(tmp_path / "figure.png") as temporary:
         assert temporary.suffix == ".png"  # libraries choose a format by it
@@ -38,9 +62,12 @@ def test_a_result_is_as_readable_as_the_users_mask_allows(tmp_path) -> None:
     mask = os.umask(0o027)
     try:
         files.write_text(tmp_path / "shared.txt", "for the group")
+        with files.replacing_folder(tmp_path / "shared"):
+            pass
     finally:
         os.umask(mask)
     assert stat.S_IMODE((tmp_path / "shared.txt").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "shared").stat().st_mode) == 0o750
 
 
 def test_json_is_the_same_bytes_whatever_the_order_of_keys(tmp_path) -> None:

@@ -17,7 +17,8 @@ METHODS = [
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 NO_TORCH = ("options", "files", "script", "code", "config", "students", "grammar", "corpus", "fetch",
             "pieces", "entropy", "container", "sizes", "score", "results", "tables", "claims", "plots",
-            "page", "grid", "points", "frontier", "plots_frontier", "chart", "allocation")  # fmt: skip
+            "page", "grid", "points", "frontier", "plots_frontier", "chart", "allocation", "shortlist",
+            "inference", "onecore", "speed")  # fmt: skip
 
 
 # Beyond these, a module may import only the general ones.
@@ -41,6 +42,10 @@ ALLOWED = {
     "batches": MODEL,
     "search": MODEL | {"tzip.batches"},
     "attention": MODEL,
+    "export": MODEL,
+    "shortlist": {"tzip.pieces"},
+    "inference": {"tzip.pieces"},
+    "onecore": set(),
     "score": set(),
     "loss": {"tzip.model"},
     "grid": {"tzip.methods"},

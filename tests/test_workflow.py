@@ -158,7 +158,20 @@ def test_every_row_is_made_scored_and_shown(finished: Path) -> None:
     table = (finished / RUN / "tables" / "table1.csv").read_text()
     assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + len(rows)
     assert (finished / RUN / "report.html").stat().st_size > 10_000
-    assert "table" in command(finished, "python", "workflow_scripts/show.py", "--results", str(RUN)).lower()
+    assert "Table 1" in command(finished, "python", "workflow_scripts/show.py", "--results", str(RUN))
+
+
+def test_what_speed_lists_is_exported_measured_and_shown(finished: Path) -> None:
+    listed = yaml.safe_load((finished / MINIATURE).read_text())["speed"]
+    table = (finished / RUN / "timings" / "inference.csv").read_text()
+    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + len(listed)
+    title = "Translation by CTranslate2 on one core"
+    assert title in (finished / RUN / "report.html").read_text()
+    assert title in command(finished, "python", "workflow_scripts/show.py", "--results", str(RUN))
+    folders = {path.name for path in (finished / RUN).glob("seed-1/*/ctranslate2/*")}
+    assert folders == {"float32", "int16", "int8-shortlist"}
+    jobs = planned(mini(finished, "--config", "speed=[]", "--dry-run", "--forceall"))
+    assert not {rule for rule, _ in jobs} & {"shortlist", "export", "inference", "score_inference", "speed"}
 
 
 def test_students_are_made_scored_and_shown(finished: Path) -> None:
@@ -276,6 +289,7 @@ def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_pa
         "claims.csv",
         "frontier.csv",
         "frontier.svg",
+        "inference.csv",
         "attention.png",
         "cumulative.svg",
         "report.html",

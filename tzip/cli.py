@@ -19,18 +19,20 @@ from tzip import (
     compress,
     container,
     device,
+    export,
     frontier,
     methods,
     options,
     score,
     script,
     search,
+    shortlist,
     sizes,
     tables,
     train,
 )
 from tzip.files import read_lines
-from tzip.pieces import Encoded
+from tzip.pieces import Encoded, Pieces
 
 
 def run_compress(args: argparse.Namespace) -> None:
@@ -73,6 +75,22 @@ def run_decompress(args: argparse.Namespace) -> None:
     model, pieces, _ = archive.restore(args.model)
     checkpoint.save(args.output, model, pieces.model)
     print(f"{args.output}: {(args.output / checkpoint.WEIGHTS).stat().st_size:,} bytes of float32 weights")
+
+
+def run_export(args: argparse.Namespace) -> None:
+    settings = options.from_arguments(args, export.Options, "export")
+    model, pieces, _ = archive.restore(args.model)
+    export.write(args.output, model, pieces, settings, args.shortlist)
+    total = sum(path.stat().st_size for path in args.output.iterdir())
+    print(f"{args.output}: {total:,} bytes, {settings.type} for {settings.to}")
+
+
+def run_shortlist(args: argparse.Namespace) -> None:
+    settings = options.from_arguments(args, shortlist.Options, "shortlist")
+    pieces = Pieces(container.read(args.model).vocabulary)
+    made = shortlist.build(Encoded(args.data), len(pieces), settings)
+    shortlist.write(args.output, made, pieces)
+    print(f"{args.output}: {len(made.of):,} source pieces, {len(made.always):,} target pieces always allowed")
 
 
 def run_translate(args: argparse.Namespace) -> None:
@@ -176,6 +194,20 @@ def parser() -> argparse.ArgumentParser:
     one = command("decompress", run_decompress, "a model.tzip to a checkpoint folder", threads=False)
     one.add_argument("model", type=Path)
     one.add_argument("output", type=Path, help="folder to write")
+    one = command(
+        "export", run_export, "a model.tzip to the folder of another engine", export.Options, threads=False
+    )
+    one.add_argument("model", type=Path)
+    one.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder to write; must be new or empty"
+    )
+    one.add_argument("--shortlist", type=Path, metavar="FILE", help="target shortlist, of tzip shortlist")
+    one = command(
+        "shortlist", run_shortlist, "a target shortlist, for tzip export", shortlist.Options, threads=False
+    )
+    one.add_argument("model", type=Path, help="model.tzip, for its vocabulary")
+    one.add_argument("output", type=Path, help="the file to write")
+    one.add_argument("--data", required=True, metavar="PREFIX", help="encoded training pairs to learn from")
     one = command("translate", run_translate, "translate standard input, a sentence a line", search.Options)
     one.add_argument("model", type=Path)
     one.add_argument("source", type=Path, nargs="?", help="a file instead of standard input")

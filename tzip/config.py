@@ -30,6 +30,7 @@ SECTIONS = {
     "search": "search.py",
     "teacher": "search.py",
     "scores": "score.py",
+    "shortlist": "shortlist.py",
 }
 LIBRARY = Path(__file__).parent
 
@@ -227,6 +228,8 @@ def check_names(config: dict[str, Any]) -> None:
     if config["weights"]:
         quantized = [row for row in rows if "quantize" in config["variants"][row]]
         check_name(config["weights"], quantized, "weights")
+    for entry in config["speed"]:
+        check_name(entry["row"], config["rows"], "speed.row")
     for test in config["tests"]:
         check_name(test, known_tests(config), "tests")
 
@@ -258,7 +261,7 @@ def recorded(config: dict[str, Any]) -> str:
     kept = {key: value for key, value in config.items() if key not in left_out}
     kept["datasets"] = {config["dataset"]: dataset(config)}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
-    used = [variant.get("from") for variant in kept["variants"].values()]
+    used = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
     kept["students"] = {name: found for name, found in config["students"].items() if name in used}
     kept = {key: value for key, value in kept.items() if value or key not in ("students", "teacher")}
     return json.dumps(kept, ensure_ascii=False)

@@ -20,7 +20,7 @@ RANKING = ("rank", "method", "test", "variants", "on_frontier", "area", "area_sd
 
 
 def method(plan: Mapping[str, str]) -> str:
-    """What is done to which model, as the command line spells it: magnitude + kmeans, student tiny + kmeans."""
+    """What is done to which model, by its methods' names: magnitude + kmeans, student tiny + kmeans."""
     student = [f"student {plan['student']}"] if plan.get("student") else []
     used = [options.parse(plan[step])[0] for step in ("prune", "quantize") if plan.get(step)]
     return " + ".join([*student, *used]) or paper.BASELINE

@@ -39,8 +39,8 @@ def check(config: dict[str, Any]) -> None:
 
 
 def used(config: dict[str, Any]) -> list[str]:
-    """The students that the run's rows start from, each once."""
-    found = [config["variants"][row].get("from") for row in config["rows"]]
+    """The students that the run's rows and grids start from, each once."""
+    found = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
     return list(dict.fromkeys(name for name in found if name))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import files, frontier, page, results, tables
+from tzip import files, frontier, page, results, speed, tables
 from tzip.script import run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     results.add_arguments(parser)
+    speed.add_arguments(parser)
     parser.add_argument("--captions", type=Path, default=Path("report"), help="folder of NAME.rst [report]")
     parser.add_argument("--output", type=Path, required=True, help="the page, .html")
     args = parser.parse_args()
@@ -28,6 +29,8 @@ def main() -> None:
         tables.cleaning(files.read_json(args.results / "data" / "cleaning.json")),
         tables.speed(costs, training),
     ]
+    if args.speed:
+        more.append(speed.table(speed.read(args.results, args.seeds[0], args.tests[0], args.speed)))
     if len(args.tests) > 1:
         more.insert(2, tables.by_test(summary))
     contents = page.Contents(

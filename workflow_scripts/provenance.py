@@ -16,7 +16,7 @@ from tzip.files import sha256, write_json, write_text
 from tzip.script import run
 
 PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction",
-            "scikit-learn", "pandas", "seaborn")  # fmt: skip
+            "scikit-learn", "pandas", "seaborn", "ctranslate2")  # fmt: skip
 
 
 def main() -> None:
