@@ -212,6 +212,13 @@ def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path, vocabulary: pie
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_of_convolutions_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary), "mixer": "convolution"}))
+    with pytest.raises(ValueError, match="mixer = convolution: CTranslate2 runs"):
+        export.write(tmp_path / "exported", model, vocabulary)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_shortlist_of_another_vocabulary_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
     (word,) = vocabulary.spell([270])
     for line, piece in [(f"{word}\tnowhere", "nowhere"), (f"nobody\t{word}", "nobody"), ("no map", "no map")]:

@@ -73,6 +73,7 @@ def test_the_same_figure_is_the_same_bytes(name: str, tmp_path: Path) -> None:
 def test_an_unknown_format_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no figure format '.gif'; choose from .png, .svg"):
         plots.save(plots.cumulative([clustered()]), [tmp_path / "a.png", tmp_path / "a.gif"])
+    plt.close("all")
     assert not list(tmp_path.iterdir())
 
 

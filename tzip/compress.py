@@ -154,8 +154,10 @@ def prepare(
     if variant.biases:
         _add_quantizer("biases", variant.biases, biases, seed, statistics)
     if variant.quantize:
-        rest = sum(file_bytes(code) for name, code in compression.codes().items() if name not in weights)
-        room = max(budget - rest, 0.0) if variant.budget else None
+        room = None
+        if variant.budget:
+            rest = sum(file_bytes(code) for name, code in compression.codes().items() if name not in weights)
+            room = max(budget - rest, 0.0)
         _add_quantizer("quantize", variant.quantize, weights, seed, statistics, room)
     return compression
 

@@ -35,9 +35,13 @@ def write(folder: str | Path, model: Transformer, pieces: Pieces, options: Optio
     options    int8 scales each row of a weight by its largest value and quantizes activations at run time
                (as Quinn & Ballesteros 2018); int16 scales a tensor to 10 bits (as Devlin 2017)
     shortlist  a file of `shortlist.write`, for translation with use_vmap=True
-    The folder must be new or empty, and appears whole or not at all. ValueError in one line if the vocabulary
-    is not the model's, or the shortlist is of another vocabulary.
+    The folder must be new or empty, and appears whole or not at all. ValueError in one line if the model has
+    convolutions, the vocabulary is not the model's, or the shortlist is of another vocabulary.
     """
+    if model.config.mixer != "attention":
+        raise ValueError(
+            f"mixer = {model.config.mixer}: CTranslate2 runs Transformers with self-attention alone"
+        )
     vocabulary = pieces.spell(range(len(pieces)))
     if len(vocabulary) != model.config.vocabulary:
         raise ValueError(f"{len(vocabulary)} pieces, but the model has {model.config.vocabulary}")

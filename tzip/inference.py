@@ -67,7 +67,7 @@ class Translator:
 
         Sentences are sorted by length into batches, in which the longest decides how long a translation may
         be; an empty source has the empty translation. Greedy search is faster without `scores`. If hypotheses
-        of a beam do not end by then, CTranslate2 may return one of them where our search prefers one that did.
+        of a beam do not end by then, CTranslate2 may return one where our search prefers one that did.
         """
         if options.shortlist and not self.has_shortlist:
             raise ValueError("shortlist = true, but the model was exported without one")
