@@ -226,7 +226,8 @@ def test_a_folder_without_a_frontier_is_named(tmp_path: Path, monkeypatch, capsy
 
 
 def test_plans_are_read_from_what_was_made(run: Path, tmp_path: Path) -> None:
-    assert results.read_plans(run, ["kmeans-4bit"], 1)["kmeans-4bit"] == {"quantize": "kmeans:bits=4", "student": ""}
+    plans = results.read_plans(run, ["kmeans-4bit"], 1)
+    assert plans == {"kmeans-4bit": {"quantize": "kmeans:bits=4", "student": ""}}
     write_json(results.place(tmp_path, 1, "x", "compress.json"), {"device": "CPU"})
     with pytest.raises(ValueError, match="'plan' is missing in it"):
         results.read_plans(tmp_path, ["x"], 1)
