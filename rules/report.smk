@@ -103,7 +103,13 @@ rule frontier:
             caption="../report/ranking.rst",
             category="Tables",
         ),
+        report(
+            f"{RUN}/tables/methods.csv",
+            caption="../report/methods.rst",
+            category="Tables",
+        ),
         multiext(f"{RUN}/tables/frontier", ".md", ".tex"),
+        multiext(f"{RUN}/tables/methods", ".md", ".tex"),
         multiext(f"{RUN}/tables/ranking", ".md", ".tex"),
     log:
         f"{RUN}/logs/frontier.log",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tzip import config, students
+from tzip import config, methods, students
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -50,7 +50,21 @@ def changed(path: str, value: object) -> dict:
 def test_every_configuration_of_the_repository_is_right(file: list[str]) -> None:
     checked = config.check(load(*file), SCHEMA)
     students.check(checked)
-    assert {config.BASELINE, *load()["rows"]} <= set(checked["rows"])
+    assert config.BASELINE in checked["rows"]
+    if file != ["methods.yaml"]:
+        assert set(load()["rows"]) <= set(checked["rows"])
+
+
+def test_the_run_of_all_methods_has_them_all() -> None:
+    """Every quantizer and pruner, both kinds of student, a budget, a taught variant and all selections."""
+    checked = config.check(load("methods.yaml"), SCHEMA)
+    variants = [checked["variants"][row] for row in checked["rows"]]
+    for step, kind in (("quantize", "quantizers"), ("prune", "pruners")):
+        assert {one[step]["method"] for one in variants if step in one} == set(methods.names(kind))
+    assert {"budget", "from", "prune", "quantize"} <= {key for one in variants for key in one}
+    assert any(one["finetune"].get("teacher") for one in variants)
+    selected = {one["prune"].get("select", "uniform") for one in variants if "prune" in one}
+    assert selected == {"uniform", "blind", "distribution"}
 
 
 def test_defaults_are_filled_in_at_every_depth_and_the_given_is_kept() -> None:

@@ -28,6 +28,7 @@ def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:
         percent=frame["bleu"] / 0.4, percent_sd=math.nan, p_value=math.nan,
         file="seed-1/" + frame["row"] + "/model.tzip",
     )  # fmt: skip
+    frame = frame.assign(plan="", source="")
     return frame.assign(frontier=frontier.undominated(frame))[list(frontier.COLUMNS)]
 
 
@@ -227,8 +228,35 @@ def test_a_folder_without_a_frontier_is_named(tmp_path: Path, monkeypatch, capsy
 
 def test_plans_are_read_from_what_was_made(run: Path, tmp_path: Path) -> None:
     plans = results.read_plans(run, ["kmeans-4bit"], 1)
-    assert plans == {"kmeans-4bit": {"quantize": "kmeans:bits=4", "student": ""}}
+    assert plans == {"kmeans-4bit": {"quantize": "kmeans:bits=4", "student": "", "mixer": ""}}
     write_json(results.place(tmp_path, 1, "x", "compress.json"), {"device": "CPU"})
     with pytest.raises(ValueError, match="'plan' is missing in it"):
         results.read_plans(tmp_path, ["x"], 1)
     assert "plan" in read_json(results.place(run, 1, "kmeans-4bit", "compress.json"))
+
+
+@pytest.mark.parametrize(
+    ("plan", "spelled", "source"),
+    [
+        ({"scope": "linear"}, "", ""),
+        (
+            {"quantize": "ternary", "scope": "all"},
+            "quantize ternary, all",
+            "Li & Liu 2016 (Ternary Weight Networks)",
+        ),
+        (
+            {"student": "tiny", "mixer": "convolution", "prune": "magnitude:end=0.5", "scope": "linear"},
+            "student tiny, prune magnitude:end=0.5, linear",
+            "Hinton, Vinyals & Dean 2015; Kim & Rush 2016; Chia & Witteveen 2018; Wu et al. 2019; "
+            "See, Luong & Manning 2016",
+        ),
+        (
+            {"quantize": "mine:bits=2", "budget": "8x"},
+            "quantize mine:bits=2, budget 8x",
+            "Shoham & Gersho 1988",
+        ),
+    ],
+)
+def test_a_plan_is_spelled_and_its_sources_named(plan: dict, spelled: str, source: str) -> None:
+    assert frontier.spelled(plan) == spelled
+    assert frontier.source(plan) == source

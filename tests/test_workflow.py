@@ -232,7 +232,7 @@ def test_one_core_gives_the_same_bytes_as_two(runs: tuple[Path, Path]) -> None:
     first, second = (contents(folder, patterns) for folder in runs)
     assert [name for name in first if first[name] != second.get(name)] == []
     assert len([name for name in first if name.endswith("model.tzip")]) == 16
-    assert len([name for name in first if name.startswith("tables/")]) == 19
+    assert len([name for name in first if name.startswith("tables/")]) == 22
 
 
 def test_changing_one_variants_bits_reruns_that_variant_alone(copied: Path) -> None:

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tzip import options, paper, tables
+from tzip import methods, options, paper, tables
 from tzip.tables import Column, Table
 
 COLUMNS = (
     "row", "label", "method", "test", "seeds", "frontier", "file_bytes", "baseline_bytes", "ratio_file",
     "ratio_printed", "ratio_limit", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin", "percent",
-    "percent_sd", "p_value", "file",
+    "percent_sd", "p_value", "file", "plan", "source",
 )  # fmt: skip
+DISTILLATION = "Hinton, Vinyals & Dean 2015; Kim & Rush 2016"
+CONVOLUTION = "Chia & Witteveen 2018; Wu et al. 2019"
+BUDGET = "Shoham & Gersho 1988"
 RANKING = ("rank", "method", "test", "variants", "on_frontier", "area", "area_sd", "largest_ratio")
 
 
@@ -24,6 +27,26 @@ def method(plan: Mapping[str, str]) -> str:
     student = [f"student {plan['student']}"] if plan.get("student") else []
     used = [options.parse(plan[step])[0] for step in ("prune", "quantize") if plan.get(step)]
     return " + ".join([*student, *used]) or paper.BASELINE
+
+
+def spelled(plan: Mapping[str, str]) -> str:
+    """A plan as one would type it, without what it leaves at its default."""
+    said = [
+        f"{key} {plan[key]}" for key in ("student", "prune", "quantize", "biases", "budget") if plan.get(key)
+    ]
+    scope = [plan["scope"]] if said and plan.get("scope") and plan.keys() & {"prune", "quantize"} else []
+    return ", ".join([*said, *scope])
+
+
+def source(plan: Mapping[str, str]) -> str:
+    """Where the methods of a plan come from; of a user's own that say nothing, nothing."""
+    found = [DISTILLATION] if plan.get("student") else []
+    found += [CONVOLUTION] if plan.get("mixer") == "convolution" else []
+    for step, kind in (("prune", "pruners"), ("quantize", "quantizers")):
+        name = options.parse(plan.get(step) or "")[0]
+        found += [methods.source(kind, name)] if name in methods.names(kind) else []
+    found += [BUDGET] if plan.get("budget") else []
+    return "; ".join(dict.fromkeys(part for one in found if one for part in one.split("; ")))
 
 
 def undominated(frame: pd.DataFrame) -> pd.Series:
@@ -47,6 +70,8 @@ def collect(summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]], seed:
         label=summary["row"].map(paper.label),
         method=[method(plans[row]) for row in summary["row"]],
         file=[f"seed-{seed}/{row}/model.tzip" for row in summary["row"]],
+        plan=[spelled(plans[row]) for row in summary["row"]],
+        source=[source(plans[row]) for row in summary["row"]],
         frontier=pd.concat([undominated(group) for _, group in summary.groupby("test")]),
     )
     frame[["file_bytes", "baseline_bytes"]] = frame[["file_bytes", "baseline_bytes"]].round().astype(int)
@@ -111,6 +136,7 @@ def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFra
     tests = list(dict.fromkeys(frame["test"]))
     if test and test not in tests and len(frame):
         raise ValueError(f"{path}: no test set '{test}'; choose from {', '.join(tests)}")
+    frame = frame.fillna(dict.fromkeys({"plan", "source"} & set(frame), ""))
     return frame[frame["test"] == (test or tests[0])].reset_index(drop=True)
 
 
@@ -172,6 +198,21 @@ def table(collected: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
     title = "The frontier: the best BLEU for its bytes"
     ordered = collected.sort_values(["test", "file_bytes"], key=_by_appearance, kind="stable")
     return Table("frontier", title, ordered, columns, (*notes, *said), shown="frontier")
+
+
+def sources(collected: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
+    """Every variant in its order, what is done to it, what that keeps, and who thought of it."""
+    columns = (
+        Column("variant", tables.text("row"), align="l", short="variant"),
+        Column("what is done", tables.text("plan"), align="p{5cm}", short="what is done"),
+        Column("times smaller", tables.number("ratio_file"), short="x"),
+        Column("BLEU", tables.plus_minus("bleu", "bleu_margin"), short="BLEU"),
+        Column("% of baseline", tables.number("percent", ".1f"), short="%"),
+        Column("source", tables.text("source"), align="p{5cm}", short="source"),
+    )
+    first = collected[collected["test"] == collected["test"].iloc[0]]
+    said = (f"BLEU on {first['test'].iloc[0]}", tables.margin(collected))
+    return Table("methods", "Every variant, and where its methods come from", first, columns, (*notes, *said))
 
 
 def _by_appearance(column: pd.Series) -> pd.Series:

@@ -86,7 +86,8 @@ def _scores(run: str | Path, row: str, test: str, seed: int) -> dict[str, Any]:
 def read_plans(run: str | Path, rows: Sequence[str], seed: int) -> dict[str, dict[str, str]]:
     """What each row stands for: student, scope, pruner and so on, as the command line spells them."""
     found = {row: load(place(run, seed, row, "compress.json"), ("plan",)) for row in rows}
-    return {row: one["plan"] | {"student": one.get("student", "")} for row, one in found.items()}
+    others = ("student", "mixer")
+    return {row: one["plan"] | {key: one.get(key, "") for key in others} for row, one in found.items()}
 
 
 def load(path: Path, keys: Sequence[str]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def main() -> None:
     container.write(args.output, made)
     write_json(args.summary, {
         "variant": args.name, "seed": args.seed, "plan": vars(variant), "updates": updates,
-        **({"student": args.student} if args.student else {}),
+        **({"student": args.student, "mixer": model.config.mixer} if args.student else {}),
         "seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3),
         **device.footprint(here),
     })  # fmt: skip

@@ -20,6 +20,7 @@ def main() -> None:
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
     collected = frontier.collect(results.summarize(scores), plans, args.seeds[0])
     tables.write(frontier.table(collected, notes), args.output, made)
+    tables.write(frontier.sources(collected, notes), args.output, made)
     ranked = frontier.rank(scores, collected)
     tables.write(frontier.ranking(ranked, len(args.seeds), notes), args.output, made)
 

@@ -25,6 +25,7 @@ def main() -> None:
     ranked = frontier.read(args.results, args.tests[0], "ranking")
     more = [
         frontier.table(variants),
+        frontier.sources(variants),
         frontier.ranking(ranked, len(args.seeds)),
         tables.cleaning(files.read_json(args.results / "data" / "cleaning.json")),
         tables.speed(costs, training),
