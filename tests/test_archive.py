@@ -16,6 +16,7 @@ VARIANTS = {
     "fp16": Variant(quantize="fp16", scope="all", rest="float16"),
     "kmeans": Variant(quantize="kmeans:bits=2", biases="kmeans:bits=8"),
     "everything": Variant(quantize="kmeans:bits=3", scope="all"),
+    "binary-inputs": Variant(quantize="binarynet:activations=true"),
     "binarize": Variant(quantize="binarize:levels=flexible", scope="attention"),
     "pruned": Variant(prune="magnitude:schedule=stepwise,start=0.3,end=0.5"),
     "deep-compression": Variant(prune="magnitude:end=0.8", quantize="kmeans:bits=4", scope="all"),

@@ -15,7 +15,8 @@ from tzip.batches import Batch
 from tzip.calibration import Statistics, collect
 from tzip.code import Code, raw
 from tzip.compress import SCOPES, Variant, check, load, needs, prepare, stages, tensors
-from tzip.model import Config, Dropout, Transformer
+from tzip.dropout import Dropout
+from tzip.model import Config, Transformer
 
 SOURCE = torch.tensor([[4, 5, 6, 3], [7, 8, 3, 0]])
 TARGET = torch.tensor([[2, 9, 10, 11, 3], [2, 12, 3, 0, 0]])

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from tzip.model import BEGIN, PAD, PRESETS, Config, Dropout, MaskPool, Transformer, configure, sinusoids
+from tzip.dropout import Dropout, MaskPool
+from tzip.model import BEGIN, PAD, PRESETS, Config, Sign, Transformer, binarized, configure, sinusoids
 
 TOY = {"vocabulary": 50, "d_model": 16, "d_ff": 32, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
 
@@ -148,3 +149,26 @@ def test_dropout_is_off_in_evaluation():
     x = torch.ones(100)
     assert torch.equal(layer.eval()(x), x)
     assert not torch.equal(layer.train()(x), x)
+
+
+def test_binary_inputs_are_signs_times_their_mean_magnitude():
+    """Of the linear layers of attention alone, or of feed-forward too; never of the output layer."""
+    x = torch.tensor([[0.5, -2.0, 0.0, 1.5]], requires_grad=True)
+    y = binarized(x)
+    assert y.tolist() == [[1.0, -1.0, 1.0, 1.0]]  # times mean |x| = 1
+    (gradient,) = torch.autograd.grad(Sign.apply(x).sum(), x)
+    assert gradient.tolist() == [[1.0, 0.0, 1.0, 0.0]]  # none where |x| > 1
+    for layers, wanted in (("attention", {"query", "key", "value", "output"}), ("linear", None)):
+        model = toy(binary_inputs=layers)
+        seen: dict[str, torch.Tensor] = {}
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear):
+                module.register_forward_hook(
+                    lambda _, given, __, name=name, seen=seen: seen.update({name: given[0]})
+                )
+        model(ids([5, 6, 7, 3]), ids([BEGIN, 8, 9]))
+        binary = {name for name, given in seen.items() if given.abs().unique(dim=-1).shape[-1] == 1}
+        expected = {name for name in seen if wanted is None or name.rpartition(".")[2] in wanted} - {
+            "generator"
+        }
+        assert binary == expected

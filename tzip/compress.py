@@ -19,7 +19,7 @@ from tzip import allocation, methods, schedules, selection
 from tzip.allocation import Choice
 from tzip.calibration import Statistics
 from tzip.code import Code, entropy_bits, raw, side_bits
-from tzip.model import Dropout
+from tzip.dropout import Dropout
 from tzip.options import make, option, parse
 from tzip.parametrization import Mask
 
@@ -154,6 +154,8 @@ def prepare(
     if variant.biases:
         _add_quantizer("biases", variant.biases, biases, seed, statistics)
     if variant.quantize:
+        if parse(variant.quantize)[1].get("activations", "false").lower() == "true":
+            model.binarize_inputs("attention" if variant.scope == "attention" else "linear")
         room = None
         if variant.budget:
             rest = sum(file_bytes(code) for name, code in compression.codes().items() if name not in weights)

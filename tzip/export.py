@@ -38,6 +38,8 @@ def write(folder: str | Path, model: Transformer, pieces: Pieces, options: Optio
     The folder must be new or empty, and appears whole or not at all. ValueError in one line if the model has
     convolutions, the vocabulary is not the model's, or the shortlist is of another vocabulary.
     """
+    if model.config.binary_inputs != "none":
+        raise ValueError(f"binary_inputs = {model.config.binary_inputs}: CTranslate2 binarizes no inputs")
     if model.config.mixer != "attention":
         raise ValueError(
             f"mixer = {model.config.mixer}: CTranslate2 runs Transformers with self-attention alone"

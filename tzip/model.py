@@ -6,6 +6,7 @@ H heads, K width of a head, V vocabulary. Piece ids: 0 padding, 1 unknown, 2 beg
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tzip.dropout import Dropout
 from tzip.options import make, option
 
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
@@ -35,6 +37,9 @@ class Config:
         "attention", "what stands where positions of one sentence meet", choices=("attention", "convolution")
     )
     kernel: int = option(7, "positions that a convolution sees, itself included", low=1, high=255)
+    binary_inputs: str = option(
+        "none", "linear layers whose inputs are binarized", choices=("none", "attention", "linear")
+    )
     norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
     tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
     max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=8192)
@@ -60,74 +65,28 @@ def configure(given: dict, name: str = "model") -> Config:
     return make(Config, PRESETS[preset] | given, name)
 
 
-class Dropout(nn.Module):
-    """Dropout whose masks a trainer may cut from a `MaskPool`; without one, torch's own."""
-
-    def __init__(self, p: float):
-        super().__init__()
-        self.p = p
-        self.pool: MaskPool | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.p == 0.0:
-            return x
-        return F.dropout(x, self.p) if self.pool is None else x * self.pool.cut(x, self.p)
-
-
-class MaskPool:
-    """Dropout masks cut at random places from a pool of random bits, an eighth of it renewed each update.
-
-    On a CPU the random numbers of dropout cost more than the matrix products; cutting costs nothing.
-    Pool and places are functions of the seed, the update and the batch alone, so a resumed training and
-    one of several processes cut the same masks. A mask of more than `SIZE` values repeats the pool.
-    """
-
-    SIZE, SLICES = 1 << 23, 8
-
-    def __init__(self, seed: int):
-        self.seed = seed
-        self.bits = torch.empty(self.SIZE, dtype=torch.int16)  # uniform on [-32768, 32767]
-        self.filled: list[int | None] = [None] * self.SLICES  # the update of each slice
-        self.masks: dict[tuple[float, torch.dtype], Tensor] = {}
-        self.places = torch.Generator()
-
-    def begin(self, update: int, part: int = 0) -> None:
-        """Renew what is due at `update` and start the sequence of places of its batch number `part`."""
-        for i, bits in enumerate(self.bits.chunk(self.SLICES)):
-            due = update - (update - i) % self.SLICES  # the latest update at which slice i is renewed
-            if self.filled[i] != due:
-                generator = torch.Generator().manual_seed(mixed(self.seed, due, 1))
-                bits.view(torch.int64).random_(-(2**63), None, generator=generator)
-                self.filled[i] = due
-                for (p, _), mask in self.masks.items():
-                    mask.chunk(self.SLICES)[i].copy_(self._scaled(bits, p))
-        self.places.manual_seed(mixed(self.seed, update, 2, part))
-
-    def cut(self, x: Tensor, p: float) -> Tensor:
-        """A mask of x's shape and type: 0 with probability p, else 1/(1-p)."""
-        mask = self.masks.get((p, x.dtype))
-        if mask is None:
-            mask = self.masks[p, x.dtype] = self._scaled(self.bits, p).to(x.dtype)
-        size = x.numel()
-        if size >= self.SIZE:
-            return mask.repeat(-(-size // self.SIZE))[:size].view(x.shape)
-        start = int(torch.randint(self.SIZE - size, (), generator=self.places))
-        return mask[start : start + size].view(x.shape)
+class Sign(torch.autograd.Function):
+    """sign(x), sign(0) = +1; the gradient passes where |x| ≤ 1 (BinaryNet, arXiv 1602.02830, equation 4)."""
 
     @staticmethod
-    def _scaled(bits: Tensor, p: float) -> Tensor:
-        return (bits >= round(p * 65536) - 32768).float().div_(1 - p)
+    def forward(ctx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * (x.abs() <= 1)
 
 
-def mixed(*numbers: int) -> int:
-    """One seed from several numbers, by a fixed mixing (splitmix64), the same on every machine."""
-    state = 0
-    for number in numbers:
-        state = (state ^ (number & 0xFFFFFFFFFFFFFFFF)) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-        state = (state ^ state >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
-        state ^= state >> 31
-    return state >> 1
+def binarized(x: Tensor) -> Tensor:
+    """The sign of each feature times their mean magnitude; [..., D] (XNOR-Net, arXiv 1603.05279)."""
+    return Sign.apply(x) * x.abs().mean(-1, keepdim=True)
+
+
+def binarize_input(layer: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
+    """A forward pre-hook: the layer sees `binarized` inputs."""
+    return (binarized(given[0]),)
 
 
 class Attention(nn.Module):
@@ -283,6 +242,17 @@ class Transformer(nn.Module):
             self.generator.weight = self.target_embedding.weight
         if config.tie == "all":
             self.source_embedding.weight = self.target_embedding.weight
+        if config.binary_inputs != "none":
+            self.binarize_inputs(config.binary_inputs)
+
+    def binarize_inputs(self, layers: str) -> None:
+        """From now on these linear layers, of attention or of feed-forward too, see `binarized` inputs."""
+        blocks = (Attention, Convolution) + ((FeedForward,) if layers == "linear" else ())
+        for block in self.modules():
+            for layer in block.children() if isinstance(block, blocks) else ():
+                if isinstance(layer, nn.Linear):
+                    layer.register_forward_pre_hook(binarize_input)
+        self.config = dataclasses.replace(self.config, binary_inputs=layers)
 
     def _initialize(self) -> None:
         for module in self.modules():

@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from tzip.batches import Batch, Stream
 from tzip.checkpoint import exclusive, load_state, load_untied, save_state, untied
+from tzip.dropout import Dropout, MaskPool, mixed
 from tzip.files import replacing
 from tzip.loss import Objective
-from tzip.model import Dropout, MaskPool, mixed
 from tzip.options import option
 from tzip.pieces import Encoded
 

@@ -24,6 +24,8 @@ class Options:
     per: str = option("row", "weights that share a scale: all, a row's, or so many of a row",
                       choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
 
+    activations: bool = option(False, "whether the layers' inputs are binarized, too")
+
     @property
     def bits(self) -> int:
         return 1
