@@ -141,7 +141,7 @@ def plan(wildcards):
     student = [f"--student {variant['from']}"] if "from" in variant else []
     teacher = [f"--teacher-checkpoint {Path(file).parent}" for file in taught(wildcards)]
     given = configuration.variant_flags(variant, config["finetune"])
-    own = [f"--methods {shlex.quote(folder)}" for folder in config["methods"]]
+    own = [f"--methods {shlex.quote(folder)}" for folder in configuration.method_folders(variant)]
     needed = [f"--statistics {file}" for file in statistics(wildcards)]
     return " ".join([*student, *teacher, given, *own, *needed])
 

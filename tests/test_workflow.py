@@ -117,10 +117,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         copy_sources(tmp_path_factory.mktemp("two-cores")),
         copy_sources(tmp_path_factory.mktemp("one-core")),
     )
-    tables = [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
+    made = [str(RUN / "data" / "shortlist.txt")]
+    made += [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
     with ThreadPoolExecutor() as pool:
         whole = pool.submit(mini, both[0], cores=2)
-        pool.submit(mini, both[1], "--", *tables, cores=1).result()
+        pool.submit(mini, both[1], "--", *made, cores=1).result()
         whole.result()
     return both
 
@@ -299,7 +300,7 @@ def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_pa
 
 def sweep(folder: Path, bits: list[int], *arguments: str) -> str:
     """The frontier of a grid over `bits`, with no other row than the baseline."""
-    alone = {"rows": ["baseline"], "weights": "", "attention": {"rows": ["baseline"]}}
+    alone = {"rows": ["baseline"], "weights": "", "attention": {"rows": ["baseline"]}, "speed": []}
     grid = {"grid": {"quantize": "kmeans", "bits": bits}}
     (folder / "sweep.yaml").write_text(yaml.safe_dump(grid | alone))
     return mini(folder, "sweep.yaml", *arguments, "--", str(RUN / "tables" / "frontier.csv"))

@@ -194,6 +194,12 @@ def method_files(variant: dict[str, Any]) -> list[str]:
     return [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in used]
 
 
+def method_folders(variant: dict[str, Any]) -> list[str]:
+    """The folders of one's own, beside tzip's, that hold methods of the variant."""
+    used = [method_file(step, variant[step]["method"]).parent.parent for step in METHODS if step in variant]
+    return list(dict.fromkeys(str(folder) for folder in used if folder != LIBRARY))
+
+
 def needs_statistics(variant: dict[str, Any]) -> bool:
     """Whether a method of the variant asks for statistics of the baseline."""
     asked = [methods.needs(METHODS[step], variant[step]["method"]) for step in METHODS if step in variant]
