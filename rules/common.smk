@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tzip import config as configuration
-from tzip import students
+from tzip import datasets, students
 from tzip.options import flags
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.
@@ -22,7 +22,7 @@ MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")
 try:
     config.update(configuration.check(config, Path(workflow.basedir, "schemas/config.schema.yaml")))
     students.check(config)
-    configuration.check_data(config, DOWNLOADS, MIRROR)
+    datasets.check_data(config, DOWNLOADS, MIRROR)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -35,7 +35,7 @@ def figures():
     return ["frontier", "sharpness", *attention, *weights]
 
 
-RUN = configuration.run_folder(config)
+RUN = datasets.run_folder(config)
 OF_SEED = f"{RUN}/seed-{{seed}}"
 OF_VARIANT = f"{OF_SEED}/{{variant}}"
 OF_STUDENT = f"{OF_SEED}/students/{{student}}"
@@ -43,7 +43,7 @@ OF_TEACHER = f"{OF_SEED}/teacher"
 SEEDS = config["seeds"]
 ROWS = config["rows"]
 TESTS = config["tests"]
-SOURCE, TARGET = configuration.dataset(config)["languages"]
+SOURCE, TARGET = datasets.dataset(config)["languages"]
 
 # What the corpus is made of.
 GENERATED = expand(
@@ -51,15 +51,15 @@ GENERATED = expand(
     split=["train", "dev", "test"],
     language=[SOURCE, TARGET],
 )
-SOURCES = configuration.source_files(config, DOWNLOADS)
-URLS = configuration.downloads(config)
+SOURCES = datasets.source_files(config, DOWNLOADS)
+URLS = datasets.downloads(config)
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()
 TEXTS = expand(
     f"{RUN}/data/{{split}}.{{language}}",
     split=[
         "train",
         "dev",
-        *(f"test/{name}" for name in configuration.held_out_tests(config)),
+        *(f"test/{name}" for name in datasets.held_out_tests(config)),
     ],
     language=[SOURCE, TARGET],
 )

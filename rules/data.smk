@@ -28,7 +28,7 @@ rule generate:
     resources:
         mem_mb=1000,
     params:
-        grammar=flags(configuration.dataset(config).get("grammar", {})),
+        grammar=flags(datasets.dataset(config).get("grammar", {})),
         folder=subpath(output[0], parent=True),
     shell:
         "python workflow_scripts/generate.py {params.grammar} --output {params.folder} 2> {log}"
@@ -48,7 +48,7 @@ rule corpus:
         mem_mb=4000,
     params:
         languages=[SOURCE, TARGET],
-        files=configuration.corpus_flags(config, DOWNLOADS),
+        files=datasets.corpus_flags(config, DOWNLOADS),
         filters=flags(config["corpus"]),
         folder=subpath(output.cleaning, parent=True),
     shell:

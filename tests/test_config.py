@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tzip import config, methods, students
+from tzip import config, datasets, methods, students
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -293,15 +293,15 @@ def test_a_wrong_data_set_is_told_in_one_line(dataset: dict, says: str) -> None:
 
 def test_a_data_set_of_test_sets_alone_lends_them_and_cannot_be_trained_on() -> None:
     lent = config.check(LOCAL | {"tests": ["test", "newstest2017"]}, SCHEMA)
-    assert config.held_out_tests(lent) == ["test", "newstest2017"]
+    assert datasets.held_out_tests(lent) == ["test", "newstest2017"]
     with pytest.raises(ValueError, match="dataset = 'newstest2017' is not defined"):
         config.check(LOCAL | {"dataset": "newstest2017"}, SCHEMA)
 
 
 def test_all_test_sets_are_held_out_whichever_are_scored() -> None:
     checked = config.check(load("multi30k.yaml") | {"tests": ["coco"]}, SCHEMA)
-    assert config.held_out_tests(checked) == ["test2016", "test2017", "coco", "test2018"]
-    assert len(config.downloads(checked)) == 12
+    assert datasets.held_out_tests(checked) == ["test2016", "test2017", "coco", "test2018"]
+    assert len(datasets.downloads(checked)) == 12
 
 
 def test_files_become_flags_and_places() -> None:
@@ -310,13 +310,13 @@ def test_files_become_flags_and_places() -> None:
         "target": REMOTE | {"member": "a.txt", "column": 2},
     }
     checked = config.check(own(train=[zipped], split={"dev": 5, "test": 6, "seed": 1}), SCHEMA)
-    assert config.corpus_flags(checked, "down") == (
+    assert datasets.corpus_flags(checked, "down") == (
         "--train 'down/example.org/a b/text.zip::a.txt#1' 'down/example.org/a b/text.zip::a.txt#2'"
         " --split dev=5,test=6,seed=1"
     )
-    assert config.source_files(checked, "down") == ["down/example.org/a b/text.zip"]
-    assert list(config.downloads(checked)) == ["example.org/a b/text.zip"]
-    assert config.held_out_tests(checked) == ["test"]
+    assert datasets.source_files(checked, "down") == ["down/example.org/a b/text.zip"]
+    assert list(datasets.downloads(checked)) == ["example.org/a b/text.zip"]
+    assert datasets.held_out_tests(checked) == ["test"]
 
 
 def write(folder: Path, *names: str) -> None:
@@ -332,33 +332,33 @@ def test_local_files_are_looked_at_before_any_job(tmp_path: Path, monkeypatch: p
     with pytest.raises(
         ValueError, match=r"^datasets\.own\.test\.test\.source\.path: no file 'test\.source'$"
     ):
-        config.check_data(checked, "down", "")
+        datasets.check_data(checked, "down", "")
     write(tmp_path, "test")
-    config.check_data(checked, "down", "")
+    datasets.check_data(checked, "down", "")
     wrong = own(train=[pair("train", sha256="0" * 64)], dev=[pair("dev", sha256=SHA256.upper())])
     message = rf"^datasets\.own\.train\.0\.source\.path: wrong SHA-256 .*: expected 0{{64}}, found {SHA256}$"
     with pytest.raises(ValueError, match=message):
-        config.check_data(config.check(wrong | {"tests": ["newstest2017"]}, SCHEMA), "down", "")
+        datasets.check_data(config.check(wrong | {"tests": ["newstest2017"]}, SCHEMA), "down", "")
 
 
 def test_a_mirror_is_looked_at_for_what_is_not_there_yet(tmp_path: Path) -> None:
     remote = {"source": REMOTE, "target": REMOTE}
     checked = config.check(own(train=[remote], dev=[remote], test={"test": remote}), SCHEMA)
     down, mirror = tmp_path / "down", tmp_path / "mirror"
-    config.check_data(checked, str(down), "")
-    config.check_data(checked, str(down), "https://mirror.example.org")
+    datasets.check_data(checked, str(down), "")
+    datasets.check_data(checked, str(down), "https://mirror.example.org")
     with pytest.raises(ValueError, match=r"mirror = .* does not exist; give a folder or a base URL"):
-        config.check_data(checked, str(down), str(mirror))
+        datasets.check_data(checked, str(down), str(mirror))
     file = mirror / "example.org" / "a b" / "text.zip"
     file.parent.mkdir(parents=True)
     with pytest.raises(ValueError, match=r"train\.0\.source\.url in mirror: no file"):
-        config.check_data(checked, str(down), str(mirror))
+        datasets.check_data(checked, str(down), str(mirror))
     file.write_text("another text")
     with pytest.raises(ValueError, match=f"wrong SHA-256 of .*expected {SHA256}, found"):
-        config.check_data(checked, str(down), str(mirror))
+        datasets.check_data(checked, str(down), str(mirror))
     (down / "example.org" / "a b").mkdir(parents=True)
     (down / "example.org" / "a b" / "text.zip").write_text("text")
-    config.check_data(checked, str(down), str(mirror))  # downloaded: the mirror is not asked again
+    datasets.check_data(checked, str(down), str(mirror))  # downloaded: the mirror is not asked again
 
 
 def test_the_corpus_of_the_repository_is_called_synthetic() -> None:

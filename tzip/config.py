@@ -7,7 +7,6 @@ import difflib
 import functools
 import json
 import shlex
-import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from tzip import files, grid, methods, options
+from tzip import datasets, grid, methods, options
 
 BASELINE = "baseline"
 SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing about real text"
@@ -223,7 +222,7 @@ def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
 
 def check_names(config: dict[str, Any]) -> None:
     """Every name that one part of the configuration uses must be defined in another."""
-    check_name(config["dataset"], trainable(config), "dataset")
+    check_name(config["dataset"], datasets.trainable(config), "dataset")
     for row in config["rows"]:
         check_name(row, config["variants"], "rows")
     if BASELINE not in config["rows"]:
@@ -237,7 +236,7 @@ def check_names(config: dict[str, Any]) -> None:
     for entry in config["speed"]:
         check_name(entry["row"], config["rows"], "speed.row")
     for test in config["tests"]:
-        check_name(test, known_tests(config), "tests")
+        check_name(test, datasets.known_tests(config), "tests")
 
 
 def check_name(name: str, choices: Iterable[str], where: str) -> None:
@@ -253,7 +252,7 @@ def attention_flags(config: dict[str, Any]) -> str:
 
 def note_flag(config: dict[str, Any]) -> str:
     """What must be said wherever a score of this data set appears."""
-    found = dataset(config)
+    found = datasets.dataset(config)
     note = found["note"] or (SYNTHETIC if "grammar" in found else "")
     return f"--note {shlex.quote(note)}" if note else ""
 
@@ -265,119 +264,12 @@ def recorded(config: dict[str, Any]) -> str:
     """
     left_out = ("mirror", "download", "recipe", "made")
     kept = {key: value for key, value in config.items() if key not in left_out}
-    kept["datasets"] = {config["dataset"]: dataset(config)}
+    kept["datasets"] = {config["dataset"]: datasets.dataset(config)}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
     used = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
     kept["students"] = {name: found for name, found in config["students"].items() if name in used}
     kept = {key: value for key, value in kept.items() if value or key not in ("students", "teacher")}
     return json.dumps(kept, ensure_ascii=False)
-
-
-# ── data sets ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def dataset(config: dict[str, Any]) -> dict[str, Any]:
-    """The definition of the run's data set."""
-    return config["datasets"][config["dataset"]]
-
-
-def run_folder(config: dict[str, Any]) -> str:
-    return f"results/{config['name']}"
-
-
-def trainable(config: dict[str, Any]) -> list[str]:
-    """The data sets that have training text; the others lend their test sets."""
-    return [name for name, found in config["datasets"].items() if "train" in found or "grammar" in found]
-
-
-def known_tests(config: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
-    """The test sets that a run can name: its data set's own, then those of data sets that are nothing else.
-
-    None stands for a test set that the workflow makes: by the grammar, or held out of the training text.
-    """
-    own = dataset(config)
-    made = "grammar" in own or own.get("split", {}).get("test")
-    lent = [found for name, found in config["datasets"].items() if name not in trainable(config)]
-    others = {name: pair for found in lent for name, pair in found.get("test", {}).items()}
-    return ({"test": None} if made else {}) | others | own.get("test", {})
-
-
-def parts(config: dict[str, Any]) -> dict[str, Any]:
-    """The pairs of files of the run: {"train": [pair], "dev": [pair], "test": {name: pair}}.
-
-    All test sets of the data set are among them, scored or not: what is held out of the training text
-    should not depend on what is looked at.
-    """
-    own = dataset(config)
-    if "grammar" in own:
-        own = generated(config)
-    known = known_tests(config)
-    lent = {name: known[name] for name in config["tests"] if known[name]}
-    return {"train": own["train"], "dev": own.get("dev", []), "test": own.get("test", {}) | lent}
-
-
-def generated(config: dict[str, Any]) -> dict[str, Any]:
-    """The files that the grammar's sentences are written to, as a data set."""
-
-    def pair(split: str) -> dict[str, Any]:
-        languages = zip(("source", "target"), dataset(config)["languages"], strict=True)
-        return {side: {"path": f"{run_folder(config)}/generated/{split}.{name}"} for side, name in languages}
-
-    return {"train": [pair("train")], "dev": [pair("dev")], "test": {"test": pair("test")}}
-
-
-def held_out_tests(config: dict[str, Any]) -> list[str]:
-    """The names of all test sets that the corpus has."""
-    split = dataset(config).get("split", {})
-    return [*parts(config)["test"], *(["test"] if split.get("test") else [])]
-
-
-def sources(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every file that the run reads, by its place in the configuration."""
-    found = parts(config)
-    pairs = {f"{split}.{i}": pair for split in ("train", "dev") for i, pair in enumerate(found[split])}
-    pairs |= {f"test.{name}": pair for name, pair in found["test"].items()}
-    return {f"{where}.{side}": file for where, pair in pairs.items() for side, file in pair.items()}
-
-
-def downloads(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The files to download, by HOST/PATH: where they go below the downloads, and lie in a mirror."""
-    return {place(file["url"]): file for file in sources(config).values() if "url" in file}
-
-
-def place(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return parts.netloc + urllib.parse.unquote(parts.path)
-
-
-def local(file: dict[str, Any], folder: str) -> str:
-    """Where a file lies once it is downloaded to `folder`."""
-    return f"{folder}/{place(file['url'])}" if "url" in file else file["path"]
-
-
-def source_files(config: dict[str, Any], folder: str) -> list[str]:
-    """Where the files that the corpus is made of lie, each once."""
-    return list(dict.fromkeys(local(file, folder) for file in sources(config).values()))
-
-
-def corpus_flags(config: dict[str, Any], folder: str) -> str:
-    """The run's files as corpus.py's flags; a side is PATH::MEMBER#COLUMN."""
-
-    def sides(pair: dict[str, Any]) -> list[str]:
-        return [shlex.quote(side(pair["source"], folder)), shlex.quote(side(pair["target"], folder))]
-
-    found = parts(config)
-    words = [["--train", *sides(pair)] for pair in found["train"]]
-    words += [["--dev", *sides(pair)] for pair in found["dev"]]
-    words += [["--test", name, *sides(pair)] for name, pair in found["test"].items()]
-    split = dataset(config).get("split", {})
-    words += [["--split", options.spell("", split).removeprefix(":")]] if split else []
-    return " ".join(" ".join(group) for group in words)
-
-
-def side(file: dict[str, Any], folder: str) -> str:
-    member = f"::{file['member']}" if "member" in file else ""
-    return local(file, folder) + member + (f"#{file['column']}" if "column" in file else "")
 
 
 def check_dataset(found: dict[str, Any], where: str) -> None:
@@ -393,28 +285,3 @@ def check_dataset(found: dict[str, Any], where: str) -> None:
     for file in [file for pair in pairs for file in pair.values()]:
         if ("url" in file) == ("path" in file):
             raise ValueError(f"{where}: a file is given by url or by path, found {file}")
-
-
-def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:
-    """The run's local files, and those of a mirror folder that are not in `folder` yet, exist and are right.
-
-    Raises ValueError in one line that names the key, the file, and the checksum expected and found.
-    """
-    at = f"datasets.{config['dataset']}"
-    from_folder = mirror and not mirror.startswith(("http://", "https://"))
-    if from_folder and not Path(mirror).is_dir():
-        raise ValueError(
-            f"mirror = '{mirror}' does not exist; give a folder or a base URL laid out as HOST/PATH"
-        )
-    for where, file in sources(config).items():
-        if "path" in file and "grammar" not in dataset(config):
-            check_file(Path(file["path"]), file.get("sha256"), f"{at}.{where}.path")
-        elif "url" in file and from_folder and not Path(local(file, folder)).exists():
-            check_file(Path(mirror, place(file["url"])), file.get("sha256"), f"{at}.{where}.url in mirror")
-
-
-def check_file(path: Path, sha256: str | None, where: str) -> None:
-    if not path.is_file():
-        raise ValueError(f"{where}: no file '{path}'")
-    if sha256 and (found := files.sha256(path)) != sha256.lower():
-        raise ValueError(f"{where}: wrong SHA-256 of '{path}': expected {sha256}, found {found}")

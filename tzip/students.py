@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tzip import config as configuration
+from tzip import datasets
 from tzip.config import BASELINE, LIBRARY, check_model, check_name, check_options
 
 FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside those of its variants
@@ -56,14 +56,14 @@ def share(given: dict[str, Any]) -> float:
 
 def data(config: dict[str, Any], student: str, seed: str) -> str:
     """The prefix of the encoded pairs that a student learns from."""
-    run, kind = configuration.run_folder(config), config["students"][student]["data"]
+    run, kind = datasets.run_folder(config), config["students"][student]["data"]
     return f"{run}/data/train" if kind == "train" else f"{run}/seed-{seed}/teacher/{kind}"
 
 
 def checkpoint(config: dict[str, Any], variant: str, seed: str) -> str:
     """The folder of the checkpoint that a variant starts from: a student's, or the baseline's."""
     student = config["variants"][variant].get("from")
-    folder = f"{configuration.run_folder(config)}/seed-{seed}"
+    folder = f"{datasets.run_folder(config)}/seed-{seed}"
     return f"{folder}/students/{student}/checkpoint" if student else f"{folder}/checkpoint"
 
 
