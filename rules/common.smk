@@ -158,10 +158,14 @@ def seed_of(wildcards):
     return re.search(r"seed-(\d+)", wildcards.origin)[1]
 
 
+def teacher_weights(wildcards):
+    return [f"{RUN}/seed-{wildcards.seed}/checkpoint/model.safetensors"]
+
+
 def taught(wildcards):
     """The teacher's weights, where it teaches a student's variant; a variant of the baseline has them."""
     teaches = students.taught(config, wildcards.variant)
-    return [f"{OF_SEED}/checkpoint/model.safetensors".format(seed=wildcards.seed)] if teaches else []
+    return teacher_weights(wildcards) if teaches else []
 
 
 def start(wildcards):
@@ -200,7 +204,7 @@ def lesson_targets(wildcards):
 def teacher_of_student(wildcards):
     """The teacher's weights, where a share of a student's loss is the teacher's."""
     teaches = students.share(students.training(config, wildcards.student))
-    return [f"{OF_SEED}/checkpoint/model.safetensors".format(seed=wildcards.seed)] if teaches else []
+    return teacher_weights(wildcards) if teaches else []
 
 
 def student_model(wildcards):

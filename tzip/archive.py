@@ -64,7 +64,7 @@ def room(model: Transformer, pieces: bytes, variant: Variant) -> float:
     """The bytes that the tensors may take for the file to keep to the variant's budget; 0 without one."""
     if not variant.budget:
         return 0.0
-    shapes = {name: tuple(getattr(*places[0]).shape) for name, places in compress.tensors(model).items()}
+    shapes = {name: compress.shape(places) for name, places in compress.tensors(model).items()}
     whole = (sizes.safetensors_bytes(shapes) + len(pieces)) / variant.ratio
     return whole - container.vocabulary_bytes(pieces) - HEADER
 

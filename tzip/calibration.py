@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Options:
 
 
 Statistics = dict[str, dict[str, Tensor]]  # by kind, then by tensor
-Places = Mapping[str, list[tuple[nn.Module, str]]]  # tensors, and the modules and attributes that have them
+Places = dict[str, list[tuple[nn.Module, str]]]  # tensors, and the modules and attributes that have them
 
 
 def sample(data: Encoded, sentences: int, seed: int) -> list[Batch]:

@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 
 from tzip import allocation, methods, schedules, selection
 from tzip.allocation import Choice
-from tzip.calibration import Statistics
+from tzip.calibration import Places, Statistics
 from tzip.code import Code, entropy_bits, raw, side_bits
 from tzip.dropout import Dropout
 from tzip.options import make, option, parse
@@ -154,13 +154,13 @@ def prepare(
     if variant.biases:
         _add_quantizer("biases", variant.biases, biases, seed, statistics)
     if variant.quantize:
-        if parse(variant.quantize)[1].get("activations", "false").lower() == "true":
-            model.binarize_inputs("attention" if variant.scope == "attention" else "linear")
         room = None
         if variant.budget:
             rest = sum(file_bytes(code) for name, code in compression.codes().items() if name not in weights)
             room = max(budget - rest, 0.0)
-        _add_quantizer("quantize", variant.quantize, weights, seed, statistics, room)
+        options = _add_quantizer("quantize", variant.quantize, weights, seed, statistics, room)
+        if getattr(options, "activations", False):
+            model.binarize_inputs("attention" if variant.scope == "attention" else "linear")
     return compression
 
 
@@ -180,8 +180,11 @@ def _add_pruner(compression: Compression, weights: Places, statistics: Statistic
 
 
 def _add_quantizer(what: str, spec: str, chosen: Places, seed: int, statistics: Statistics | None,
-                   room: float | None = None) -> None:  # fmt: skip
-    """Quantize tensors as the spec says, or, with room for so many bytes, each at the bits that suit it."""
+                   room: float | None = None) -> Any:  # fmt: skip
+    """Quantize tensors as the spec says, or, with room for so many bytes, each at the bits that suit it.
+
+    Returns the spec's options.
+    """
     name, given = parse(spec)
     module = methods.load("quantizers", name)
     options = make(module.Options, given, f"{what}: {name}")
@@ -209,6 +212,7 @@ def _add_quantizer(what: str, spec: str, chosen: Places, seed: int, statistics: 
         step = quantizer(tensor, of_tensor[tensor])
         _register(places, step)
         chain(*places[0])[0].requires_grad_(step.trains_latent)
+    return options
 
 
 def _bits_within(room: float, chosen: Places, options: Any, quantizer: Callable[[str, Any], nn.Module],
@@ -257,11 +261,11 @@ def check(model: nn.Module, codes: Mapping[str, Code]) -> None:
     mine = tensors(model)
     for name in [*mine, *codes]:
         if name not in codes:
-            raise ValueError(f"tensor {name}: nothing found, {_shape(mine[name])} expected")
+            raise ValueError(f"tensor {name}: nothing found, {shape(mine[name])} expected")
         if name not in mine:
             raise ValueError(f"tensor {name}: {codes[name].shape} found, but the model has no such tensor")
-        if codes[name].shape != _shape(mine[name]):
-            raise ValueError(f"tensor {name}: {codes[name].shape} found, {_shape(mine[name])} expected")
+        if codes[name].shape != shape(mine[name]):
+            raise ValueError(f"tensor {name}: {codes[name].shape} found, {shape(mine[name])} expected")
 
 
 def load(model: nn.Module, codes: Mapping[str, Code]) -> None:
@@ -271,9 +275,6 @@ def load(model: nn.Module, codes: Mapping[str, Code]) -> None:
         for name, places in tensors(model).items():
             (parameter,) = chain(*places[0])  # a plain model: nothing but the parameter
             parameter.copy_(torch.from_numpy(codes[name].decode()))
-
-
-Places = dict[str, list[tuple[nn.Module, str]]]
 
 
 def tensors(model: nn.Module) -> Places:
@@ -307,6 +308,6 @@ def _register(places: list[tuple[nn.Module, str]], step: nn.Module) -> None:
         parametrize.register_parametrization(module, attribute, step)
 
 
-def _shape(places: list[tuple[nn.Module, str]]) -> tuple[int, ...]:
-    module, attribute = places[0]
-    return tuple(getattr(module, attribute).shape)
+def shape(places: list[tuple[nn.Module, str]]) -> tuple[int, ...]:
+    """The shape of the tensor that lies at these places."""
+    return tuple(getattr(*places[0]).shape)

@@ -18,6 +18,12 @@ def option(default: Any, help: str, *, choices: tuple = (), low=None, high=None)
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def shared_scale(default: str) -> Any:
+    """The field `per` of a quantizer with scales: which weights share one (a number: so many at most)."""
+    choices = ("tensor", "row", "128", "64", "32")
+    return option(default, "weights that share a scale: all, a row's, or so many of a row", choices=choices)
+
+
 def make(cls: type, given: dict[str, Any], name: str) -> Any:
     """`cls(**given)` after checking every key and value; strings are converted to the field's type.
 
@@ -150,6 +156,7 @@ def declared(path: str | Path, name: str = "Options") -> type:
         raise ValueError(f"{path}: no class {name}")
     future = ast.parse("from __future__ import annotations").body
     module = ast.Module(body=future + found, type_ignores=[])
-    names: dict[str, Any] = {"dataclass": dataclasses.dataclass, "option": option, "__name__": __name__}
+    fields = {"option": option, "shared_scale": shared_scale}
+    names: dict[str, Any] = {"dataclass": dataclasses.dataclass, **fields, "__name__": __name__}
     exec(compile(module, str(path), "exec"), names)
     return names[name]

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from tzip.code import Code, matrix
 
-PER = ("tensor", "row", "128", "64", "32")  # weights that share a scale; a number: so many of a row at most
 LARGEST_SCALE = torch.finfo(torch.float16).max
 TINY = 2.0**-24  # the smallest scale that float16 has
 FITTING = 20  # iterations of a least-squares scale; a handful are needed
@@ -95,7 +94,7 @@ class Straight(torch.autograd.Function):
 
 
 def scale_form(shape: torch.Size, per: str) -> tuple[int, int]:
-    """Rows and groups [R, G] of a tensor's scales, `per` one of PER."""
+    """Rows and groups [R, G] of a tensor's scales, `per` as `options.shared_scale` has it."""
     rows, columns = matrix(tuple(shape))
     if per == "tensor":
         return 1, 1

@@ -59,7 +59,6 @@ class Books(nn.Module):
     def code(self, shape: tuple[int, ...], keep: Tensor | None = None, residual: Code | None = None) -> Code:
         """The Code of a tensor of these vectors, without the entries that no vector uses."""
         books = self.codebook.detach().cpu().numpy()
-        entries = np.arange(books.shape[1], dtype=np.float32)
-        symbols, used = compact(self.indices.cpu().numpy(), entries)
+        symbols, used = compact(self.indices.cpu().numpy(), np.arange(books.shape[1]))
         mask = None if keep is None else keep.flatten().cpu().numpy()
-        return Code(shape, symbols, np.ascontiguousarray(books[:, used.astype(int)]), mask, None, residual)
+        return Code(shape, symbols, np.ascontiguousarray(books[:, used]), mask, None, residual)

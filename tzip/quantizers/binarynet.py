@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.options import option
+from tzip.options import option, shared_scale
 from tzip.parametrization import Latent, blocks, half, scale_form
 
 SOURCE = "Courbariaux & Bengio 2016 (BinaryNet); Rastegari et al. 2016 (XNOR-Net)"
@@ -21,8 +21,7 @@ SOURCE = "Courbariaux & Bengio 2016 (BinaryNet); Rastegari et al. 2016 (XNOR-Net
 class Options:
     """A sign a weight."""
 
-    per: str = option("row", "weights that share a scale: all, a row's, or so many of a row",
-                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+    per: str = shared_scale("row")
 
     activations: bool = option(False, "whether the layers' inputs are binarized, too")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.options import option
+from tzip.options import option, shared_scale
 from tzip.parametrization import Grid
 
 SOURCE = "Aji & Heafield 2020"
@@ -23,8 +23,7 @@ class Options:
     """Powers of two with a sign."""
 
     bits: int = option(4, "bits a weight: one for the sign, the rest for the exponent", low=2, high=6)
-    per: str = option("tensor", "weights that share a scale: all, a row's, or so many of a row",
-                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+    per: str = shared_scale("tensor")
 
 
 class Quantizer(Grid):

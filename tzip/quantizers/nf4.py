@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from tzip.options import option
+from tzip.options import shared_scale
 from tzip.parametrization import TINY, Latent, blocks, half, scale_form, spread
 
 OFFSET = 0.9677083  # the largest probability, as in the authors' code: the mean of 29/30 and 31/32
@@ -18,8 +19,7 @@ SOURCE = "Dettmers et al. 2023 (QLoRA)"
 class Options:
     """Quantiles of a normal distribution."""
 
-    per: str = option("64", "weights that share a scale: all, a row's, or so many of a row",
-                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+    per: str = shared_scale("64")
 
     @property
     def bits(self) -> int:
@@ -36,6 +36,7 @@ class Quantizer(Latent):
         return torch.bucketize(scaled, (levels[1:] + levels[:-1]) / 2, out_int32=True), levels, scales
 
 
+@functools.cache
 def normal_levels() -> Tensor:
     """The levels, -1 over 0 to 1: quantiles of 8 even steps above 0 and 7 below (section 3)."""
     above = torch.special.ndtri(torch.linspace(OFFSET, 0.5, 9, dtype=torch.float64)[:-1])

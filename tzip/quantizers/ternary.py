@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.options import option
+from tzip.options import option, shared_scale
 from tzip.parametrization import Latent, blocks, half, scale_form, spread
 
 SOURCE = "Li & Liu 2016 (Ternary Weight Networks)"
@@ -17,8 +17,7 @@ SOURCE = "Li & Liu 2016 (Ternary Weight Networks)"
 class Options:
     """Three levels."""
 
-    per: str = option("tensor", "weights that share α and Δ: all, a row's, or so many of a row",
-                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+    per: str = shared_scale("tensor")
     threshold: float = option(0.7, "Δ over the mean magnitude", low=0.0, high=2.0)
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.options import option
+from tzip.options import option, shared_scale
 from tzip.parametrization import Grid
 
 SOURCE = "Quinn & Ballesteros 2018 (Pieces of Eight)"
@@ -18,8 +18,7 @@ class Options:
     """Evenly spaced levels, symmetric around 0."""
 
     bits: int = option(4, "bits a weight; there are 2^bits - 1 levels", low=2, high=8)
-    per: str = option("row", "weights that share a scale: all, a row's, or so many of a row",
-                      choices=("tensor", "row", "128", "64", "32"))  # fmt: skip
+    per: str = shared_scale("row")
     clip: str = option(
         "max", "whether the scale reaches the largest weight, or is the one of least squared error",
         choices=("max", "error"),
