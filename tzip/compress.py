@@ -50,6 +50,7 @@ class Variant:
     budget: str = option(
         "", "how much smaller the file shall be, as 8x: bits by tensor, as each one's sensitivity earns them"
     )
+    dropout: float = option(-1.0, "dropout while fine-tuning; -1 = the model's own", low=-1.0, high=0.9)
 
     def __post_init__(self) -> None:
         if self.budget and not self.quantize:
@@ -73,7 +74,11 @@ class Compression:
         self.schedule = schedules.Options()
         self.pruners: list[tuple[Mask, Tensor]] = []  # with the weight that each one prunes
         self.sparsity = -1.0  # that was last asked for
-        self.dropouts = [(module, module.p) for module in model.modules() if isinstance(module, Dropout)]
+        dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
+        if variant.dropout >= 0:
+            for module in dropouts:
+                module.p = variant.dropout
+        self.dropouts = [(module, module.p) for module in dropouts]
 
     def on_update(self, update: int, updates: int) -> None:
         """Prune what is due before update `update`, counted from 0; `update == updates` is the end."""
