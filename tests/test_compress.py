@@ -350,3 +350,12 @@ def test_dropout_falls_with_the_weights_that_are_left() -> None:
     assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {0.4}
     compression.on_update(0, 10)
     assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {0.4 * 0.25**0.5}
+
+
+@pytest.mark.parametrize(("given", "before", "after"), [(-1.0, 0.4, 0.2), (0.1, 0.1, 0.05), (0.0, 0.0, 0.0)])
+def test_a_variant_has_a_dropout_of_its_own_from_which_it_falls(given, before, after) -> None:
+    model = Transformer(Config(**SIZES, dropout=0.4))
+    compression = prepare(model, plan(prune="magnitude:end=0.75,dropout=scaled", dropout=given), 1)
+    assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {before}
+    compression.on_update(0, 10)
+    assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {after}

@@ -51,7 +51,7 @@ def test_every_configuration_of_the_repository_is_right(file: list[str]) -> None
     checked = config.check(load(*file), SCHEMA)
     students.check(checked)
     assert config.BASELINE in checked["rows"]
-    if file != ["methods.yaml"]:
+    if file not in (["methods.yaml"], ["multi30k-frontier.yaml"]):  # these have rows of their own
         assert set(load()["rows"]) <= set(checked["rows"])
 
 
