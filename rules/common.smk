@@ -97,6 +97,11 @@ MEASURED = [
     for file in ("time.json", "score.json")
 ]
 SPEED_TABLE = [f"{RUN}/timings/inference.csv"] if SPEED else []
+
+# What the run is after, as its table asks for it.
+GOALS = [configuration.spelled_goal(goal) for goal in config["goals"]]
+GOALS_FLAG = f"--goals {' '.join(GOALS)}" if GOALS else ""
+GOALS_TABLE = [f"{RUN}/tables/goals.csv"] if GOALS else []
 LENGTHS = flags({k: v for k, v in config["search"].items() if k in ("alpha", "max_ratio")})
 ALL_CORES = workflow.cores or 1
 NOTE_FLAG = configuration.note_flag(config)

@@ -125,6 +125,34 @@ rule frontier:
         " --provenance {input.provenance} --output {params.folder}/tables 2> {log}"
 
 
+# Only where the configuration has goals.
+rule goals:
+    input:
+        frontier=f"{RUN}/tables/frontier.csv",
+        provenance=f"{RUN}/provenance.json",
+        code=["tzip/goals.py", "tzip/frontier.py", "tzip/tables.py"],
+    output:
+        report(
+            f"{RUN}/tables/goals.csv",
+            caption="../report/goals.rst",
+            category="Tables",
+        ),
+        multiext(f"{RUN}/tables/goals", ".md", ".tex"),
+    log:
+        f"{RUN}/logs/goals.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(ROWS + config["made"]),
+        goals=GOALS_FLAG,
+    shell:
+        "python workflow_scripts/goals.py --results {params.folder} {params.run} {params.goals}"
+        " --provenance {input.provenance} --output {params.folder}/tables 2> {log}"
+
+
 rule timings:
     input:
         results=SCORED,
@@ -312,6 +340,7 @@ rule page:
         ],
         figures=FIGURES,
         speed=SPEED_TABLE,
+        goals=GOALS_TABLE,
         provenance=f"{RUN}/provenance.json",
         code=multiext(
             "tzip/",
@@ -320,6 +349,7 @@ rule page:
             "chart.py",
             "chart.html",
             "frontier.py",
+            "goals.py",
             "tables.py",
             "speed.py",
             "paper.py",
@@ -336,6 +366,7 @@ rule page:
         folder=subpath(output[0], parent=True),
         run=of_run(ROWS),
         speed=SPEED_FLAG,
+        goals=GOALS_FLAG,
     shell:
-        "python workflow_scripts/page.py --results {params.folder} {params.run} {params.speed}"
+        "python workflow_scripts/page.py --results {params.folder} {params.run} {params.goals} {params.speed}"
         " --provenance {input.provenance} --output {output} 2> {log}"

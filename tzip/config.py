@@ -210,6 +210,11 @@ def spelled(method: dict[str, Any]) -> str:
     return options.spell(method["method"], {key: value for key, value in method.items() if key != "method"})
 
 
+def spelled_goal(goal: dict[str, Any]) -> str:
+    """{at: 8, keep: 99} → at=8,keep=99"""
+    return options.spell("", goal).removeprefix(":")
+
+
 def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
     """A variant as the command line takes it; how it is fine-tuned is left out where it is not."""
     plan = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
@@ -235,6 +240,9 @@ def check_names(config: dict[str, Any]) -> None:
         check_name(config["weights"], quantized, "weights")
     for entry in config["speed"]:
         check_name(entry["row"], config["rows"], "speed.row")
+    for number, goal in enumerate(config["goals"]):
+        if check_options(goal, LIBRARY / "goals.py", f"goals.{number}", "Goal").row:
+            check_name(goal["row"], rows, f"goals.{number}.row")
     for test in config["tests"]:
         check_name(test, datasets.known_tests(config), "tests")
 

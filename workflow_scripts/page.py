@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import files, frontier, page, results, speed, tables
+from tzip import files, frontier, goals, page, results, speed, tables
 from tzip.script import run
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     results.add_arguments(parser)
     speed.add_arguments(parser)
+    goals.add_arguments(parser)
     parser.add_argument("--captions", type=Path, default=Path("report"), help="folder of NAME.rst [report]")
     parser.add_argument("--output", type=Path, required=True, help="the page, .html")
     args = parser.parse_args()
@@ -23,17 +24,18 @@ def main() -> None:
     training = results.read_training(args.results, args.seeds)
     variants = frontier.read(args.results, args.tests[0])
     ranked = frontier.read(args.results, args.tests[0], "ranking")
+    asked = [goals.parse(spec) for spec in args.goals]
     more = [
+        *([goals.table(variants, asked)] if asked else []),
         frontier.table(variants),
         frontier.sources(variants),
+        *([tables.by_test(summary)] if len(args.tests) > 1 else []),
         frontier.ranking(ranked, len(args.seeds)),
         tables.cleaning(files.read_json(args.results / "data" / "cleaning.json")),
         tables.speed(costs, training),
     ]
     if args.speed:
         more.append(speed.table(speed.read(args.results, args.seeds[0], args.tests[0], args.speed)))
-    if len(args.tests) > 1:
-        more.insert(2, tables.by_test(summary))
     contents = page.Contents(
         name=args.results.resolve().name,
         table_1=tables.table_1_with_speed(tables.table_1(summary, args.tests[0]), costs),
