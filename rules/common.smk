@@ -103,7 +103,7 @@ GOALS = [configuration.spelled_goal(goal) for goal in config["goals"]]
 GOALS_FLAG = f"--goals {' '.join(GOALS)}" if GOALS else ""
 GOALS_TABLE = [f"{RUN}/tables/goals.csv"] if GOALS else []
 LENGTHS = flags({k: v for k, v in config["search"].items() if k in ("alpha", "max_ratio")})
-ALL_CORES = workflow.cores or 1
+ALL_CORES = workflow.resource_settings.cores or 1  # none are told where jobs are submitted
 NOTE_FLAG = configuration.note_flag(config)
 
 

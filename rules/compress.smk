@@ -55,3 +55,13 @@ rule compress:
         "python workflow_scripts/compress.py --checkpoint {params.checkpoint} --data {params.data}"
         " --name {wildcards.variant} {params.plan} --seed {wildcards.seed} --threads {params.threads}"
         " --state {params.folder}/state --output {output.model} --summary {output.summary} 2> {log}"
+
+
+# The baseline's file, which every variant is held against, apart: a scheduler may group the others by variant.
+use rule compress as compress_baseline with:
+    output:
+        model=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/model.tzip",
+        summary=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/compress.json",
+
+
+ruleorder: compress_baseline > compress

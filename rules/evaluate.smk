@@ -39,6 +39,15 @@ rule translate:
         " --output {output.hypotheses} --time {output.time} 2> {log}"
 
 
+use rule translate as translate_baseline with:
+    output:
+        hypotheses=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/{{test}}.hyp.txt",
+        time=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/{{test}}.time.json",
+
+
+ruleorder: translate_baseline > translate
+
+
 rule score:
     input:
         hypotheses=f"{OF_VARIANT}/{{test}}.hyp.txt",

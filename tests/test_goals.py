@@ -38,7 +38,11 @@ def test_the_best_that_is_small_enough_is_held_against_the_goal(spec, row, verdi
 def test_goals_stand_in_their_order_with_what_they_ask() -> None:
     asked = [Goal(at=8, keep=99), Goal(at=8, keep=95, students=False), Goal(row="a")]
     cells = goals.table(FRAME, asked).cells()
-    assert [line[0] for line in cells] == ["8x smaller, any architecture", "8x smaller, same architecture", "a"]
+    assert [line[0] for line in cells] == [
+        "8x smaller, any architecture",
+        "8x smaller, same architecture",
+        "a",
+    ]
     assert [line[1] for line in cells] == ["99", "95", "100"]
 
 

@@ -62,7 +62,7 @@ def test_it_learns_to_reverse(tmp_path):
     assert trainer.history[-1]["loss"] < 0.5 < trainer.history[0]["loss"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
 def test_stopped_and_resumed_gives_the_same_bytes(tmp_path, undisturbed, how):
     process = start(tmp_path, 0.1)
     wait_for_update(tmp_path, process, 10)

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import resource
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+GPUS = Path(tempfile.gettempdir(), "tzip-gpus")  # a lock for each, shared by all users of a machine
+
 
 def prepare(threads: int) -> torch.device:
     """Set torch's threads and determinism; the device to use: CUDA if there is one, else the CPU.
 
-    Under torchrun, joins the process group and takes the process's own GPU. The number of threads is part
-    of what decides the last bits of a result, so it comes from the configuration, not from the machine.
+    Under torchrun, or as one of several tasks of a SLURM step, joins the process group and takes the
+    process's own GPU; alone on a machine with several GPUs, the first that is free. The number of threads is
+    part of what decides the last bits of a result, so it comes from the configuration, not from the machine.
     """
     torch.set_num_threads(threads)
     cuda = torch.cuda.is_available()
+    ranks_of_slurm(os.environ)
     if cuda:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cuda.matmul.allow_tf32 = True
@@ -28,7 +38,48 @@ def prepare(threads: int) -> torch.device:
     rank = int(os.environ.get("LOCAL_RANK", 0))
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
-    return torch.device("cuda", rank) if cuda else torch.device("cpu")
+    if not cuda:
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    assigned = "LOCAL_RANK" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ
+    return torch.device("cuda", rank % count if assigned else claim(count))
+
+
+def ranks_of_slurm(environment: MutableMapping[str, str]) -> None:
+    """Tell torch.distributed which task of a SLURM step this is, unless torchrun has, or it is the only one.
+
+    All tasks meet on the first node of the step, at a port that follows from the numbers of job and step.
+    """
+    tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))
+    if tasks == 1 or "RANK" in environment:
+        return
+    listed = environment["SLURM_STEP_NODELIST"]
+    command = ["scontrol", "show", "hostnames", listed]
+    hosts = subprocess.run(command, capture_output=True, text=True, check=True)
+    meeting = 1000 * int(environment["SLURM_JOB_ID"]) + int(environment.get("SLURM_STEP_ID", 0))
+    environment.update(
+        RANK=environment["SLURM_PROCID"], LOCAL_RANK=environment["SLURM_LOCALID"], WORLD_SIZE=str(tasks),
+        MASTER_ADDR=hosts.stdout.split()[0], MASTER_PORT=str(20000 + meeting % 20000),
+    )  # fmt: skip
+
+
+def claim(count: int, folder: Path = GPUS) -> int:
+    """The first of `count` GPUs that no other process of this library holds, until this process ends.
+
+    Waits while all are held. One GPU is nobody's: as many processes share it as are started.
+    """
+    if count == 1:
+        return 0
+    folder.mkdir(mode=0o777, exist_ok=True)
+    files = [os.open(folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o666) for number in range(count)]
+    while True:
+        for number, file in enumerate(files):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process: the file stays open
+                return number
+            except BlockingIOError:
+                pass
+        time.sleep(1.0)
 
 
 def describe(device: torch.device) -> str:

@@ -43,7 +43,7 @@ def parse(spec: str) -> Goal:
 
 
 def reached(variants: pd.DataFrame, goal: Goal) -> pd.Series | None:
-    """The line of `frontier.read` that comes nearest to the goal: the best BLEU that it allows; None of none."""
+    """The line of `frontier.read` with the best BLEU of those that the goal allows; None of none."""
     taught = variants["method"].str.startswith("student ")
     allowed = variants[variants["row"] == goal.row] if goal.row else variants[goal.students | ~taught]
     small = allowed[allowed["ratio_file"] >= goal.at]
@@ -71,8 +71,8 @@ def table(variants: pd.DataFrame, goals: Sequence[Goal], notes: Sequence[str] = 
     )
     test = variants["test"].iloc[0]
     said = (
-        f"at a size: the best BLEU on {test} among files at least that many times smaller than the baseline's "
-        "(float32 and vocabulary); chosen on the test set itself, among all variants of the run",
+        f"at a size: the best BLEU on {test} among files at least that many times smaller than the baseline "
+        "(float32 and vocabulary), chosen on the test set itself among all variants of the run",
         tables.margin(variants),
     )
     return Table("goals", "What was asked for, and what was reached", frame, columns, (*notes, *said))

@@ -189,7 +189,8 @@ class Trainer:
     def run(self) -> None:
         """Train to the last update or to early stopping, from the saved state if there is one.
 
-        Ends the process with status 143 after saving when SIGTERM arrives.
+        Ends the process with status 143 after saving when SIGTERM or SIGUSR1 arrives, as from a scheduler
+        that wants the machine back.
         """
         self.state.mkdir(parents=True, exist_ok=True)
         with (
@@ -386,8 +387,9 @@ class Trainer:
         def stop(*_: Any) -> None:
             self.stopping = True
 
-        before = signal.signal(signal.SIGTERM, stop)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
