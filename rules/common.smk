@@ -207,9 +207,9 @@ def lesson_targets(wildcards):
 
 
 def teacher_of_student(wildcards):
-    """The teacher's weights, where a share of a student's loss is the teacher's."""
-    teaches = students.share(students.training(config, wildcards.student))
-    return teacher_weights(wildcards) if teaches else []
+    """The teacher's weights, where a student starts from them or a share of its loss is the teacher's."""
+    needed = students.needs_teacher(config, wildcards.student)
+    return teacher_weights(wildcards) if needed else []
 
 
 def student_model(wildcards):
@@ -217,8 +217,10 @@ def student_model(wildcards):
 
 
 def student_training(wildcards):
-    """How a student is trained, and by whom where a share of its loss is a teacher's."""
+    """How a student is trained, from which weights, and by whom where a share of its loss is a teacher's."""
     given = flags(students.training(config, wildcards.student))
+    if config["students"][wildcards.student]["start"] == "teacher":
+        given += " --start teacher"
     teacher = [f"--teacher-checkpoint {Path(file).parent}" for file in teacher_of_student(wildcards)]
     return " ".join([given, *teacher])
 

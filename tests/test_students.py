@@ -30,6 +30,7 @@ VARIANTS = {
     },
     "convolutional": {"from": "flat"},
 }
+DEEP = {"preset": "tiny", "encoder_layers": 2, "decoder_layers": 3, "norm": "pre"}
 TAUGHT = merged(load(), {"students": STUDENTS, "variants": VARIANTS, "rows": ["baseline", *VARIANTS]})
 TAUGHT |= {"weights": "", "attention": {"rows": ["baseline", "student"]}}
 
@@ -43,7 +44,7 @@ def checked(**over: object) -> dict:
 def test_what_rows_start_from_is_used_and_the_rest_has_its_defaults() -> None:
     found = checked()
     assert students.used(found) == ["tiny", "flat"]
-    assert found["students"]["spare"] == {"model": {}, "training": {}, "data": "train"}
+    assert found["students"]["spare"] == {"model": {}, "training": {}, "data": "train", "start": "random"}
     assert students.used(checked(rows=["baseline"], attention={"rows": []})) == []
 
 
@@ -80,6 +81,10 @@ def test_who_is_taught() -> None:
          "students.tiny.training: teacher = 2 is not a number at least 0.0 and at most 1.0"),
         ({"students": {"tiny": {"training": {"temprature": 2}}}},
          "unknown key 'temprature' in students.tiny.training; did you mean 'temperature'?"),
+        ({"students": {"tiny": {"start": "teacher"}}},
+         "students.tiny.model.norm = 'post': to start from the baseline's layers it must be 'pre'"),
+        ({"students": {"deep": {"start": "teacher", "model": DEEP}}},
+         "students.deep.model.decoder_layers = 3: the baseline, whose layers it starts from, has 2"),
         ({"attention": {"rows": ["baseline", "convolutional"]}},
          "attention.rows = 'convolutional' has no maps to draw: its model's mixer is convolution"),
     ],

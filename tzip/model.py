@@ -293,6 +293,38 @@ class Transformer(nn.Module):
         return self.generator(self.decode(target_BT, *self.encode(source_BS)))
 
 
+@torch.no_grad()
+def inherit(student: Transformer, teacher: Transformer) -> None:
+    """Start a student from its teacher's weights: all that lies outside of the layers, and some of those.
+
+    The layers of encoder and decoder are spread evenly over the teacher's, the first and the last among
+    them (Shleifer & Rush 2020, arXiv 2010.13002, section 3). ValueError in one line where the student is
+    deeper or of another form.
+    """
+    theirs, mine = teacher.state_dict(), student.state_dict()
+    for name, value in mine.items():
+        stack, _, rest = name.partition(".")
+        source = name
+        if stack in ("encoder", "decoder"):
+            number, _, rest = rest.partition(".")
+            depth, available = len(getattr(student, stack)), len(getattr(teacher, stack))
+            if depth > available:
+                raise ValueError(
+                    f"a student of {depth} {stack} layers cannot start from a teacher of {available}"
+                )
+            source = f"{stack}.{spread(depth, available)[int(number)]}.{rest}"
+        if source not in theirs or theirs[source].shape != value.shape:
+            found = tuple(theirs[source].shape) if source in theirs else "nothing"
+            raise ValueError(f"a student cannot start from this teacher: {name} is {tuple(value.shape)}, "
+                             f"and the teacher has {found}")  # fmt: skip
+        value.copy_(theirs[source])
+
+
+def spread(count: int, available: int) -> list[int]:
+    """`count` numbers below `available`, evenly spaced; of several the first and the last."""
+    return [round(i * (available - 1) / max(count - 1, 1)) for i in range(count)]
+
+
 class Past:
     """What each layer remembers of the positions decoded so far (for search), [..., positions, width]."""
 

@@ -20,6 +20,8 @@ def check(config: dict[str, Any]) -> None:
     for name, student in config["students"].items():
         check_model(student["model"], f"students.{name}.model", ("vocabulary", "max_length"))
         check_options(training(config, name), LIBRARY / "train.py", f"students.{name}.training")
+        if student["start"] == "teacher":
+            check_start(config, name)
     for name, variant in config["variants"].items():
         if name in FOLDERS:
             raise ValueError(f"variants: '{name}' is a folder of the run's own; choose another name")
@@ -52,6 +54,27 @@ def training(config: dict[str, Any], student: str) -> dict[str, Any]:
 def share(given: dict[str, Any]) -> float:
     """The teacher's share of the loss in these options of a training; numbers of a command line are texts."""
     return float(given.get("teacher", 0))
+
+
+def needs_teacher(config: dict[str, Any], student: str) -> bool:
+    """Whether a student's training reads the baseline's weights."""
+    return share(training(config, student)) > 0 or config["students"][student]["start"] == "teacher"
+
+
+def check_start(config: dict[str, Any], name: str) -> None:
+    """A student that starts from the baseline's layers has its form, and is no deeper."""
+    mine, theirs = config["students"][name]["model"], check_model(config["model"])
+    model = check_model(mine, f"students.{name}.model", ("vocabulary", "max_length"))
+    for key in ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie"):
+        if getattr(model, key) != getattr(theirs, key):
+            said = f"students.{name}.model.{key} = {getattr(model, key)!r}"
+            raise ValueError(
+                f"{said}: to start from the baseline's layers it must be {getattr(theirs, key)!r}"
+            )
+    for key in ("encoder_layers", "decoder_layers"):
+        if getattr(model, key) > getattr(theirs, key):
+            said = f"students.{name}.model.{key} = {getattr(model, key)}"
+            raise ValueError(f"{said}: the baseline, whose layers it starts from, has {getattr(theirs, key)}")
 
 
 def data(config: dict[str, Any], student: str, seed: str) -> str:

@@ -22,6 +22,9 @@ def main() -> None:
     parser.add_argument("--dev-target", required=True, type=Path, help="their translations")
     parser.add_argument("--pieces", required=True, type=Path, help="SentencePiece model")
     parser.add_argument("--teacher-checkpoint", type=Path, help="folder of the teacher, where there is one")
+    parser.add_argument(
+        "--start", choices=("random", "teacher"), default="random", help="weights to start from"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")
@@ -41,6 +44,10 @@ def main() -> None:
     teacher = archive.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
     torch.manual_seed(args.seed)
     network = model.Transformer(config).to(here)
+    if args.start == "teacher":
+        if args.teacher_checkpoint is None:
+            raise ValueError("start = teacher: there is no teacher; give --teacher-checkpoint")
+        model.inherit(network, checkpoint.load(args.teacher_checkpoint)[0].to(here))
 
     dev = Encoded(args.dev)
     batches = [batch(dev, rows) for rows in groups(dev.lengths(), settings.batch_tokens, None)]
