@@ -1,5 +1,6 @@
 # make        everything: environment, default run, its table
-# make test   everything that CI runs
+# make test   every test that needs nothing but Python
+# make test-slurm   the workflow through a SLURM cluster that it starts on this machine (root, Debian's packages)
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
@@ -7,7 +8,7 @@ IN_VENV := PATH="$(BIN):$$PATH"
 PYTHON_FILES := tzip workflow_scripts tests benchmarks
 SNAKEMAKE_FILES := Snakefile rules
 
-.PHONY: all environment test
+.PHONY: all environment test test-slurm
 all: $(READY)
 	$(IN_VENV) snakemake --cores all
 	$(IN_VENV) python workflow_scripts/show.py --results results/default
@@ -29,3 +30,6 @@ test: $(READY)
 	$(BIN)/snakefmt --check $(SNAKEMAKE_FILES)
 	$(IN_VENV) snakemake --lint
 	$(IN_VENV) python -m pytest
+
+test-slurm: $(READY)
+	$(IN_VENV) python -m pytest -rs -s tests/slurm/on_slurm.py

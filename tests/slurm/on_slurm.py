@@ -1,0 +1,205 @@
+"""The workflow through a real SLURM: whole, over a time limit, over a preemption; a training of two tasks.
+
+`make test-slurm` runs this file, which `make test` does not. It starts a cluster of one node on this machine,
+and is skipped, saying why, where that cannot be.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.slurm import cluster
+from tests.test_workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini
+from tests.toytrain import fit
+from tzip.files import read_json
+
+TRAINING = RUN / "seed-1" / "training.json"
+WEIGHTS = "checkpoint/model.safetensors"
+UPDATES = 3000  # minutes, where the whole miniature takes seconds to train
+LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def slurm() -> Iterator[None]:
+    if why := cluster.missing():
+        pytest.skip(f"no SLURM can be started here: {why}")
+    cluster.start()
+    yield
+    cluster.stop()
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    (tmp_path / "copy").mkdir()
+    return copy_sources(tmp_path / "copy")
+
+
+def submit(folder: Path, *arguments: str) -> subprocess.Popen:
+    """Snakemake with the profile, its output in `slurm.log` of the folder."""
+    command = ["snakemake", "--workflow-profile", "profiles/slurm", "--configfile", MINIATURE, *arguments]
+    with open(folder / "slurm.log", "w") as log:
+        return subprocess.Popen(command, cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL,
+                                stdout=log, stderr=log, start_new_session=True)  # fmt: skip
+
+
+def through_slurm(folder: Path, *arguments: str) -> str:
+    """What Snakemake says of a run through SLURM that must end well."""
+    process = submit(folder, *arguments)
+    status = process.wait(600)
+    said = (folder / "slurm.log").read_text()
+    assert status == 0, said[-6000:]
+    return said
+
+
+def train_alone(minutes: int) -> list[str]:
+    """Arguments that make the training alone, in an allocation of so many minutes."""
+    resources = ("slurm_partition=gpu", "gres=gpu:1", "mem_mb=1000", f"runtime={minutes}")
+    return [str(TRAINING), "--set-resources", *(f"train:{one}" for one in resources)]
+
+
+def submissions(said: str, rule: str) -> list[str]:
+    """The numbers of the SLURM jobs that ran a rule, by the names of their logs."""
+    found = re.findall(r"submitted with SLURM jobid (\d+) \(log: \S*/slurm_logs/(\w+)/", said)
+    return [number for number, name in found if rule in re.split("rule_|group_", name)[-1]]
+
+
+def state_of(job: str) -> str:
+    return cluster.ask("squeue", "--noheader", f"--job={job}", "--format=%T")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future]:
+    """The weights of the long training that nothing interrupts, beside the tests that wait for SLURM."""
+
+    def train() -> bytes:
+        folder = copy_sources(tmp_path_factory.mktemp("undisturbed"))
+        mini(folder, str(TRAINING), *LONG, cores=1)
+        return weights(folder)
+
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(train)
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / RUN / "seed-1" / WEIGHTS).read_bytes()
+
+
+def updates_done(folder: Path) -> int:
+    """How many updates the training's journal tells of."""
+    journal = folder / RUN / "seed-1" / "training.jsonl"
+    found = re.findall(r'"update": (\d+)', journal.read_text()) if journal.exists() else []
+    return int(found[-1]) if found else 0
+
+
+def wait_for(what, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain"
+        time.sleep(0.5)
+
+
+def test_the_whole_miniature_gives_the_same_tables_as_without_slurm(
+    tmp_path_factory: pytest.TempPathFactory, copied: Path
+) -> None:
+    local = copy_sources(tmp_path_factory.mktemp("local"))
+    with ThreadPoolExecutor() as pool:
+        alone = pool.submit(mini, local, "--config", "speed=[]", cores=1)
+        said = through_slurm(copied, "--config", "speed=[]")
+        alone.result()
+    for patterns in (["tables/*"], ["seed-1/*/model.tzip"], ["data/*"]):
+        here, there = contents(local, patterns), contents(copied, patterns)
+        assert list(here) == list(there)
+        assert [name for name in here if here[name] != there[name]] == []
+    rules = set(re.findall(r"^    ?(?:local)?rule (\w+):", said, re.MULTILINE))
+    rules |= set(re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE))
+    numbers = re.findall(r"submitted with SLURM jobid (\d+)", said)
+    assert len(numbers) == len(set(numbers)) > 10
+    print("\n".join(re.findall(r"^Job \S+ has been submitted .*$", said, re.MULTILINE)))
+    assert {"train", "student", "compress", "translate", "score", "page"} <= rules
+    assert len(numbers) < said.count("Shell command:") / 2  # they are grouped
+
+
+def test_a_training_longer_than_its_time_limit_ends_over_several_jobs(
+    copied: Path, undisturbed: Future
+) -> None:
+    said = through_slurm(copied, *train_alone(1), "--retries", "12", *LONG)
+    jobs = submissions(said, "train")
+    assert len(jobs) > 1, said[-3000:]
+    assert read_json(copied / TRAINING)["updates"] == UPDATES
+    assert weights(copied) == undisturbed.result()
+
+
+def test_a_preempted_training_goes_on_where_it_was(copied: Path, undisturbed: Future) -> None:
+    process = submit(copied, *train_alone(30), *LONG)
+    try:
+        wait_for(lambda: updates_done(copied) > 500)
+        (job,) = submissions((copied / "slurm.log").read_text(), "train")
+        urgent = cluster.ask("sbatch", "--parsable", "--partition=high", "--exclusive", "--output=/dev/null",
+                             "--wrap=sleep 5")  # fmt: skip
+        wait_for(lambda: state_of(job) != "RUNNING")
+        before = updates_done(copied)
+        wait_for(lambda: state_of(urgent) == "COMPLETED")
+        cluster.ask("scontrol", "update", f"JobId={job}", "StartTime=now")  # not in two minutes
+        assert process.wait(600) == 0, (copied / "slurm.log").read_text()[-6000:]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(60)
+    said = (copied / "slurm.log").read_text()
+    assert submissions(said, "train") == [job]  # SLURM started it again itself
+    assert before > 0
+    assert read_json(copied / TRAINING)["updates"] == UPDATES
+    assert weights(copied) == undisturbed.result()
+
+
+def test_two_tasks_of_a_step_train_as_one_process(tmp_path: Path) -> None:
+    """Ranks, the meeting place and its port come from SLURM alone: no torchrun."""
+    command = [
+        "srun",
+        "--ntasks=2",
+        "--partition=cpu",
+        "--export=ALL",
+        sys.executable,
+        "-m",
+        "tests.toytrain",
+    ]
+    done = subprocess.run([*command, str(tmp_path / "two"), "0", "precision=fp32"], cwd=ROOT, text=True,
+                          capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    fit(tmp_path / "one", accumulate=2, precision="fp32")
+    one, two = (load_file(tmp_path / name / WEIGHTS) for name in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        (
+            "cpu_partition",
+            "weekend",
+            "cpu_partition = 'weekend' is no partition of this cluster; choose",
+        ),
+        ("cpu_partition", '""', "cpu_partition is missing; choose from cpu"),
+        ("gpu_partition", "a100", "gpu_partition = 'a100' is no partition of this cluster; choose"),
+    ],
+)
+def test_a_site_that_is_not_this_one_is_refused(copied: Path, setting: str, value: str, says: str) -> None:
+    profile = copied / "profiles" / "slurm" / "config.yaml"
+    profile.write_text(re.sub(rf"(?m)^  {setting}: \S+", f"  {setting}: {value}", profile.read_text()))
+    process = submit(copied, "--dry-run")
+    assert process.wait(120) != 0
+    said = (copied / "slurm.log").read_text()
+    assert says in said
