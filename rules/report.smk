@@ -1,11 +1,27 @@
 # What a run found, for readers. tables/ holds nothing that a clock decides: the same run, the same bytes.
+rule record:
+    output:
+        f"{RUN}/config.json",
+    log:
+        f"{RUN}/logs/record.log",
+    priority: 100  # `tzip status` reads it
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        config=configuration.recorded(config),
+    shell:
+        "python workflow_scripts/record.py --config {params.config:q} --output {output} 2> {log}"
+
+
 rule provenance:
     input:
+        config=f"{RUN}/config.json",
         data=[f"{RUN}/data/pieces.model", *TEXTS],
         made=expand("{row}/compress.json", row=OF_ALL),
     output:
-        json=f"{RUN}/provenance.json",
-        config=f"{RUN}/config.json",
+        f"{RUN}/provenance.json",
     log:
         f"{RUN}/logs/provenance.log",
     conda:
@@ -13,12 +29,11 @@ rule provenance:
     resources:
         mem_mb=2000,
     params:
-        config=configuration.recorded(config),
-        folder=subpath(output.json, parent=True),
+        folder=subpath(output[0], parent=True),
         run=of_run(ROWS + config["made"]),
     shell:
-        "python workflow_scripts/provenance.py --config {params.config:q} --results {params.folder} {params.run}"
-        " --data {input.data} --output {output.json} --record {output.config} 2> {log}"
+        "python workflow_scripts/provenance.py --config {input.config} --results {params.folder} {params.run}"
+        " --data {input.data} --output {output} 2> {log}"
 
 
 rule tables:

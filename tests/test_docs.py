@@ -23,6 +23,7 @@ from tests.toydata import toy_pairs
 from tzip import (
     archive,
     cli,
+    cli_model,
     compress,
     container,
     export,
@@ -207,7 +208,7 @@ def check_method(kind: str, spec: str) -> None:
 @pytest.mark.parametrize(("command", "whole"), of("tzip"))
 def test_tzip_commands_are_understood(command: str, whole: bool, capsys: pytest.CaptureFixture) -> None:
     name, *rest = words(command)[1:] or ["--help"]
-    parser = cli.parser()
+    parser = cli_model.parser()
     commands = next(a.choices for a in parser._actions if isinstance(a.choices, dict))
     if name.startswith("-"):
         assert name in parser._option_string_actions

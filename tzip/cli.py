@@ -1,238 +1,36 @@
-"""The `tzip` command: what a user does with one trained model, one model.tzip, one finished run."""
+"""The `tzip` command; what concerns whole runs starts without torch."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import sys
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import torch
-
-import tzip
-from tzip import (
-    archive,
-    calibration,
-    checkpoint,
-    compress,
-    container,
-    device,
-    export,
-    frontier,
-    methods,
-    options,
-    score,
-    script,
-    search,
-    shortlist,
-    sizes,
-    tables,
-    train,
-)
-from tzip.files import read_lines
-from tzip.pieces import Encoded, Pieces
+from tzip import cli_run, script
 
 
-def run_compress(args: argparse.Namespace) -> None:
-    here = device.prepare(args.threads)
-    for folder in args.methods:
-        methods.extend(folder)
-    variant = options.from_arguments(args, compress.Variant, "compress")
-    model, pieces = checkpoint.load(args.checkpoint)
-    settings = options.from_arguments(args, train.Options, "finetune", archive.FINETUNE)
-    unused = options.given(args, train.Options)
-    if unused and not args.data:
-        raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
-    if args.teacher_checkpoint and not settings.teacher:
-        raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
-    with tempfile.TemporaryDirectory() as scratch:
-        state, log = Path(scratch, "state"), Path(scratch, "log.jsonl")
-        tune = None
-        if args.data:
-            teacher = archive.load_teacher(settings, args.teacher_checkpoint or args.checkpoint, pieces, here)
-            tune = archive.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log,
-                                  teacher=teacher)  # fmt: skip
-        model.to(here)
-        found = None
-        if compress.needs(variant):
-            if not args.data:
-                raise ValueError("a method of this variant measures the model on training text; give --data")
-            found = archive.calibrated(model, Encoded(args.data), calibration.Options(), seed=args.seed)
-        made, costs = archive.build(model, pieces, variant, name=args.output.stem, seed=args.seed,
-                                    updates=settings.updates if tune else 0, finetune=tune,
-                                    statistics=found)  # fmt: skip
-    container.write(args.output, made)
-    counted = sizes.sizes(container.read(args.output), args.output.stat().st_size)
-    print(
-        f"{args.output}: {counted['file_bytes']:,} bytes, {counted['ratio_file']:.2f}x smaller"
-        f" ({costs.compress:.1f} s to compress, {costs.finetune:.1f} s to fine-tune)"
-    )
+def parser(name: str) -> argparse.ArgumentParser:
+    """The parser that knows the subcommand `name`: of runs alone, or of everything."""
+    if name not in cli_run.COMMANDS:
+        from tzip import cli_model
 
-
-def run_decompress(args: argparse.Namespace) -> None:
-    model, pieces, _ = archive.restore(args.model)
-    checkpoint.save(args.output, model, pieces.model)
-    print(f"{args.output}: {(args.output / checkpoint.WEIGHTS).stat().st_size:,} bytes of float32 weights")
-
-
-def run_export(args: argparse.Namespace) -> None:
-    settings = options.from_arguments(args, export.Options, "export")
-    model, pieces, _ = archive.restore(args.model)
-    export.write(args.output, model, pieces, settings, args.shortlist)
-    total = sum(path.stat().st_size for path in args.output.iterdir())
-    print(f"{args.output}: {total:,} bytes, {settings.type} for {settings.to}")
-
-
-def run_shortlist(args: argparse.Namespace) -> None:
-    settings = options.from_arguments(args, shortlist.Options, "shortlist")
-    pieces = Pieces(container.read(args.model).vocabulary)
-    made = shortlist.build(Encoded(args.data), len(pieces), settings)
-    shortlist.write(args.output, made, pieces)
-    print(f"{args.output}: {len(made.of):,} source pieces, {len(made.always):,} target pieces always allowed")
-
-
-def run_translate(args: argparse.Namespace) -> None:
-    here = device.prepare(args.threads)
-    settings = options.from_arguments(args, search.Options, "search")
-    model, pieces, _ = archive.restore(args.model)
-    lines = read_lines(args.source) if args.source else sys.stdin.buffer.read().decode("utf-8").split("\n")
-    if not args.source and lines[-1] == "":
-        lines.pop()
-    for line in archive.translate(model.to(here), pieces, lines, settings):
-        print(line)
-
-
-def run_score(args: argparse.Namespace) -> None:
-    here = device.prepare(args.threads)
-    settings = options.from_arguments(args, search.Options, "search")
-    chosen = options.from_arguments(args, score.Options, "score")
-    sources, references = score.read_pair(args.source, args.reference)
-    model, pieces, _ = archive.restore(args.model)
-    report, _ = score.evaluate(
-        archive.translate(model.to(here), pieces, sources, settings), references, chosen
-    )
-    for metric in ("bleu", "chrf"):
-        low, high = report[f"{metric}_low"], report[f"{metric}_high"]
-        print(f"{report[metric]:6.2f}  [{low:.2f}, {high:.2f}]  {report['signatures'][metric]}")
-
-
-def run_inspect(args: argparse.Namespace) -> None:
-    read = container.read(args.model)
-    rows = sizes.table(read)
-    width = max(len(row["name"]) for row in rows)
-    print(f"{'tensor':{width}}  {'shape':>12}  {'bits':>5}  {'entropy':>7}  {'bytes':>11}  {'share':>6}")
-    for row in rows:
-        shape = "" if row["shape"] is None else "x".join(map(str, row["shape"]))
-        bits = "" if row["bits"] is None else f"{row['bits']:.2f}"
-        entropy = "" if row["entropy"] is None else f"{row['entropy']:.3f}"
-        print(
-            f"{row['name']:{width}}  {shape:>12}  {bits:>5}  {entropy:>7}  {row['bytes']:>11,}"
-            f"  {100 * row['share']:5.1f}%"
-        )
-    counted = sizes.sizes(read, args.model.stat().st_size)
-    print(f"\n{args.model}: {counted['file_bytes']:,} bytes for {counted['weights']:,} weights")
-    print(f"{counted['ratio_printed']:.2f}x as printed, {counted['ratio_file']:.2f}x in the file, "
-          f"{counted['ratio_limit']:.2f}x at the limit")  # fmt: skip
-    done = {key: value for key, value in read.history.get("variant", {}).items() if value}
-    print(f"{read.history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
-
-
-def run_frontier(args: argparse.Namespace) -> None:
-    frame = frontier.read(args.folder, args.test)
-    if args.at is None and args.keep is None:
-        print(tables.to_text(frontier.table(frame)), end="")
-        return
-    chosen = frontier.at(frame, args.at) if args.keep is None else frontier.keeping(frame, args.keep)
-    print(frontier.described(chosen))
-    print(frontier.command(args.folder, chosen["file"]))
-
-
-def amount(unit: str) -> Callable[[str], float]:
-    """Reads a positive number, its unit there or not: 8x, 99%."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text.removesuffix(unit))
-        except ValueError:
-            value = 0.0
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"'{text}' is not a positive number, such as 8{unit}")
-        return value
-
-    return read
-
-
-def parser() -> argparse.ArgumentParser:
-    """Every subcommand with its options; each option and default is its dataclass's."""
-    top = argparse.ArgumentParser(prog="tzip", description=tzip.__doc__)
-    top.add_argument("--version", action="version", version=f"tzip {tzip.__version__}")
+        return cli_model.parser()
+    top = argparse.ArgumentParser(prog="tzip")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run, help: str, *classes: type, threads: bool = True) -> argparse.ArgumentParser:
+    def command(name: str, run: Any, help: str, threads: bool = False) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=help, description=help)
         made.set_defaults(run=run)
-        for cls in classes:
-            options.add_arguments(made, cls)
-        if threads:
-            made.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
         return made
 
-    one = command("compress", run_compress, "a checkpoint folder to one model.tzip", compress.Variant)
-    options.add_arguments(one, train.Options, defaults=archive.FINETUNE)
-    one.add_argument("checkpoint", type=Path, help="folder with model.safetensors, config.json, pieces.model")
-    one.add_argument("output", type=Path, help="the file to write")
-    one.add_argument(
-        "--data", metavar="PREFIX", help="encoded pairs to fine-tune on; without, no fine-tuning"
-    )
-    one.add_argument("--methods", action="append", default=[], help="a folder of your own methods")
-    one.add_argument(
-        "--teacher-checkpoint", type=Path, metavar="FOLDER", help="of --teacher [the checkpoint]"
-    )
-    one.add_argument("--seed", type=int, default=1)
-    one = command("decompress", run_decompress, "a model.tzip to a checkpoint folder", threads=False)
-    one.add_argument("model", type=Path)
-    one.add_argument("output", type=Path, help="folder to write")
-    one = command(
-        "export", run_export, "a model.tzip to the folder of another engine", export.Options, threads=False
-    )
-    one.add_argument("model", type=Path)
-    one.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="folder to write; must be new or empty"
-    )
-    one.add_argument("--shortlist", type=Path, metavar="FILE", help="target shortlist, of tzip shortlist")
-    one = command(
-        "shortlist", run_shortlist, "a target shortlist, for tzip export", shortlist.Options, threads=False
-    )
-    one.add_argument("model", type=Path, help="model.tzip, for its vocabulary")
-    one.add_argument("output", type=Path, help="the file to write")
-    one.add_argument("--data", required=True, metavar="PREFIX", help="encoded training pairs to learn from")
-    one = command("translate", run_translate, "translate standard input, a sentence a line", search.Options)
-    one.add_argument("model", type=Path)
-    one.add_argument("source", type=Path, nargs="?", help="a file instead of standard input")
-    one = command("score", run_score, "translate a test set and score it", search.Options, score.Options)
-    one.add_argument("model", type=Path)
-    one.add_argument("source", type=Path)
-    one.add_argument("reference", type=Path)
-    one = command("inspect", run_inspect, "what a model.tzip holds, tensor by tensor", threads=False)
-    one.add_argument("model", type=Path)
-    one = command(
-        "frontier", run_frontier, "which variant of a run to take, and how to make it", threads=False
-    )
-    one.add_argument("folder", type=Path, metavar="run", help="the run's folder, results/NAME")
-    wanted = one.add_mutually_exclusive_group()
-    wanted.add_argument("--at", type=amount("x"), metavar="8x", help="the best BLEU that many times smaller")
-    wanted.add_argument(
-        "--keep", type=amount("%"), metavar="99%", help="the smallest file that keeps so much of BLEU"
-    )
-    one.add_argument("--test", default="", metavar="NAME", help="test set [the run's first]")
+    cli_run.add(command)
     return top
 
 
 def main() -> None:
     with contextlib.suppress(KeyboardInterrupt):
-        args = parser().parse_args()
+        args = parser(next(iter(sys.argv[1:]), "")).parse_args()
         script.run(lambda: args.run(args))
 
 

@@ -276,7 +276,7 @@ def recorded(config: dict[str, Any]) -> str:
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
     used = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
     kept["students"] = {name: found for name, found in config["students"].items() if name in used}
-    kept = {key: value for key, value in kept.items() if value or key not in ("students", "teacher")}
+    kept = {key: value for key, value in kept.items() if value or key not in ("students", "teacher", "goals")}
     return json.dumps(kept, ensure_ascii=False)
 
 

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tzip import results
-from tzip.files import sha256, write_json, write_text
+from tzip.files import read_json, sha256, write_json
 from tzip.script import run
 
 PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction",
@@ -21,14 +21,13 @@ PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", required=True, help="the run's configuration, JSON")
+    parser.add_argument("--config", type=Path, required=True, help="the run's configuration, JSON")
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="files to record the SHA-256 of")
     results.add_arguments(parser)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--record", type=Path, required=True, help="the configuration, for --configfile")
     args = parser.parse_args()
 
-    config = json.loads(args.config)
+    config = read_json(args.config)
     text = json.dumps(config, sort_keys=True)
     folder = os.path.commonpath(args.data)
     made = [
@@ -37,7 +36,6 @@ def main() -> None:
         for row in args.rows
     ]
     devices = sorted({found["device"] for found in made})
-    write_text(args.record, json.dumps(config, indent=1, ensure_ascii=False) + "\n")  # keys in their order
     write_json(
         args.output,
         {
