@@ -257,7 +257,7 @@ def test_snakemake_commands_name_flags_files_and_rules(
 
 @pytest.mark.parametrize(("command", "whole"), of("make"))
 def test_make_commands_name_targets(command: str, whole: bool) -> None:
-    targets = re.findall(r"^(\w+):", text(ROOT / "Makefile"), re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", text(ROOT / "Makefile"), re.MULTILINE)
     assert set(words(command)[1:]) <= set(targets)
 
 
