@@ -1,5 +1,6 @@
 # make        everything: environment, default run, its table
 # make test   every test that needs nothing but Python
+# make test-faults  faults injected into real runs; writes the table of docs/reliability.md
 # make test-slurm   the workflow through a SLURM cluster that it starts on this machine (root, Debian's packages)
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -8,7 +9,7 @@ IN_VENV := PATH="$(BIN):$$PATH"
 PYTHON_FILES := tzip workflow_scripts tests benchmarks
 SNAKEMAKE_FILES := Snakefile rules
 
-.PHONY: all environment test test-slurm
+.PHONY: all environment test test-slurm test-faults
 all: $(READY)
 	$(IN_VENV) snakemake --cores all
 	$(IN_VENV) python workflow_scripts/show.py --results results/default
@@ -33,3 +34,6 @@ test: $(READY)
 
 test-slurm: $(READY)
 	$(IN_VENV) python -m pytest -rs -s tests/slurm/on_slurm.py
+
+test-faults: $(READY)
+	$(IN_VENV) python -m pytest -rs tests/faults/kills.py

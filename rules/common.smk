@@ -17,6 +17,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 # `python` in a rule is the one that runs Snakemake, unless a conda environment puts another before it.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
+# A job is its script's process itself, and ends with Snakemake: killed, too, it leaves none behind.
+shell.prefix("set -euo pipefail; exec ")
+os.environ["TZIP_PARENT"] = str(os.getpid())
+
 DOWNLOADS = "results/downloads"
 MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")
 try:

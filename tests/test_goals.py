@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from tests.test_frontier import variants
@@ -30,14 +31,18 @@ FRAME = variants(
 )
 def test_the_best_that_is_small_enough_is_held_against_the_goal(spec, row, verdict) -> None:
     table = goals.table(FRAME, [goals.parse(spec)])
-    assert table.frame["row"].iloc[0] == row
+    found = table.frame["row"].iloc[0]
+    assert (None if pd.isna(found) else found) == row
     assert table.cells()[0][-1] == verdict
     assert "nan" not in tables.to_text(table).lower()
 
 
 def test_goals_stand_in_their_order_with_what_they_ask() -> None:
-    asked = [Goal(at=8, keep=99), Goal(at=8, keep=95, students=False), Goal(row="a")]
-    cells = goals.table(FRAME, asked).cells()
+    asked = [Goal(at=8, keep=99), Goal(at=8, keep=95, students=False), Goal(row="a"), Goal(at=99)]
+    table = goals.table(FRAME, asked)
+    *cells, none = table.cells()
+    assert none == ["99x smaller, any architecture", "100", "–", "–", "–", "–", "no file is so small"]
+    assert "no file is so small" in tables.to_markdown(table)
     assert [line[0] for line in cells] == [
         "8x smaller, any architecture",
         "8x smaller, same architecture",

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
 from tests.toytrain import fit
-from tzip import checkpoint, device
+from tzip import checkpoint, device, train
 from tzip.loss import Objective
 from tzip.model import Config, Transformer
 from tzip.train import Options, Trainer, learning_rate
@@ -156,7 +156,8 @@ def test_damaged_state_is_set_aside(tmp_path, undisturbed, capsys):
     assert (tmp_path / WEIGHTS).read_bytes() == undisturbed
 
 
-def test_two_trainings_do_not_share_a_state(tmp_path):
+def test_two_trainings_do_not_share_a_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PATIENCE", 0.5)
     process = start(tmp_path, 0.2)
     try:
         wait_for_update(tmp_path, process, 2)
@@ -186,7 +187,7 @@ def test_two_processes_equal_one(tmp_path, teacher):
 
 def test_early_stopping_keeps_to_its_patience(tmp_path):
     trainer = fit(
-        tmp_path, updates=1000, every=1, patience=3, average=1, learning_rate=1.0, warmup=1, schedule="linear"
+        tmp_path, updates=1000, every=1, patience=3, average=1, learning_rate=0.4, warmup=1, schedule="linear"
     )
     losses = [one["loss"] for one in trainer.history]
     assert len(losses) - 1 - losses.index(min(losses)) == 3
@@ -219,3 +220,43 @@ def test_learning_rates():
 def test_options_that_contradict_are_refused():
     with pytest.raises(ValueError, match="set every"):
         Options(average=3)
+
+
+EXPLODING = {
+    "updates": 230,
+    "every": 0,
+    "average": 1,
+    "schedule": "linear",
+    "warmup": 150,
+    "learning_rate": 30.0,
+}
+
+
+def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
+    with pytest.raises(ValueError, match=r"the loss is \S+ at update \d+: .* keeps an earlier state; lower"):
+        fit(tmp_path, **EXPLODING)
+    kept = load_file(tmp_path / "state" / "state.safetensors")
+    assert all(torch.isfinite(value).all() for value in kept.values())
+
+
+def test_with_backoff_it_goes_on_from_there_more_slowly_and_ends_the_same_if_killed(tmp_path, capsys):
+    whole = fit(tmp_path / "whole", backoff=0.1, **EXPLODING)
+    assert "going on from update 0 with 0.1 times learning_rate" in capsys.readouterr().err
+    assert whole.update == EXPLODING["updates"]
+    assert whole.slower < 1
+    process = start(tmp_path / "killed", 0.02, "backoff=0.1", *(f"{k}={v}" for k, v in EXPLODING.items()))
+    wait_for_update(tmp_path / "killed", process, 120)
+    process.kill()
+    process.wait()
+    again = fit(tmp_path / "killed", backoff=0.1, **EXPLODING)
+    assert again.slower == whole.slower
+    assert (tmp_path / "killed" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
+
+
+def test_a_batch_beyond_memory_names_the_setting():
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")):
+        with pytest.raises(ValueError, match="batch_tokens = 9000; lower it"), train.enough_memory(9000):
+            raise error
+    with pytest.raises(RuntimeError, match="another"), train.enough_memory(9000):
+        raise RuntimeError("another")

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tzip.model import Config, Transformer
 from tzip.options import make
 
 WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"
+PATIENCE = 20.0  # seconds that a lock is waited for
 
 
 def save(folder: str | Path, model: Transformer, pieces: bytes) -> None:
@@ -120,12 +122,20 @@ def load_state(
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs; ValueError if another process holds it."""
+    """Hold the lock file `path` while the block runs.
+
+    ValueError if another process holds it for PATIENCE seconds: one that is ending saves its state first.
+    """
     with open(path, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"{path}: another process is training here") from None
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise ValueError(f"{path}: another process is training here") from None
+                time.sleep(0.1)
         file.seek(0)
         file.truncate()
         file.write(f"{os.getpid()}\n")

@@ -63,7 +63,12 @@ def table(variants: pd.DataFrame, goals: Sequence[Goal], notes: Sequence[str] = 
     columns = (
         Column("asked", tables.text("asked"), align="l", short="asked"),
         Column("% of baseline to keep", tables.number("keep", "g"), short="to keep"),
-        Column("best variant", lambda line: line["row"] or tables.DASH, align="l", short="best variant"),
+        Column(
+            "best variant",
+            lambda line: tables.DASH if pd.isna(line["row"]) else line["row"],
+            align="l",
+            short="best variant",
+        ),
         Column("times smaller", tables.number("ratio_file"), short="x"),
         Column("BLEU", tables.plus_minus("bleu", "bleu_margin"), short="BLEU"),
         Column("% of baseline", tables.number("percent", ".1f"), short="%"),
@@ -79,6 +84,10 @@ def table(variants: pd.DataFrame, goals: Sequence[Goal], notes: Sequence[str] = 
 
 
 def _verdict(line: dict) -> str:
-    if line["row"] is None:
+    if pd.isna(line["row"]):
         return "no file is so small"
     return "yes" if line["reached"] else f"short by {line['keep'] - line['percent']:.1f}"
+
+
+def _name(line: dict) -> str:
+    return tables.DASH if pd.isna(line["row"]) else line["row"]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tzip import files, grid
+from tzip import files, grid, journal
 from tzip.paper import BASELINE
 
 RECENT = 10  # variants whose pace is taken for the next ones'
@@ -48,7 +46,7 @@ def _training(folder: Path, options: dict[str, Any], now: float) -> str:
     if (folder / "training.json").exists():
         found = files.read_json(folder / "training.json")
         return f"done: {found['updates']:,} updates in {duration(found['seconds'])}"
-    entries = journal(folder / "training.jsonl")
+    entries = journal.read(folder / "training.jsonl")
     if not entries:
         return "not yet"
     last, all_of_them = entries[-1]["update"], options.get("updates")
@@ -84,19 +82,6 @@ def _variants(folder: Path, config: dict[str, Any], now: float) -> str:
 def begun_only(place: Path) -> bool:
     """Whether a variant is being fine-tuned, or was when its job was stopped."""
     return (place / "state").exists() and not (place / "model.tzip").exists() and place.name != BASELINE
-
-
-def journal(path: Path) -> Sequence[dict[str, Any]]:
-    """The entries of a training's log; a line that is being written is left out."""
-
-    def entries() -> Iterator[dict[str, Any]]:
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                return
-
-    return list(entries())
 
 
 def _written(path: Path) -> float:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,19 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from tzip.batches import Batch, Stream
 from tzip.checkpoint import exclusive, load_state, load_untied, save_state, untied
 from tzip.dropout import Dropout, MaskPool, mixed
 from tzip.files import replacing
+from tzip.journal import Journal
 from tzip.loss import Objective
 from tzip.options import option
 from tzip.pieces import Encoded
 
 SAVE_SECONDS = 60.0
+SLOWEST = 1e-4  # of the learning rate asked for: what diverges even then has another fault
+GOOD = 100  # updates between the states that a training with `backoff` may go back to
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class Options:
         "auto", "of the products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")
     )
     compile: bool = option(False, "compile the model (torch.compile)")
+    backoff: float = option(
+        0.0, "factor of the learning rate each time the loss has diverged; 0 = stop", low=0.0, high=0.99
+    )
     every: int = option(0, "updates between evaluations; 0 = none", low=0)
     average: int = option(1, "last evaluated checkpoints to average at the end; 1 = the last weights", low=1)
     patience: int = option(
@@ -128,6 +133,22 @@ def frozen(teacher: nn.Module | None, student: nn.Module) -> nn.Module:
     return teacher.eval().requires_grad_(False)
 
 
+@contextlib.contextmanager
+def enough_memory(batch_tokens: int) -> Iterator[None]:
+    """What PyTorch says of memory that it does not get, as a line that names the setting (ValueError)."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "allocate memory" not in str(
+            error
+        ):
+            raise
+        said = f"out of memory in a batch of batch_tokens = {batch_tokens}"
+        raise ValueError(
+            f"{said}; lower it, and raise accumulate as much to keep the updates alike"
+        ) from None
+
+
 def weights(model: nn.Module) -> list[np.ndarray]:
     """Every weight and buffer that is saved, tied ones once."""
     return [value.numpy() for value in untied(model.state_dict()).values()]
@@ -161,11 +182,12 @@ class Trainer:
                  on_update: Callable[[int], None] | None = None,
                  teacher: nn.Module | None = None):  # fmt: skip
         self.model, self.options, self.seed = model, options, seed
-        self.state, self.log = Path(state), Path(log)
+        self.state = Path(state)
         self.evaluate, self.on_update = evaluate, on_update
         self.teacher = frozen(teacher, model) if options.teacher else None
         self.device = next(model.parameters()).device
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self.journal = Journal(Path(log), options.updates, writes=self.rank == 0)
         self.stream = Stream(data, options.batch_tokens, seed)
         self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
@@ -181,6 +203,7 @@ class Trainer:
         self.update = 0
         self.history: list[dict[str, Any]] = []  # evaluations, in order
         self.seconds = 0.0
+        self.slower = 1.0  # what the learning rate is multiplied by, after `backoff`
         self.stopping = False
         self.identity = self._identify(data)
 
@@ -211,23 +234,25 @@ class Trainer:
             objective = torch.compile(objective, dynamic=True)
         if self.world > 1:
             objective = nn.parallel.DistributedDataParallel(objective)
-        per_update = self.options.accumulate * self.world
-        batches = self.stream(self.update * per_update + self.rank, self.world)
-        bar = tqdm(total=self.options.updates, initial=self.update, unit="update", disable=not self._talks())
+        batches = self._batches()
+        self.journal.begin(self.update, self.seconds)
         started, saved = time.monotonic() - self.seconds, time.monotonic()
-        seen = {"loss": 0.0, "tokens": 0, "since": self.seconds}
         while self.update < self.options.updates and not self._done():
             if self.on_update:
                 self.on_update(self.update)
+            self._keep_good()
             micro = [next(batches) for _ in range(self.options.accumulate)]
             loss, tokens = self._step(objective, micro)
+            if self._diverged(loss / tokens):
+                self._back_off(loss / tokens)
+                batches = self._batches()
+                continue
             self.update += 1
             self.seconds = time.monotonic() - started
-            seen["loss"], seen["tokens"] = seen["loss"] + loss, seen["tokens"] + tokens
-            bar.update()
+            self.journal.count(loss, tokens)
             evaluated = bool(self.options.every) and self.update % self.options.every == 0
             if evaluated or self.update % max(1, self.options.updates // 100) == 0:
-                self._report(seen, bar)
+                self.journal.report(self.update, self.seconds)
             if evaluated:
                 self._evaluate()
             terminated = self._agree(self.stopping)
@@ -236,15 +261,19 @@ class Trainer:
                 saved = time.monotonic()
             if terminated:
                 sys.exit(128 + signal.SIGTERM)
-        bar.close()
+        self.journal.bar.close()
         if self.on_update:
             self.on_update(self.update)
+
+    def _batches(self) -> Iterator[Batch]:
+        """This process's batches from the next update on."""
+        return self.stream(self.update * self.options.accumulate * self.world + self.rank, self.world)
 
     def _step(self, objective: nn.Module, micro: list[Batch]) -> tuple[float, int]:
         """One update; returns the summed smoothed loss (nats) and the target tokens, of all ranks."""
         tokens = sum(one.tokens for one in micro)
         everywhere = self._total(tokens)
-        rate = learning_rate(self.options, self.model.config.d_model, self.update + 1)
+        rate = self.slower * learning_rate(self.options, self.model.config.d_model, self.update + 1)
         for group in self.optimizer.param_groups:
             group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
         self.model.train()
@@ -254,7 +283,7 @@ class Trainer:
             last = i == len(micro) - 1
             self._sow(i * self.world + self.rank)
             quiet = contextlib.nullcontext() if self.world == 1 or last else objective.no_sync()
-            with quiet:
+            with quiet, enough_memory(self.options.batch_tokens):
                 with autocast(self.device, self.options.precision):
                     loss, _ = objective(here.source, here.target)
                 (loss * (self.world / everywhere)).backward()  # DDP averages over ranks: undo, then per token
@@ -276,7 +305,7 @@ class Trainer:
             self.model.eval()
             scores = self.evaluate(self.model)
             self.history.append({"update": self.update, **scores})
-            self._write(self.history[-1])
+            self.journal.write(self.history[-1])
         if self.rank == 0 and self.options.average > 1:
             kept = [self.update - i * self.options.every for i in range(self.options.average)]
             with replacing(self._checkpoint(self.update)) as temporary:
@@ -301,6 +330,10 @@ class Trainer:
     def _state_file(self) -> Path:
         return self.state / "state.safetensors"
 
+    @property
+    def _good_file(self) -> Path:
+        return self.state / "good.safetensors"
+
     def _checkpoint(self, update: int) -> Path:
         return self.state / f"checkpoint-{update}.safetensors"
 
@@ -314,6 +347,37 @@ class Trainer:
             for name, value in parts[-1].items()
         }  # fmt: skip
         load_untied(self.model, mean)
+
+    # --- divergence
+
+    def _diverged(self, loss: float) -> bool:
+        """Whether a mean loss (nats) is no number, or more than twice what guessing a piece costs."""
+        return not loss <= 2 * math.log(self.model.config.vocabulary)
+
+    def _keep_good(self) -> None:
+        """At fixed updates, for the clock shall not decide it: a state that `backoff` may go back to."""
+        if self.options.backoff and self.rank == 0 and self.update % GOOD == 0:
+            self._save(self._good_file)
+
+    def _back_off(self, loss: float) -> None:
+        """Go back to the last good state with a smaller learning rate; ValueError where none is wanted."""
+        said = f"the loss is {loss:.3g} at update {self.update + 1}: the training has diverged"
+        if not self.options.backoff:
+            kept = f"; {self._state_file} keeps an earlier state" if self._state_file.exists() else ""
+            raise ValueError(
+                f"{said}{kept}; lower learning_rate, set clip, or set backoff to go on by itself"
+            )
+        slower = self.slower * self.options.backoff
+        if slower < SLOWEST:
+            raise ValueError(f"{said}, even at {self.slower:.2g} times learning_rate; look at the data")
+        about = load_state(self._good_file, self.model, self.optimizer, self.identity)
+        self.update, self.history = about["update"], about["history"]
+        self.slower = slower
+        self.journal.trim(self.update)
+        if self.rank == 0:
+            self._save(self._good_file)
+            where = f"going on from update {self.update} with {self.slower:.2g} times learning_rate"
+            print(f"{said}; {where}", file=sys.stderr)
 
     # --- several processes
 
@@ -329,15 +393,16 @@ class Trainer:
 
     # --- state on disk
 
-    def _save(self) -> None:
-        about = {"update": self.update, "history": self.history, "seconds": self.seconds}
-        save_state(self._state_file, self.model, self.optimizer, about, self.identity)
+    def _save(self, file: Path | None = None) -> None:
+        about = {"update": self.update, "history": self.history, "seconds": self.seconds,
+                 "slower": self.slower}  # fmt: skip
+        save_state(file or self._state_file, self.model, self.optimizer, about, self.identity)
 
     def _resume(self) -> None:
         about = load_state(self._state_file, self.model, self.optimizer, self.identity)
         if about:
             self.update, self.history, self.seconds = about["update"], about["history"], about["seconds"]
-        self._trim_log()
+            self.slower = about["slower"]
 
     def _identify(self, data: Encoded) -> str:
         """What must be the same for a saved state to be continued."""
@@ -353,34 +418,6 @@ class Trainer:
         """Remove the state: what was trained is saved elsewhere."""
         if self.rank == 0:
             shutil.rmtree(self.state)
-
-    # --- telling
-
-    def _talks(self) -> bool:
-        return self.rank == 0 and sys.stderr.isatty()
-
-    def _report(self, seen: dict[str, Any], bar: tqdm) -> None:
-        mean = seen["loss"] / max(seen["tokens"], 1)
-        speed = seen["tokens"] / max(self.seconds - seen["since"], 1e-9)
-        entry = {"update": self.update, "train_loss": mean, "tokens": seen["tokens"]}
-        self._write(entry | {"tokens_per_second": round(speed), "seconds": round(self.seconds, 4)})
-        bar.set_postfix(loss=f"{mean:.3f}", tokens_s=round(speed))
-        seen.update(loss=0.0, tokens=0, since=self.seconds)
-
-    def _write(self, entry: dict[str, Any]) -> None:
-        if self.rank == 0:
-            with open(self.log, "a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-
-    def _trim_log(self) -> None:
-        """Drop log lines of updates that are about to be repeated."""
-        if self.rank == 0 and self.log.exists():
-            lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [
-                line for line in lines if line.endswith("\n") and json.loads(line)["update"] <= self.update
-            ]
-            with replacing(self.log) as temporary:
-                temporary.write_text("".join(kept), encoding="utf-8")
 
     @contextlib.contextmanager
     def _terminable(self):

@@ -1,0 +1,114 @@
+"""Each fault's promise and what happened, gathered into the table of docs/reliability.md."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.test_workflow import copy_sources, environment
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+START, END = "<!-- made by `make test-faults` -->", "<!-- until here -->"
+RUN = Path("results/nano")
+# Every kind of job on as little as can be.
+NANO = {
+    "name": "nano",
+    "datasets": {"embedded": {"grammar": {"train": 600, "dev": 20, "test": 20, "seed": 1}}},
+    "pieces": {"size": 400},
+    "model": {"preset": "tiny", "encoder_layers": 1, "decoder_layers": 1, "d_model": 32, "d_ff": 32,
+              "heads": 2, "dropout": 0.1},
+    "training": {"updates": 150, "batch_tokens": 512, "every": 50, "average": 2, "learning_rate": 0.01,
+                 "warmup": 20},
+    "finetune": {"updates": 60, "batch_tokens": 256},
+    "search": {"beam": 2, "max_ratio": 1.0},
+    "scores": {"samples": 20, "trials": 20},
+    "rows": ["baseline", "kmeans-4bit", "pruned-50-80"],
+    "weights": "kmeans-4bit",
+    "attention": {"sentences": 4, "rows": ["baseline"]},
+}  # fmt: skip
+
+ROWS: list[tuple[int, str, str, str]] = []  # of the table: order, fault, promise, what happened
+
+
+@pytest.fixture
+def told(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
+    """told(fault, promise, what happened) adds a line to the table; a test calls it when all is checked."""
+
+    def tell(fault: str, promised: str, happened: str) -> None:
+        ROWS.append((request.session.items.index(request.node), fault, promised, happened))
+
+    return tell
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the table, if every fault of the directory was tried and every promise kept."""
+    if exitstatus != 0 or len(ROWS) < session.testscollected or os.environ.get("PYTEST_XDIST_WORKER"):
+        return
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
+    lines = ["| fault | promised | what happened |", "|---|---|---|"]
+    lines += [f"| {' | '.join(line[1:])} |" for line in sorted(ROWS)]
+    after = rest.partition(END)[2]
+    PAGE.write_text(before + "\n".join([START, "", *lines, "", END]) + after, encoding="utf-8")
+
+
+def copy(folder: Path) -> Path:
+    """The repository's sources in a new folder, with the configuration of a nano run."""
+    folder.mkdir(parents=True)
+    copy_sources(folder)
+    (folder / "nano.yaml").write_text(yaml.safe_dump(NANO, sort_keys=False))
+    return folder
+
+
+def start(folder: Path, *arguments: str, cores: int = 2, **more: str) -> subprocess.Popen:
+    """Snakemake on the nano run, in a session of its own; its output goes on in `said`."""
+    command = ["snakemake", "--cores", str(cores), "--configfile", "nano.yaml", *arguments]
+    with open(folder / "said", "a") as out:
+        return subprocess.Popen(command, cwd=folder, env=environment(folder) | more, stdin=subprocess.DEVNULL,
+                                stdout=out, stderr=out, start_new_session=True)  # fmt: skip
+
+
+def finish(folder: Path, *arguments: str, **more: str) -> str:
+    """A run to its end; what it said."""
+    (folder / "said").unlink(missing_ok=True)
+    status = start(folder, *arguments, **more).wait(1200)
+    said = (folder / "said").read_text()
+    assert status == 0, said[-5000:]
+    return said
+
+
+def unlock(folder: Path) -> None:
+    command = ["snakemake", "--unlock", "--configfile", "nano.yaml"]
+    subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What a run promises the same bytes of: data, files of models, translations, tables."""
+    patterns = ("data/**/*", "seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*", "tables/*")
+    paths = sorted(path for pattern in patterns for path in (folder / RUN).glob(pattern) if path.is_file())
+    return {str(path.relative_to(folder / RUN)): path.read_bytes() for path in paths}
+
+
+def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
+    """The names of files that are not in both with the same bytes."""
+    return [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy(tmp_path_factory.mktemp("undisturbed") / "run")
+    finish(folder)
+    return folder
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Path]:
+    """A copy of the repository in which nothing has run; removed at the end, for each takes its room."""
+    folder = copy(tmp_path / "run")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
