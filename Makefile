@@ -8,6 +8,7 @@ READY := .venv/.ready
 IN_VENV := PATH="$(BIN):$$PATH"
 PYTHON_FILES := tzip workflow_scripts tests benchmarks
 SNAKEMAKE_FILES := Snakefile rules
+FAULTS := $(addprefix tests/faults/, kills.py disk.py places.py)
 
 .PHONY: all environment test test-slurm test-faults
 all: $(READY)
@@ -36,4 +37,4 @@ test-slurm: $(READY)
 	$(IN_VENV) python -m pytest -rs -s tests/slurm/on_slurm.py
 
 test-faults: $(READY)
-	$(IN_VENV) python -m pytest -rs tests/faults/kills.py
+	$(IN_VENV) python -m pytest -rs $(FAULTS)

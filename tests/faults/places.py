@@ -1,0 +1,65 @@
+"""Places and times that programs trip over, runs that meet, and configurations that change under a run."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.faults.conftest import NANO, copy, differing, files, finish, start
+
+HOME = "a home that is not there and cannot be made"
+PLACES = {
+    "a path with spaces and umlauts": ("Größe und Maß", {}),
+    HOME: ("run", {"HOME": "/proc/nobody", "XDG_CACHE_HOME": "/proc/nobody/cache"}),
+    "a locale of C": ("run", {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0"}),
+    "another time zone": ("run", {"TZ": "Pacific/Kiritimati"}),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_wherever_it_runs_it_ends_with_the_same_bytes(
+    place: str, tmp_path: Path, undisturbed: Path, told
+) -> None:
+    name, environment = PLACES[place]
+    folder = copy(tmp_path / name)
+    finish(folder, **environment)
+    assert differing(files(folder), files(undisturbed)) == []
+    shutil.rmtree(folder)
+    told(place, "the same bytes as anywhere", f"{len(files(undisturbed))} files, the same bytes")
+
+
+def test_of_two_runs_in_one_folder_the_second_is_refused(fresh: Path, undisturbed: Path, told) -> None:
+    first = start(fresh)
+    deadline = time.monotonic() + 60
+    while not list((fresh / ".snakemake" / "locks").glob("*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert start(fresh).wait(120) != 0
+    assert "cannot be locked" in (fresh / "said").read_text()
+    assert first.wait(600) == 0
+    assert differing(files(fresh), files(undisturbed)) == []
+    told("two runs started in one folder", "one of them refuses; the other is not disturbed",
+         "the second ended with Snakemake's message about its lock; the first with the same bytes")  # fmt: skip
+
+
+def test_a_configuration_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path: Path, told) -> None:
+    changed = NANO | {"finetune": NANO["finetune"] | {"updates": 30}}
+    running = start(fresh)
+    deadline = time.monotonic() + 300
+    while not (fresh / "results/nano/seed-1/checkpoint/model.safetensors").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    (fresh / "nano.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    assert running.wait(600) == 0
+    finish(fresh)
+    straight = copy(tmp_path / "straight")
+    (straight / "nano.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    finish(straight)
+    assert differing(files(fresh), files(straight)) == []
+    told("a configuration that changes while a run goes on",
+         "that run ends; the next makes anew what the change concerns",
+         "the bytes of a run that had the changed configuration from the start")  # fmt: skip
