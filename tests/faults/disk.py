@@ -59,4 +59,4 @@ def test_results_that_may_not_be_written_are_named(disk: Path, fresh: Path, undi
     finish(fresh)
     assert differing(files(fresh), files(undisturbed)) == []
     told("results that may not be written to", "the error says so, and nothing is lost",
-         "a message that names the read-only file system, exit status 1; once writable, the same bytes")  # fmt: skip
+         "a message that names the read-only file system; once writable, the same bytes")  # fmt: skip

@@ -43,7 +43,7 @@ def test_of_two_runs_in_one_folder_the_second_is_refused(fresh: Path, undisturbe
     assert first.wait(600) == 0
     assert differing(files(fresh), files(undisturbed)) == []
     told("two runs started in one folder", "one of them refuses; the other is not disturbed",
-         "the second ended with Snakemake's message about its lock; the first with the same bytes")  # fmt: skip
+         "the second ended with Snakemake's line about the lock; the first with the same bytes")  # fmt: skip
 
 
 def test_a_configuration_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path: Path, told) -> None:
