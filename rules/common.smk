@@ -21,7 +21,8 @@ os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.ge
 shell.prefix("set -euo pipefail; exec ")
 os.environ["TZIP_PARENT"] = str(os.getpid())
 
-DOWNLOADS = "results/downloads"
+STORE = config.get("store") or os.environ.get("TZIP_STORE", "")
+DOWNLOADS = f"{STORE}/downloads" if STORE else "results/downloads"
 MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")
 try:
     config.update(configuration.check(config, Path(workflow.basedir, "schemas/config.schema.yaml")))
@@ -57,6 +58,7 @@ GENERATED = expand(
 )
 SOURCES = datasets.source_files(config, DOWNLOADS)
 URLS = datasets.downloads(config)
+STORE_FLAG = f"--store {shlex.quote(STORE)}" if STORE else ""
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()
 TEXTS = expand(
     f"{RUN}/data/{{split}}.{{language}}",

@@ -68,6 +68,7 @@ rule student:
     threads: config["threads"]["train"]
     resources:
         mem_mb=8000,
+        store=STORE_FLAG,  # no parameter: where the same model comes from reruns nothing
     params:
         train=subpath(input.train, strip_suffix=".tokens.npy"),
         dev=subpath(input.dev, strip_suffix=".tokens.npy"),
@@ -82,4 +83,4 @@ rule student:
         " {params.model} --max-length {params.max_length} {params.training}"
         " --seed {wildcards.seed} --threads {params.threads}"
         " --state {params.folder}/state --journal {params.folder}/training.jsonl"
-        " --output {params.folder}/checkpoint --summary {output.summary} 2> {log}"
+        " --output {params.folder}/checkpoint --summary {output.summary} {resources.store} 2> {log}"

@@ -21,6 +21,7 @@ rule train:
     threads: config["threads"]["train"]
     resources:
         mem_mb=8000,
+        store=STORE_FLAG,  # no parameter: where the same model comes from reruns nothing
     params:
         train=subpath(input.train, strip_suffix=".tokens.npy"),
         dev=subpath(input.dev, strip_suffix=".tokens.npy"),
@@ -33,4 +34,4 @@ rule train:
         " --dev-source {input.dev_source} --dev-target {input.dev_target} --pieces {input.pieces}"
         " {params.model} {params.training} --seed {wildcards.seed} --threads {params.threads}"
         " --state {params.folder}/state --journal {params.folder}/training.jsonl"
-        " --output {params.folder}/checkpoint --summary {output.summary} 2> {log}"
+        " --output {params.folder}/checkpoint --summary {output.summary} {resources.store} 2> {log}"

@@ -23,6 +23,7 @@ from tzip.model import Config, Transformer
 from tzip.options import make
 
 WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"
+FILES = (CONFIG, PIECES, WEIGHTS)  # the weights last: a folder with weights is complete
 PATIENCE = 20.0  # seconds that a lock is waited for
 
 

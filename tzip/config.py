@@ -270,7 +270,7 @@ def recorded(config: dict[str, Any]) -> str:
 
     Grids stand for their variants, and keys in their order: with it Snakemake finds nothing to do again.
     """
-    left_out = ("mirror", "download", "recipe", "made")
+    left_out = ("mirror", "store", "download", "recipe", "made")
     kept = {key: value for key, value in config.items() if key not in left_out}
     kept["datasets"] = {config["dataset"]: datasets.dataset(config)}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}

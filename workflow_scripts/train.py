@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from sacrebleu import corpus_bleu
 
-from tzip import archive, checkpoint, device, model, options, script, search, train
+import tzip
+from tzip import archive, checkpoint, device, model, options, script, search, store, train
 from tzip.batches import batch, groups
 from tzip.files import read_lines, write_json
 from tzip.pieces import Encoded, Pieces
+
+
+def identity(args: argparse.Namespace, here: torch.device) -> tuple[dict[str, Any], list[str | Path]]:
+    """What a trained model follows from: its settings, and the files that are read."""
+    places = ("train", "dev", "dev_source", "dev_target", "pieces", "teacher_checkpoint", "state", "journal",
+              "output", "summary", "store")  # fmt: skip
+    about = {key: str(value) for key, value in vars(args).items() if key not in places}
+    about |= {"device": device.describe(here), "torch": torch.__version__, "tzip": tzip.__version__}
+    about["world"] = os.environ.get("WORLD_SIZE", "1")
+    encoded = [f"{prefix}.{part}.npy" for prefix in (args.train, args.dev) for part in ("tokens", "offsets")]
+    taught = [args.teacher_checkpoint / checkpoint.WEIGHTS] if args.teacher_checkpoint else []
+    return about, [*encoded, args.dev_source, args.dev_target, args.pieces, *taught]
 
 
 def main() -> None:
@@ -31,12 +47,20 @@ def main() -> None:
     parser.add_argument("--journal", required=True, type=Path, help="JSON lines, one an evaluation")
     parser.add_argument("--output", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: time, memory, last scores")
+    parser.add_argument("--store", type=Path, help="folder of models that runs share: look there first")
     parser.add_argument("--preset", choices=model.PRESETS, default="base", help="sizes of the model")
     options.add_arguments(parser, model.Config, skip=("vocabulary",))
     options.add_arguments(parser, train.Options)
     args = parser.parse_args()
 
     here = device.prepare(args.threads)
+    shared = {"training.json": args.summary, "training.jsonl": args.journal}
+    shared |= {name: args.output / name for name in checkpoint.FILES}
+    if args.store:
+        name = store.key(*identity(args, here))
+        if store.fetch(args.store, name, shared):
+            print(f"taken from {args.store}: {name}", file=sys.stderr)
+            return
     pieces = Pieces(args.pieces.read_bytes())
     given = options.given(args, model.Config)
     config = model.configure({"preset": args.preset, "vocabulary": len(pieces), **given})
@@ -69,6 +93,8 @@ def main() -> None:
         done = {"updates": trainer.update, "seconds": round(trainer.seconds, 2), **device.footprint(here)}
         write_json(args.summary, done | {f"dev_{key}": value for key, value in last.items()})
         checkpoint.save(args.output, network, args.pieces.read_bytes())
+        if args.store:
+            store.keep(args.store, name, shared)
         trainer.finish()
 
 
