@@ -19,7 +19,7 @@ os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.ge
 
 # A job is its script's process itself, and ends with Snakemake: killed, too, it leaves none behind.
 shell.prefix("set -euo pipefail; exec ")
-os.environ["TZIP_PARENT"] = str(os.getpid())
+os.environ.update(TZIP_PARENT=str(os.getpid()))
 
 STORE = config.get("store") or os.environ.get("TZIP_STORE", "")
 DOWNLOADS = f"{STORE}/downloads" if STORE else "results/downloads"
