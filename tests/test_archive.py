@@ -124,3 +124,14 @@ def test_a_budget_beyond_reach_is_refused(tmp_path, vocabulary):
     )
     with pytest.raises(ValueError, match=r"the tensors take .* bytes at least, and have room for 0"):
         archive.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
+
+
+def test_what_was_fine_tuned_before_a_restart_is_not_taken_from_the_time_to_compress(vocabulary):
+    """A fine-tuning that resumed tells the seconds of all its processes."""
+    model = toy(vocabulary=len(vocabulary)).float()
+    variant = Variant(quantize="kmeans:bits=2")
+    _, costs = archive.build(
+        model, vocabulary.model, variant, name="a", seed=1, updates=1, finetune=lambda *_: 1000.0
+    )
+    assert costs.finetune == 1000.0
+    assert 0 < costs.compress < 500

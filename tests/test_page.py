@@ -258,6 +258,7 @@ def test_the_answer_is_the_smallest_file_that_keeps_enough() -> None:
 def test_the_answer_may_be_that_none_does() -> None:
     assert "No row keeps 97 % of that." in page.answer(rows(BASE, ONE))
     assert len(page.tiles(rows(BASE, ONE), [])) == 1
+    assert len(page.tiles(rows(BASE, ONE), [{"verdict": "undecided"}])) == 1
 
 
 def test_the_gap_is_the_widest_of_the_papers_rows() -> None:

@@ -47,17 +47,20 @@ def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, see
     finetune  called once a stage with the model under its parametrizations, the compression and the
               stage's number; returns the seconds spent (see `tuning`)
     """
-    started, tuning_seconds = time.perf_counter(), 0.0
+    started = time.perf_counter()
+    tuning_seconds = apart = 0.0  # of all processes that fine-tuned, and of this one
     budget = room(model, pieces, variant)
     for number, stage in enumerate(compress.stages(variant)):
         compression = compress.prepare(model, stage, seed, statistics, budget)
         if finetune and updates:
+            begun = time.perf_counter()
             tuning_seconds += finetune(model, compression, number)
+            apart += time.perf_counter() - begun
         compression.on_update(updates, updates)
         codes = compression.codes()
     history = {"name": name, "seed": seed, "updates": updates, "variant": dataclasses.asdict(variant)}
     archive = container.Archive(dataclasses.asdict(model.config), codes, pieces, history)
-    return archive, Costs(time.perf_counter() - started - tuning_seconds, tuning_seconds)
+    return archive, Costs(time.perf_counter() - started - apart, tuning_seconds)
 
 
 def room(model: Transformer, pieces: bytes, variant: Variant) -> float:

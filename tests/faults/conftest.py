@@ -14,7 +14,16 @@ import yaml
 from tests.test_workflow import copy_sources, environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-START, END = "<!-- made by `make test-faults` -->", "<!-- until here -->"
+INTRODUCTION = """# When things break
+
+Each fault below was injected for real, into a run that has every kind of job, by
+
+```sh
+make test-faults
+```
+
+which writes this page when every promise was kept.
+"""
 RUN = Path("results/nano")
 # Every kind of job on as little as can be.
 NANO = {
@@ -50,11 +59,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the table, if every fault of the directory was tried and every promise kept."""
     if exitstatus != 0 or len(ROWS) < session.testscollected or os.environ.get("PYTEST_XDIST_WORKER"):
         return
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
     lines = ["| fault | promised | what happened |", "|---|---|---|"]
     lines += [f"| {' | '.join(line[1:])} |" for line in sorted(ROWS)]
-    after = rest.partition(END)[2]
-    PAGE.write_text(before + "\n".join([START, "", *lines, "", END]) + after, encoding="utf-8")
+    PAGE.write_text("\n".join([INTRODUCTION, *lines, ""]), encoding="utf-8")
 
 
 def copy(folder: Path) -> Path:
