@@ -48,7 +48,7 @@ def copied(tmp_path: Path) -> Path:
 
 def submit(folder: Path, *arguments: str) -> subprocess.Popen:
     """Snakemake with the profile, its output in `slurm.log` of the folder."""
-    command = ["snakemake", "--workflow-profile", "profiles/slurm", "--configfile", MINIATURE, *arguments]
+    command = ["snakemake", *arguments, "--workflow-profile", "profiles/slurm", "--configfile", MINIATURE]
     with open(folder / "slurm.log", "w") as log:
         return subprocess.Popen(command, cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL,
                                 stdout=log, stderr=log, start_new_session=True)  # fmt: skip
@@ -85,7 +85,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future]:
 
     def train() -> bytes:
         folder = copy_sources(tmp_path_factory.mktemp("undisturbed"))
-        mini(folder, str(TRAINING), *LONG, cores=1)
+        mini(folder, *LONG, "--", str(TRAINING), cores=1)
         return weights(folder)
 
     with ThreadPoolExecutor() as pool:
