@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from typing import Any
 
 from tzip import cli_run, script
 
@@ -18,13 +17,7 @@ def parser(name: str) -> argparse.ArgumentParser:
         return cli_model.parser()
     top = argparse.ArgumentParser(prog="tzip")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, run: Any, help: str, threads: bool = False) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help, description=help)
-        made.set_defaults(run=run)
-        return made
-
-    cli_run.add(command)
+    cli_run.add(cli_run.adder(commands))
     return top
 
 

@@ -141,9 +141,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"tzip {tzip.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
+    plain = cli_run.adder(commands)
+
     def command(name: str, run, help: str, *classes: type, threads: bool = True) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help, description=help)
-        made.set_defaults(run=run)
+        made = plain(name, run, help)
         for cls in classes:
             options.add_arguments(made, cls)
         if threads:
@@ -188,5 +189,5 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("reference", type=Path)
     one = command("inspect", run_inspect, "what a model.tzip holds, tensor by tensor", threads=False)
     one.add_argument("model", type=Path)
-    cli_run.add(command)
+    cli_run.add(plain)
     return top

@@ -44,13 +44,22 @@ def run_diff(args: argparse.Namespace) -> None:
     print("\n".join(diff.lines(args.one, args.other)) or "the same in all that is compared")
 
 
+def adder(commands: argparse._SubParsersAction) -> Callable[..., argparse.ArgumentParser]:
+    """command(name, run, help) → the parser of a new subcommand that calls `run` with its arguments."""
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, description=help)
+        made.set_defaults(run=run)
+        return made
+
+    return command
+
+
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add these subcommands by `command(name, run, help, threads=False)`, which returns a parser."""
-    one = command("status", run_status, "how far a run is, and when it will end", threads=False)
+    """Add these subcommands by what `adder` returns."""
+    one = command("status", run_status, "how far a run is, and when it will end")
     one.add_argument("folder", type=Path, metavar="run", help="the run's folder, results/NAME")
-    one = command(
-        "frontier", run_frontier, "which variant of a run to take, and how to make it", threads=False
-    )
+    one = command("frontier", run_frontier, "which variant of a run to take, and how to make it")
     one.add_argument("folder", type=Path, metavar="run", help="the run's folder, results/NAME")
     wanted = one.add_mutually_exclusive_group()
     wanted.add_argument("--at", type=amount("x"), metavar="8x", help="the best BLEU that many times smaller")
@@ -58,6 +67,6 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
         "--keep", type=amount("%"), metavar="99%", help="the smallest file that keeps so much of BLEU"
     )
     one.add_argument("--test", default="", metavar="NAME", help="test set [the run's first]")
-    one = command("diff", run_diff, "what two runs were made from, and found, that differs", threads=False)
+    one = command("diff", run_diff, "what two runs were made from, and found, that differs")
     one.add_argument("one", type=Path, metavar="run", help="a finished run's folder, results/NAME")
     one.add_argument("other", type=Path, metavar="other", help="another's")

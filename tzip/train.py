@@ -139,14 +139,11 @@ def enough_memory(batch_tokens: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "allocate memory" not in str(
-            error
-        ):
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and "allocate memory" not in str(error):
             raise
         said = f"out of memory in a batch of batch_tokens = {batch_tokens}"
-        raise ValueError(
-            f"{said}; lower it, and raise accumulate as much to keep the updates alike"
-        ) from None
+        raise ValueError(f"{said}; lower it, and raise accumulate as much to keep updates alike") from None
 
 
 def weights(model: nn.Module) -> list[np.ndarray]:

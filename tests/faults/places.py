@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.faults.conftest import NANO, copy, differing, files, finish, start
+from tests.waiting import wait_for
 
 HOME = "a home that is not there and cannot be made"
 PLACES = {
@@ -34,10 +34,7 @@ def test_wherever_it_runs_it_ends_with_the_same_bytes(
 
 def test_of_two_runs_in_one_folder_the_second_is_refused(fresh: Path, undisturbed: Path, told) -> None:
     first = start(fresh)
-    deadline = time.monotonic() + 60
-    while not list((fresh / ".snakemake" / "locks").glob("*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for(lambda: list((fresh / ".snakemake" / "locks").glob("*")), 60)
     assert start(fresh).wait(120) != 0
     assert "cannot be locked" in (fresh / "said").read_text()
     assert first.wait(600) == 0
@@ -49,10 +46,7 @@ def test_of_two_runs_in_one_folder_the_second_is_refused(fresh: Path, undisturbe
 def test_a_configuration_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path: Path, told) -> None:
     changed = NANO | {"finetune": NANO["finetune"] | {"updates": 30}}
     running = start(fresh)
-    deadline = time.monotonic() + 300
-    while not (fresh / "results/nano/seed-1/checkpoint/model.safetensors").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for((fresh / "results/nano/seed-1/checkpoint/model.safetensors").exists, 300)
     (fresh / "nano.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
     assert running.wait(600) == 0
     finish(fresh)

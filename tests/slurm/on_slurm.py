@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ from safetensors.torch import load_file
 from tests.slurm import cluster
 from tests.test_workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini
 from tests.toytrain import fit
+from tests.waiting import wait_for
 from tzip.files import read_json
 
 TRAINING = RUN / "seed-1" / "training.json"
@@ -76,7 +76,7 @@ def submissions(said: str, rule: str) -> list[str]:
 
 
 def state_of(job: str) -> str:
-    return cluster.ask("squeue", "--noheader", f"--job={job}", "--format=%T")
+    return cluster.ask("squeue", "--noheader", "--states=all", f"--job={job}", "--format=%T")
 
 
 @pytest.fixture(scope="session")
@@ -103,13 +103,6 @@ def updates_done(folder: Path) -> int:
     return int(found[-1]) if found else 0
 
 
-def wait_for(what, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain"
-        time.sleep(0.5)
-
-
 def test_the_whole_miniature_gives_the_same_tables_as_without_slurm(
     tmp_path_factory: pytest.TempPathFactory, copied: Path
 ) -> None:
@@ -122,8 +115,7 @@ def test_the_whole_miniature_gives_the_same_tables_as_without_slurm(
         here, there = contents(local, patterns), contents(copied, patterns)
         assert list(here) == list(there)
         assert [name for name in here if here[name] != there[name]] == []
-    rules = set(re.findall(r"^    ?(?:local)?rule (\w+):", said, re.MULTILINE))
-    rules |= set(re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE))
+    rules = set(re.findall(r"^\s*(?:local)?rule (\w+):", said, re.MULTILINE))
     numbers = re.findall(r"submitted with SLURM jobid (\d+)", said)
     assert len(numbers) == len(set(numbers)) > 10
     print("\n".join(re.findall(r"^Job \S+ has been submitted .*$", said, re.MULTILINE)))
