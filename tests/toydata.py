@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tzip.files import replacing
 from tzip.pieces import Encoded
 
 
@@ -14,7 +15,11 @@ def toy_pairs(prefix: Path, pairs: list[tuple[list[int], list[int]]] | None = No
         sources = [random.integers(4, 20, random.integers(2, 9)).tolist() for _ in range(200)]
         pairs = [(source, source[::-1]) for source in sources]
     sides = [side for pair in pairs for side in pair]
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    np.save(f"{prefix}.tokens.npy", np.concatenate([np.array(side, np.uint16) for side in sides]))
-    np.save(f"{prefix}.offsets.npy", np.cumsum([0, *map(len, sides)], dtype=np.int64))
+    arrays = {
+        "tokens": np.concatenate([np.array(side, np.uint16) for side in sides]),
+        "offsets": np.cumsum([0, *map(len, sides)], dtype=np.int64),
+    }
+    for name, array in arrays.items():
+        with replacing(f"{prefix}.{name}.npy") as path:  # processes of one test may write it at once
+            np.save(path, array)
     return Encoded(prefix)
