@@ -8,7 +8,7 @@ READY := .venv/.ready
 IN_VENV := PATH="$(BIN):$$PATH"
 PYTHON_FILES := tzip workflow_scripts tests benchmarks
 SNAKEMAKE_FILES := Snakefile rules
-FAULTS := $(addprefix tests/faults/, kills.py disk.py places.py)
+FAULTS := $(addprefix tests/faults/, kills.py disk.py downloads.py training.py places.py mutants.py hostile.py)
 
 .PHONY: all environment test test-slurm test-faults
 all: $(READY)
@@ -30,6 +30,7 @@ test: $(READY)
 	$(BIN)/ruff check $(PYTHON_FILES)
 	$(BIN)/ruff format --check $(PYTHON_FILES)
 	$(BIN)/snakefmt --check $(SNAKEMAKE_FILES)
+	$(BIN)/hadolint Dockerfile
 	$(IN_VENV) snakemake --lint
 	$(IN_VENV) python -m pytest
 

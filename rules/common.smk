@@ -127,6 +127,11 @@ wildcard_constraints:
     beam=r"\d+",
 
 
+def growing(megabytes):
+    """Memory to ask for, more with each attempt: what runs have measured (timings/stages.md) with room to grow."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 def url(wildcards):
     return URLS[wildcards.place]["url"]
 

@@ -9,11 +9,13 @@ rule calibrate:
         "{origin}/statistics.safetensors",
     log:
         "{origin}/statistics.log",
+    benchmark:
+        "{origin}/benchmarks/calibrate.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["compress"]
     resources:
-        mem_mb=8000,
+        mem_mb=growing(4000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
         data=subpath(input.train, parent=True),
@@ -40,11 +42,13 @@ rule compress:
         summary=f"{OF_VARIANT}/compress.json",
     log:
         f"{RUN}/logs/compress.seed-{{seed}}.{{variant}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/compress.seed-{{seed}}.{{variant}}.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["compress"]
     resources:
-        mem_mb=8000,
+        mem_mb=growing(4000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
         data=subpath(input.train, parent=True),

@@ -5,10 +5,12 @@ rule download:
         f"{DOWNLOADS}/{{place}}",
     log:
         "results/logs/download/{place}.log",
+    benchmark:
+        "results/benchmarks/download/{place}.tsv"
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         network=NETWORK,
     params:
         url=url,
@@ -23,10 +25,12 @@ rule generate:
         GENERATED,
     log:
         f"{RUN}/logs/generate.log",
+    benchmark:
+        f"{RUN}/benchmarks/generate.tsv"
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         grammar=flags(datasets.dataset(config).get("grammar", {})),
         folder=subpath(output[0], parent=True),
@@ -42,10 +46,12 @@ rule corpus:
         texts=TEXTS,
     log:
         f"{RUN}/logs/corpus.log",
+    benchmark:
+        f"{RUN}/benchmarks/corpus.tsv"
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         languages=[SOURCE, TARGET],
         files=datasets.corpus_flags(config, DOWNLOADS),
@@ -63,10 +69,12 @@ rule pieces:
         f"{RUN}/data/pieces.model",
     log:
         f"{RUN}/logs/pieces.log",
+    benchmark:
+        f"{RUN}/benchmarks/pieces.tsv"
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         pieces=flags(config["pieces"]),
     shell:
@@ -83,10 +91,12 @@ rule encode:
         offsets=f"{RUN}/data/{{split}}.offsets.npy",
     log:
         f"{RUN}/logs/encode.{{split}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/encode.{{split}}.tsv"
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         max_length=MAX_LENGTH,
         prefix=subpath(output.tokens, strip_suffix=".tokens.npy"),

@@ -7,10 +7,12 @@ rule size:
         f"{OF_VARIANT}/size.json",
     log:
         f"{RUN}/logs/size.seed-{{seed}}.{{variant}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/size.seed-{{seed}}.{{variant}}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     shell:
         "python workflow_scripts/size.py --model {input.model} --baseline {input.baseline}"
         " --output {output} 2> {log}"
@@ -25,11 +27,13 @@ rule translate:
         time=f"{OF_VARIANT}/{{test}}.time.json",
     log:
         f"{RUN}/logs/translate.seed-{{seed}}.{{variant}}.{{test}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/translate.seed-{{seed}}.{{variant}}.{{test}}.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["translate"]
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
     params:
         search=flags(config["search"]),
         threads=config["threads"]["translate"],
@@ -58,10 +62,12 @@ rule score:
         statistics=f"{OF_VARIANT}/{{test}}.stats.npz",
     log:
         f"{RUN}/logs/score.seed-{{seed}}.{{variant}}.{{test}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/score.seed-{{seed}}.{{variant}}.{{test}}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         scores=flags(config["scores"]),
     shell:
@@ -81,11 +87,13 @@ rule attention:
         json=f"{OF_VARIANT}/attention.json",
     log:
         f"{RUN}/logs/attention.seed-{{seed}}.{{variant}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/attention.seed-{{seed}}.{{variant}}.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["translate"]
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
     params:
         looked_at=configuration.attention_flags(config),
         threads=config["threads"]["translate"],
@@ -103,10 +111,12 @@ rule weights:
         f"{OF_VARIANT}/weights.npz",
     log:
         f"{RUN}/logs/weights.seed-{{seed}}.{{variant}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/weights.seed-{{seed}}.{{variant}}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
     shell:

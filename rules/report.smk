@@ -4,11 +4,13 @@ rule record:
         f"{RUN}/config.json",
     log:
         f"{RUN}/logs/record.log",
+    benchmark:
+        f"{RUN}/benchmarks/record.tsv"
     priority: 100  # `tzip status` reads it
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
     params:
         config=configuration.recorded(config),
     shell:
@@ -24,10 +26,12 @@ rule provenance:
         f"{RUN}/provenance.json",
     log:
         f"{RUN}/logs/provenance.log",
+    benchmark:
+        f"{RUN}/benchmarks/provenance.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], parent=True),
         run=of_run(ROWS + config["made"]),
@@ -61,10 +65,12 @@ rule tables:
         ),
     log:
         f"{RUN}/logs/tables.log",
+    benchmark:
+        f"{RUN}/benchmarks/tables.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         run=of_run(ROWS),
@@ -88,10 +94,12 @@ rule claims:
         multiext(f"{RUN}/tables/claims", ".md", ".tex", ".json"),
     log:
         f"{RUN}/logs/claims.log",
+    benchmark:
+        f"{RUN}/benchmarks/claims.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         run=of_run(ROWS),
@@ -128,10 +136,12 @@ rule frontier:
         multiext(f"{RUN}/tables/ranking", ".md", ".tex"),
     log:
         f"{RUN}/logs/frontier.log",
+    benchmark:
+        f"{RUN}/benchmarks/frontier.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         run=of_run(ROWS + config["made"]),
@@ -155,10 +165,12 @@ rule goals:
         multiext(f"{RUN}/tables/goals", ".md", ".tex"),
     log:
         f"{RUN}/logs/goals.log",
+    benchmark:
+        f"{RUN}/benchmarks/goals.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         run=of_run(ROWS + config["made"]),
@@ -185,10 +197,12 @@ rule timings:
         f"{RUN}/timings/table1.txt",
     log:
         f"{RUN}/logs/timings.log",
+    benchmark:
+        f"{RUN}/benchmarks/timings.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         run=of_run(ROWS),
@@ -210,10 +224,12 @@ rule figure_of_frontier:
         ),
     log:
         f"{RUN}/logs/figure-of-frontier.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_of_frontier.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         test=TESTS[0],
@@ -236,10 +252,12 @@ rule figure_of_sharpness:
         ),
     log:
         f"{RUN}/logs/sharpness.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_of_sharpness.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         run=of_run(ROWS),
@@ -260,10 +278,12 @@ rule figure_of_attention:
         ),
     log:
         f"{RUN}/logs/attention.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_of_attention.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         run=of_run(config["attention"]["rows"]),
@@ -284,10 +304,12 @@ rule figure_of_layers:
         ),
     log:
         f"{RUN}/logs/attention-layers.{{variant}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_of_layers.{{variant}}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         note=NOTE_FLAG,
     shell:
@@ -308,10 +330,12 @@ rule figure_of_weights:
         ),
     log:
         f"{RUN}/logs/weights.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_of_weights.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         note=NOTE_FLAG,
     shell:
@@ -332,15 +356,52 @@ rule figure_of_cumulative_weights:
         ),
     log:
         f"{RUN}/logs/cumulative.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_of_cumulative_weights.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         note=NOTE_FLAG,
     shell:
         "python workflow_scripts/figures.py cumulative --weights {input.weights} {params.note}"
         " --output {output} 2> {log}"
+
+
+# When all but the page is there: what it took.
+rule stages:
+    input:
+        tables=[
+            rules.tables.output,
+            rules.claims.output,
+            rules.frontier.output,
+            rules.timings.output,
+        ],
+        figures=FIGURES,
+        speed=SPEED_TABLE,
+        goals=GOALS_TABLE,
+        provenance=f"{RUN}/provenance.json",
+        code=["tzip/stages.py", "tzip/tables.py"],
+    output:
+        report(
+            f"{RUN}/timings/stages.csv",
+            caption="../report/stages.rst",
+            category="Tables",
+        ),
+        multiext(f"{RUN}/timings/stages", ".md", ".tex"),
+    log:
+        f"{RUN}/logs/stages.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000),
+    params:
+        folder=subpath(output[0], ancestor=2),
+        run=of_run(ROWS),
+    shell:
+        "python workflow_scripts/stages.py --results {params.folder} {params.run} --provenance {input.provenance}"
+        " --output {params.folder}/timings 2> {log}"
 
 
 # The tables stand for the scores and sizes behind them: `rules.X.output` beside a thousand variants' files would
@@ -352,6 +413,7 @@ rule page:
             rules.claims.output,
             rules.frontier.output,
             rules.timings.output,
+            rules.stages.output,
         ],
         figures=FIGURES,
         speed=SPEED_TABLE,
@@ -367,16 +429,19 @@ rule page:
             "goals.py",
             "tables.py",
             "speed.py",
+            "stages.py",
             "paper.py",
         ),
     output:
         report(f"{RUN}/report.html", caption="../report/page.rst", category="Page"),
     log:
         f"{RUN}/logs/page.log",
+    benchmark:
+        f"{RUN}/benchmarks/page.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], parent=True),
         run=of_run(ROWS),

@@ -8,10 +8,12 @@ rule shortlist:
         f"{RUN}/data/shortlist.txt",
     log:
         f"{RUN}/logs/shortlist.log",
+    benchmark:
+        f"{RUN}/benchmarks/shortlist.tsv"
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=growing(4000),
     params:
         train=subpath(input.train, strip_suffix=".tokens.npy"),
         shortlist=flags(config["shortlist"]),
@@ -28,10 +30,12 @@ rule export:
         directory(f"{OF_VARIANT}/ctranslate2/{{type}}{{short}}"),
     log:
         f"{RUN}/logs/export.seed-{{seed}}.{{variant}}.{{type}}{{short}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/export.seed-{{seed}}.{{variant}}.{{type}}{{short}}.tsv"
     conda:
         "../envs/tzip.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
     params:
         shortlist=shortlist_flag,
     shell:
@@ -49,11 +53,13 @@ rule inference:
         time=f"{OF_VARIANT}/inference/{{test}}.{{type}}{{short}}.beam-{{beam}}.time.json",
     log:
         f"{RUN}/logs/inference.seed-{{seed}}.{{variant}}.{{test}}.{{type}}{{short}}.beam-{{beam}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/inference.seed-{{seed}}.{{variant}}.{{test}}.{{type}}{{short}}.beam-{{beam}}.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: ALL_CORES
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
     params:
         search=LENGTHS,
         shortlist=use_shortlist_flag,
@@ -72,10 +78,12 @@ rule score_inference:
         f"{OF_VARIANT}/inference/{{test}}.{{setting}}.score.json",
     log:
         f"{RUN}/logs/score_inference.seed-{{seed}}.{{variant}}.{{test}}.{{setting}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/score_inference.seed-{{seed}}.{{variant}}.{{test}}.{{setting}}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         scores=flags(config["scores"]),
     shell:
@@ -98,10 +106,12 @@ rule speed:
         multiext(f"{RUN}/timings/inference", ".md", ".tex", ".txt"),
     log:
         f"{RUN}/logs/speed.log",
+    benchmark:
+        f"{RUN}/benchmarks/speed.tsv"
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         folder=subpath(output[0], ancestor=2),
         run=of_run(ROWS),

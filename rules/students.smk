@@ -8,11 +8,13 @@ rule hypotheses:
         f"{OF_TEACHER}/train.{TARGET}",
     log:
         f"{RUN}/logs/hypotheses.seed-{{seed}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/hypotheses.seed-{{seed}}.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["translate"]
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
     params:
         search=flags(config["teacher"]),
         threads=config["threads"]["translate"],
@@ -33,10 +35,12 @@ rule encode_hypotheses:
         offsets=f"{OF_TEACHER}/{{targets}}.offsets.npy",
     log:
         f"{RUN}/logs/encode_hypotheses.seed-{{seed}}.{{targets}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/encode_hypotheses.seed-{{seed}}.{{targets}}.tsv"
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1000),
     params:
         max_length=MAX_LENGTH,
         prefix=subpath(output.tokens, strip_suffix=".tokens.npy"),
@@ -63,11 +67,13 @@ rule student:
         summary=f"{OF_STUDENT}/training.json",
     log:
         f"{RUN}/logs/student.seed-{{seed}}.{{student}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/student.seed-{{seed}}.{{student}}.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["train"]
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         store=STORE_FLAG,  # no parameter: where the same model comes from reruns nothing
     params:
         train=subpath(input.train, strip_suffix=".tokens.npy"),

@@ -16,11 +16,13 @@ rule train:
         summary=f"{OF_SEED}/training.json",
     log:
         f"{RUN}/logs/train.seed-{{seed}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/train.seed-{{seed}}.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["train"]
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         store=STORE_FLAG,  # no parameter: where the same model comes from reruns nothing
     params:
         train=subpath(input.train, strip_suffix=".tokens.npy"),

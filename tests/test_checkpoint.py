@@ -1,11 +1,14 @@
 """Checkpoints: what is saved comes back, and what does not fit is named."""
 
+import resource
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from tests.test_model import toy
 from tzip import checkpoint
+from tzip.files import read_json, write_json
 
 
 def test_round_trip_keeps_ties_and_bits(tmp_path):
@@ -33,6 +36,27 @@ def test_missing_and_misshapen_parts_are_named(tmp_path):
     save_file({n: t for n, t in tensors.items() if n != "generator.bias"}, path)
     with pytest.raises(ValueError, match=r"generator.bias: nothing found, \(50,\) expected"):
         checkpoint.load(tmp_path)
-    path.write_bytes(b"\x80\x04pickle")
-    with pytest.raises(ValueError, match=r"model\.safetensors"):
+    path.write_bytes(b"not tensors")
+    with pytest.raises(ValueError, match=r"model\.safetensors: "):
         checkpoint.load(tmp_path)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_pickle_is_refused_by_name(tmp_path, zipped):
+    checkpoint.save(tmp_path, toy().float(), b"pieces")
+    path = tmp_path / checkpoint.WEIGHTS
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}  # it is mapped from there
+    torch.save(tensors, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match=r"model\.safetensors: a pickle, or a torch file with one inside"):
+        checkpoint.load(tmp_path)
+
+
+def test_no_memory_is_taken_for_a_model_that_the_file_does_not_hold(tmp_path):
+    """Its 10 GB would be taken before the weights were looked at."""
+    checkpoint.save(tmp_path, toy().float(), b"pieces")
+    config = read_json(tmp_path / checkpoint.CONFIG)
+    write_json(tmp_path / checkpoint.CONFIG, config | {"encoder_layers": 128, "d_ff": 32768, "d_model": 8192})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=r"found, .* expected"):
+        checkpoint.load(tmp_path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB

@@ -59,6 +59,19 @@ def test_every_dependency_of_the_package_is_locked_and_in_an_environment() -> No
     assert needed - WORKFLOW <= {name for path in ENVIRONMENTS for name in pins(declared(path))}
 
 
+def test_the_image_has_the_python_of_the_environments_and_the_packages_of_the_lock() -> None:
+    image = (ROOT / "Dockerfile").read_text()
+    python = re.search(r"^FROM python:([\d.]+)-", image, re.MULTILINE)[1]
+    for path in ENVIRONMENTS:
+        assert f"python={python}" in yaml.safe_load(path.read_text())["dependencies"]
+    installed = re.findall(r"pip install (.+?)(?: \\)?$", image, re.MULTILINE)
+    assert installed == [
+        '--index-url "$TORCH" "$(grep \'^torch==\' requirements.txt)"',
+        "--requirement requirements.txt",
+        "--no-deps --editable .",
+    ]
+
+
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_an_environment_installs_the_library_itself_afterwards(path: Path) -> None:
     assert "--editable ." in path.with_suffix(".post-deploy.sh").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import hashlib
 import io
@@ -126,15 +127,23 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def listening(server):
+    """The server, answering until the block ends."""
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.delenv(module.MIRROR, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = Server()
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with listening(Server()) as server:
+        yield server
 
 
 def left(folder: Path) -> list[str]:

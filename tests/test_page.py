@@ -62,6 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     steps = [
         ["claims", *flags, "--output", folder / "tables"],
         ["timings", *flags, "--output", folder / "timings"],
+        ["stages", *flags, "--output", folder / "timings"],
         ["frontier", *flags, "--output", folder / "tables"],
         ["figures", "frontier", *flags[:2], "--test", "flat", "--output", folder / "figures/frontier.svg"],
         ["figures", "sharpness", *flags, "--output", folder / "figures/sharpness.svg"],
@@ -207,7 +208,7 @@ def test_the_page_says_what_the_run_found(run: Path, html: str) -> None:
     for needed in (
         "K-Means 4-bit quantization", "27.65", "98.43", "2.92", "sacrebleu: nrefs:1", "Scores by test set",
         "What cleaning removed", "too long", "words/s", "a" * 64, "0123456789abcdef", "uncommitted",
-        "snakemake --cores", "times the baseline's words/s",
+        "snakemake --cores", "times the baseline's words/s", "What the run took, by stage",
     ):  # fmt: skip
         assert needed in text
     assert MIRROR not in text

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,29 @@ def load(folder: str | Path) -> tuple[Transformer, bytes]:
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: not a checkpoint: {name} is missing")
     config = make(Config, read_json(folder / CONFIG), str(folder / CONFIG))
-    model = Transformer(config)
+    weights = _read(folder / WEIGHTS)
+    with torch.device("meta"):  # no memory before the file is known to fill it
+        expected = dict(Transformer(config).named_parameters())
     try:
-        weights = load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise ValueError(f"{folder / WEIGHTS}: {error}") from None
-    try:
+        check_shapes(expected, weights)
+        model = Transformer(config)
         load_untied(model, weights)
     except ValueError as error:
         raise ValueError(f"{folder / WEIGHTS}: {error}") from None
     return model.eval(), (folder / PIECES).read_bytes()
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; a file of another kind is refused by its name."""
+    with open(path, "rb") as file:
+        start = file.read(2)
+    if start[:1] == b"\x80" or start == b"PK":
+        said = "a pickle, or a torch file with one inside, may run code when it is read; only safetensors are"
+        raise ValueError(f"{path}: {said} read")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -70,12 +83,19 @@ def untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def load_untied(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Load what `untied` kept; tied names follow by themselves. Errors name the tensors that do not fit."""
-    mine = untied(model.state_dict())
-    wrong = sorted(set(mine) ^ set(state)) or [n for n in mine if mine[n].shape != state[n].shape]
-    if wrong:
-        found, wanted = (str(tuple(s[wrong[0]].shape)) if wrong[0] in s else "nothing" for s in (state, mine))
-        raise ValueError(f"tensor {wrong[0]}: {found} found, {wanted} expected")
+    check_shapes(untied(model.state_dict()), state)
     model.load_state_dict(state, strict=False)
+
+
+def check_shapes(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """ValueError names the first tensor that only one of them has, or that has another shape in each."""
+    wrong = sorted(set(expected) ^ set(found)) or [n for n in expected if expected[n].shape != found[n].shape]
+    if wrong:
+        there, wanted = (
+            str(tuple(tensors[wrong[0]].shape)) if wrong[0] in tensors else "nothing"
+            for tensors in (found, expected)
+        )
+        raise ValueError(f"tensor {wrong[0]}: {there} found, {wanted} expected")
 
 
 def save_state(
@@ -106,17 +126,16 @@ def load_state(
         about, saved_by = json.loads(metadata["about"]), metadata["identity"]
         if saved_by != identity:
             raise ValueError("saved by a training with other options, data or starting weights")
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name in [name for name in tensors if name.startswith("optimizer.")]:
+            _, i, key = name.split(".")
+            moments.setdefault(int(i), {})[key] = tensors.pop(name)
+        load_untied(model, {name.removeprefix("model."): tensor for name, tensor in tensors.items()})
     except (SafetensorError, KeyError, ValueError) as error:
         print(f"{path}: {error}; starting over, what was there is now {path.name}.stale", file=sys.stderr)
         with contextlib.suppress(FileNotFoundError):  # another process of this training was faster
             path.replace(f"{path}.stale")
         return None
-    load_untied(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, i, key = name.split(".")
-            moments.setdefault(int(i), {})[key] = value
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     return about
 

@@ -17,6 +17,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from tzip import energy
+
+STARTED: list[energy.Meter] = []  # when the process chose its device
 GPUS = Path(tempfile.gettempdir(), "tzip-gpus")  # a lock for each, shared by all users of a machine
 
 
@@ -38,11 +41,13 @@ def prepare(threads: int) -> torch.device:
     rank = int(os.environ.get("LOCAL_RANK", 0))
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
-    if not cuda:
-        return torch.device("cpu")
-    count = torch.cuda.device_count()
-    assigned = "LOCAL_RANK" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ
-    return torch.device("cuda", rank % count if assigned else claim(count))
+    device = torch.device("cpu")
+    if cuda:
+        count = torch.cuda.device_count()
+        assigned = "LOCAL_RANK" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ
+        device = torch.device("cuda", rank % count if assigned else claim(count))
+    STARTED[:] = [energy.Meter(device)]
+    return device
 
 
 def ranks_of_slurm(environment: MutableMapping[str, str]) -> None:
@@ -90,10 +95,14 @@ def describe(device: torch.device) -> str:
 
 
 def footprint(device: torch.device) -> dict[str, Any]:
-    """The device and the largest memory this process has held on the host (and on the GPU), in MB."""
+    """The device, the largest memory this process has held on the host (and on the GPU), in MB, and energy.
+
+    energy_joules  since `prepare`, of the whole machine; None where it is not counted
+    """
     unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     out: dict[str, Any] = {"device": describe(device), "peak_memory_mb": round(largest, 1)}
     if device.type == "cuda":
         out["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    out["energy_joules"] = STARTED[0].joules() if STARTED else None
     return out

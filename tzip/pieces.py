@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tokenize
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -199,7 +200,7 @@ class Encoded:
                 np.load(f"{prefix}.{name}.npy", mmap_mode="r", allow_pickle=False)
                 for name in ("tokens", "offsets")
             )
-        except (ValueError, EOFError) as error:
+        except (ValueError, TypeError, OverflowError, EOFError, SyntaxError, tokenize.TokenError) as error:
             raise ValueError(f"{prefix}: not an encoded corpus: {error}") from None
         self.tokens, self.offsets = (
             np.asarray(tokens),

@@ -7,9 +7,9 @@ import subprocess
 
 PROFILE = "profiles/slurm/config.yaml"
 REPORT = (
-    "provenance", "tables", "claims", "frontier", "goals", "timings", "speed", "page", "figure_of_frontier",
-    "figure_of_sharpness", "figure_of_attention", "figure_of_layers", "figure_of_weights",
-    "figure_of_cumulative_weights",
+    "provenance", "tables", "claims", "frontier", "goals", "timings", "speed", "stages", "page",
+    "figure_of_frontier", "figure_of_sharpness", "figure_of_attention", "figure_of_layers",
+    "figure_of_weights", "figure_of_cumulative_weights",
 )  # fmt: skip
 
 

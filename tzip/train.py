@@ -368,6 +368,8 @@ class Trainer:
         if slower < SLOWEST:
             raise ValueError(f"{said}, even at {self.slower:.2g} times learning_rate; look at the data")
         about = load_state(self._good_file, self.model, self.optimizer, self.identity)
+        if about is None:
+            raise ValueError(f"{said}; {self._good_file}, to go on from, is damaged")
         self.update, self.history = about["update"], about["history"]
         self.slower = slower
         self.journal.trim(self.update)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import files, frontier, goals, page, results, speed, tables
+from tzip import files, frontier, goals, page, results, speed, stages, tables
 from tzip.script import run
 
 
@@ -36,6 +36,7 @@ def main() -> None:
     ]
     if args.speed:
         more.append(speed.table(speed.read(args.results, args.seeds[0], args.tests[0], args.speed)))
+    more.append(stages.table(stages.read(args.results)))
     contents = page.Contents(
         name=args.results.resolve().name,
         table_1=tables.table_1_with_speed(tables.table_1(summary, args.tests[0]), costs),

@@ -18,19 +18,7 @@ from tzip.files import read_lines, write_json
 from tzip.pieces import Encoded, Pieces
 
 
-def identity(args: argparse.Namespace, here: torch.device) -> tuple[dict[str, Any], list[str | Path]]:
-    """What a trained model follows from: its settings, and the files that are read."""
-    places = ("train", "dev", "dev_source", "dev_target", "pieces", "teacher_checkpoint", "state", "journal",
-              "output", "summary", "store")  # fmt: skip
-    about = {key: str(value) for key, value in vars(args).items() if key not in places}
-    about |= {"device": device.describe(here), "torch": torch.__version__, "tzip": tzip.__version__}
-    about["world"] = os.environ.get("WORLD_SIZE", "1")
-    encoded = [f"{prefix}.{part}.npy" for prefix in (args.train, args.dev) for part in ("tokens", "offsets")]
-    taught = [args.teacher_checkpoint / checkpoint.WEIGHTS] if args.teacher_checkpoint else []
-    return about, [*encoded, args.dev_source, args.dev_target, args.pieces, *taught]
-
-
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", required=True, metavar="PREFIX", help="encoded training pairs")
     parser.add_argument("--dev", required=True, metavar="PREFIX", help="encoded development pairs")
@@ -51,8 +39,23 @@ def main() -> None:
     parser.add_argument("--preset", choices=model.PRESETS, default="base", help="sizes of the model")
     options.add_arguments(parser, model.Config, skip=("vocabulary",))
     options.add_arguments(parser, train.Options)
-    args = parser.parse_args()
+    return parser.parse_args()
 
+
+def identity(args: argparse.Namespace, here: torch.device) -> tuple[dict[str, Any], list[str | Path]]:
+    """What a trained model follows from: its settings, and the files that are read."""
+    places = ("train", "dev", "dev_source", "dev_target", "pieces", "teacher_checkpoint", "state", "journal",
+              "output", "summary", "store")  # fmt: skip
+    about = {key: str(value) for key, value in vars(args).items() if key not in places}
+    about |= {"device": device.describe(here), "torch": torch.__version__, "tzip": tzip.__version__}
+    about["world"] = os.environ.get("WORLD_SIZE", "1")
+    encoded = [f"{prefix}.{part}.npy" for prefix in (args.train, args.dev) for part in ("tokens", "offsets")]
+    taught = [args.teacher_checkpoint / checkpoint.WEIGHTS] if args.teacher_checkpoint else []
+    return about, [*encoded, args.dev_source, args.dev_target, args.pieces, *taught]
+
+
+def main() -> None:
+    args = arguments()
     here = device.prepare(args.threads)
     shared = {"training.json": args.summary, "training.jsonl": args.journal}
     shared |= {name: args.output / name for name in checkpoint.FILES}

@@ -6,9 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.faults.conftest import NANO, copy, differing, files, finish, start
+from tests.faults.conftest import NANO, copy, differing, files, finish, start, write_configuration
 from tests.waiting import wait_for
 
 HOME = "a home that is not there and cannot be made"
@@ -47,11 +46,11 @@ def test_a_configuration_changed_under_a_run_is_done_by_the_next(fresh: Path, tm
     changed = NANO | {"finetune": NANO["finetune"] | {"updates": 30}}
     running = start(fresh)
     wait_for((fresh / "results/nano/seed-1/checkpoint/model.safetensors").exists, 300)
-    (fresh / "nano.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    write_configuration(fresh, changed)
     assert running.wait(600) == 0
     finish(fresh)
     straight = copy(tmp_path / "straight")
-    (straight / "nano.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    write_configuration(straight, changed)
     finish(straight)
     assert differing(files(fresh), files(straight)) == []
     told("a configuration that changes while a run goes on",

@@ -1,0 +1,100 @@
+"""Files that were made to do harm: each refused by name, before it can."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import RUN
+from tests.test_fetch import make_zip, tar
+from tests.test_workflow import ROOT, environment
+
+REGULAR = tarfile.REGTYPE
+
+
+def command(*arguments: object) -> str:
+    """The one line in which a command of the project must end."""
+    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, env=environment(ROOT), text=True,
+                          capture_output=True, timeout=120)  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    (line,) = done.stderr.strip().splitlines()[-1:]
+    assert line.startswith("error: "), done.stderr
+    return line
+
+
+ARCHIVES = {
+    "an absolute path": lambda path: tar(path, "w:gz", ("/etc/evil", b"x", REGULAR)),
+    "a path with ..": lambda path: make_zip(path, "../evil"),
+    "a symbolic link": lambda path: tar(path, "w", ("evil", "/etc", tarfile.SYMTYPE)),
+    "a hard link": lambda path: tar(path, "w", ("evil", "/etc/passwd", tarfile.LNKTYPE)),
+    "a device": lambda path: tar(path, "w", ("evil", "", tarfile.CHRTYPE)),
+    "a link in a zip": lambda path: make_zip(path, "evil", b"/etc", stat.S_IFLNK | 0o777),
+    "a bomb": lambda path: make_zip(path, "evil", bytes(1 << 30)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_a_hostile_archive_is_refused(kind: str, tmp_path: Path, told) -> None:
+    (tmp_path / "mirror" / "host.example").mkdir(parents=True)
+    ARCHIVES[kind](tmp_path / "mirror" / "host.example" / "a")
+    line = command("workflow_scripts/download.py", "https://host.example/a", "--output", tmp_path / "a",
+                   "--mirror", tmp_path / "mirror", "--extract", tmp_path / "out" / "deep")  # fmt: skip
+    assert "evil" in line or "unpacks to more than" in line
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+    assert not Path("/etc/evil").exists()
+    told(f"an archive with {kind}" if kind != "a bomb" else "an archive that is a bomb: 1 GiB of zeros",
+         "refused by name, nothing written", f"`{line.replace(str(tmp_path), '…')}`")  # fmt: skip
+
+
+class Evil:
+    """What a pickle of it does when it is read."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_checkpoint_with_a_pickle_inside_is_refused(
+    zipped: bool, tmp_path: Path, undisturbed: Path, told
+) -> None:
+    folder, trace = tmp_path / "checkpoint", tmp_path / "trace"
+    subprocess.run(["cp", "-r", undisturbed / RUN / "seed-1" / "checkpoint", folder], check=True)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(pickle.dumps(Evil(trace)))
+    if zipped:
+        pickled = weights.read_bytes()
+        with zipfile.ZipFile(weights, "w") as archive:
+            archive.writestr("archive/data.pkl", pickled)
+    line = command("-m", "tzip.cli", "compress", folder, tmp_path / "x.tzip", "--quantize", "kmeans:bits=4")
+    assert "a pickle" in line
+    assert not trace.exists()
+    assert not (tmp_path / "x.tzip").exists()
+    kind = "a pickle, zipped as torch does" if zipped else "a pickle"
+    told(
+        f"a checkpoint that is {kind}", "refused by name, never run", f"`{line.replace(str(tmp_path), '…')}`"
+    )
+
+
+@pytest.mark.parametrize("kind", ["noise", "half of a vocabulary", "one byte of it changed"])
+def test_a_hostile_vocabulary_is_refused(kind: str, tmp_path: Path, undisturbed: Path, told) -> None:
+    good = (undisturbed / RUN / "data" / "pieces.model").read_bytes()
+    bad = {"noise": bytes(range(256)) * 40, "half of a vocabulary": good[: len(good) // 2],
+           "one byte of it changed": good[:1] + b"\xff" + good[2:]}[kind]  # fmt: skip
+    (tmp_path / "pieces.model").write_bytes(bad)
+    text = undisturbed / RUN / "data" / "dev.en"
+    line = command("workflow_scripts/encode.py", "--pieces", tmp_path / "pieces.model", "--source", text,
+                   "--target", text, "--max-length", 256, "--output", tmp_path / "dev")  # fmt: skip
+    assert "SentencePiece model: " in line
+    assert not list(tmp_path.glob("dev*"))
+    told(f"a SentencePiece model: {kind}", "refused by name", f"`{line.replace(str(tmp_path), '…')}`")

@@ -1,0 +1,61 @@
+"""Trainings that run out of memory or diverge."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from tests.faults.conftest import NANO, RUN, finish, start, write_configuration
+from tzip.files import read_json
+
+TRAINED = str(RUN / "seed-1" / "training.json")
+
+
+def said_by_training(folder: Path) -> str:
+    return (folder / RUN / "logs" / "train.seed-1.log").read_text().strip()
+
+
+def test_out_of_memory_names_the_setting(fresh: Path, told) -> None:
+    grammar = {"train": 40000, "dev": 20, "test": 20, "seed": 1}
+    settings = NANO | {
+        "datasets": {"embedded": {"grammar": grammar}},
+        "model": NANO["model"] | {"d_ff": 2048},
+    }
+    write_configuration(fresh, settings | {"training": NANO["training"] | {"batch_tokens": 2_000_000}})
+    assert start(fresh, "--", TRAINED, memory=6 << 30).wait(600) != 0
+    (said,) = said_by_training(fresh).splitlines()
+    assert "out of memory in a batch of batch_tokens = 2000000; lower it" in said
+    write_configuration(fresh, settings)
+    finish(fresh, "--", TRAINED)
+    told("a batch too large for the memory (6 GiB of address space)",
+         "the message says which setting to lower", f"`{said}`; lowered, the training ended")  # fmt: skip
+
+
+def test_a_loss_that_explodes_stops_the_training_and_keeps_its_state(fresh: Path, told) -> None:
+    exploding = NANO["training"] | {
+        "learning_rate": 6.0,
+        "warmup": 600,
+        "schedule": "linear",
+        "updates": 700,
+    }
+    write_configuration(fresh, NANO | {"training": exploding})
+    assert start(fresh, "--", TRAINED).wait(600) != 0
+    said = said_by_training(fresh).splitlines()[-1]
+    assert re.search(r"the loss is \S+ at update \d+: the training has diverged", said)
+    assert not (fresh / TRAINED).exists()
+    kept = load_file(fresh / RUN / "seed-1" / "state" / "state.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in kept.values())
+    told("a loss that explodes", "training stops with the step; the last good state is kept", f"`{said}`")
+
+    write_configuration(fresh, NANO | {"training": exploding | {"backoff": 0.1}})
+    finish(fresh, "--", TRAINED)
+    lines = (fresh / RUN / "seed-1" / "training.jsonl").read_text().splitlines()
+    assert read_json(fresh / TRAINED)["updates"] == 700
+    loss = json.loads(lines[-1])["loss"]
+    assert loss < 6.0
+    told("the same with `backoff: 0.1`", "it goes on from the last good state with a smaller learning rate",
+         f"`{said_by_training(fresh).splitlines()[-1]}`; it ended, with a loss of {loss:.2f}")  # fmt: skip

@@ -1,0 +1,23 @@
+"""Write what a run took, by stage, from the benchmarks of its jobs: CSV, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tzip import results, stages, tables
+from tzip.script import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    results.add_arguments(parser)
+    parser.add_argument("--output", type=Path, required=True, help="folder for the table")
+    args = parser.parse_args()
+
+    notes, made = results.notes(args)
+    tables.write(stages.table(stages.gather(args.results), notes), args.output, made)
+
+
+if __name__ == "__main__":
+    run(main)
