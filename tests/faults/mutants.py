@@ -46,8 +46,8 @@ def read_configuration(folder: Path) -> None:
 
 def read_corpus(folder: Path) -> None:
     part = tuple(corpus.Side.parse(str(folder / side)) for side in SIDES)
-    corpus.build(folder / "built", ("en", "de"), train=[part], dev=[part], tests={"test": part},
-                 options=corpus.Options())  # fmt: skip
+    corpus.build(folder / "built", ("en", "de"), train=[part], dev=[], tests={}, options=corpus.Options(),
+                 split=corpus.Split(dev=20, test=20, seed=1))  # fmt: skip
 
 
 def read_model(folder: Path) -> None:
