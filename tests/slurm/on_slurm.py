@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +30,9 @@ from tzip.files import read_json
 TRAINING = RUN / "seed-1" / "training.json"
 WEIGHTS = "checkpoint/model.safetensors"
 UPDATES = 3000  # minutes, where the whole miniature takes seconds to train
+# Every rule, on some of the rows; speed is not measured on a machine that runs two at a time.
+ROWS = ["baseline", "kmeans-4bit", "pruned-50-80", "student-4bit", "student-convolutional"]
+SOME = ["--config", "speed=[]", f"rows=[{', '.join(ROWS)}]"]
 LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
 
 
@@ -92,6 +97,19 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future]:
         yield pool.submit(train)
 
 
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future]:
+    """The folder of a whole miniature that ran without SLURM, beside what runs through it."""
+
+    def run() -> Path:
+        folder = copy_sources(tmp_path_factory.mktemp("local"))
+        mini(folder, *SOME, cores=1)
+        return folder
+
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(run)
+
+
 def weights(folder: Path) -> bytes:
     return (folder / RUN / "seed-1" / WEIGHTS).read_bytes()
 
@@ -103,16 +121,11 @@ def updates_done(folder: Path) -> int:
     return int(found[-1]) if found else 0
 
 
-def test_the_whole_miniature_gives_the_same_tables_as_without_slurm(
-    tmp_path_factory: pytest.TempPathFactory, copied: Path
-) -> None:
-    local = copy_sources(tmp_path_factory.mktemp("local"))
-    with ThreadPoolExecutor() as pool:
-        alone = pool.submit(mini, local, "--config", "speed=[]", cores=1)
-        said = through_slurm(copied, "--config", "speed=[]")
-        alone.result()
+def test_the_whole_miniature_gives_the_same_tables_as_without_slurm(copied: Path, local: Future) -> None:
+    said = through_slurm(copied, *SOME)
+    alone = local.result()
     for patterns in (["tables/*"], ["seed-1/*/model.tzip"], ["data/*"]):
-        here, there = contents(local, patterns), contents(copied, patterns)
+        here, there = contents(alone, patterns), contents(copied, patterns)
         assert list(here) == list(there)
         assert [name for name in here if here[name] != there[name]] == []
     rules = set(re.findall(r"^\s*(?:local)?rule (\w+):", said, re.MULTILINE))
@@ -121,6 +134,26 @@ def test_the_whole_miniature_gives_the_same_tables_as_without_slurm(
     print("\n".join(re.findall(r"^Job \S+ has been submitted .*$", said, re.MULTILINE)))
     assert {"train", "student", "compress", "translate", "score", "page"} <= rules
     assert len(numbers) < said.count("Shell command:") / 2  # they are grouped
+
+
+def test_a_grid_of_200_variants_is_fifty_jobs(tmp_path: Path, local: Future) -> None:
+    """Counted in the queue of a partition that starts none."""
+    folder = tmp_path / "copy"
+    shutil.copytree(local.result(), folder, symlinks=True)
+    sparsities = [round(0.04 * step, 2) for step in range(25)]
+    grid = f"grid={{quantize: kmeans, bits: {list(range(1, 9))}, sparsity: {sparsities}}}"
+    cluster.ask("scontrol", "update", "PartitionName=gpu", "State=DOWN")
+    process = submit(folder, "--jobs", "100", "--config", "speed=[]", "rows=[baseline]", grid)
+    try:
+        wait_for(lambda: len(submissions((folder / "slurm.log").read_text(), "variant")) >= 50)
+        time.sleep(10)  # for more, if there were more
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(60)
+        cluster.ask("scontrol", "update", "PartitionName=gpu", "State=UP")
+    said = (folder / "slurm.log").read_text()
+    assert re.search(r"^compress +200$", said, re.MULTILINE)
+    assert len(submissions(said, "variant")) == len(re.findall(r"submitted with SLURM jobid", said)) == 50
 
 
 def test_a_training_longer_than_its_time_limit_ends_over_several_jobs(
