@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.slurm import cluster
-from tests.test_workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini
+from tests.test_workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini, rewrite
 from tests.toytrain import fit
 from tests.waiting import wait_for
 from tzip.files import read_json
@@ -32,7 +32,7 @@ WEIGHTS = "checkpoint/model.safetensors"
 UPDATES = 3000  # minutes, where the whole miniature takes seconds to train
 # Every rule, on some of the rows; speed is not measured on a machine that runs two at a time.
 ROWS = ["baseline", "kmeans-4bit", "pruned-50-80", "student-4bit", "student-convolutional"]
-SOME = ["--config", "speed=[]", f"rows=[{', '.join(ROWS)}]"]
+SOME = ["--config", "speed=[]", f"rows=[{', '.join(ROWS)}]", "attention={rows: [baseline, kmeans-4bit]}"]
 LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
 
 
@@ -141,9 +141,10 @@ def test_a_grid_of_200_variants_is_fifty_jobs(tmp_path: Path, local: Future) -> 
     folder = tmp_path / "copy"
     shutil.copytree(local.result(), folder, symlinks=True)
     sparsities = [round(0.04 * step, 2) for step in range(25)]
-    grid = f"grid={{quantize: kmeans, bits: {list(range(1, 9))}, sparsity: {sparsities}}}"
+    grid = {"quantize": "kmeans", "bits": list(range(1, 9)), "sparsity": sparsities}
+    rewrite(folder, MINIATURE, lambda config: config.update(grid=grid))
     cluster.ask("scontrol", "update", "PartitionName=gpu", "State=DOWN")
-    process = submit(folder, "--jobs", "100", "--config", "speed=[]", "rows=[baseline]", grid)
+    process = submit(folder, "--jobs", "100", *SOME)
     try:
         wait_for(lambda: len(submissions((folder / "slurm.log").read_text(), "variant")) >= 50)
         time.sleep(10)  # for more, if there were more
