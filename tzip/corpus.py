@@ -18,6 +18,7 @@ from typing import IO
 from tzip import files
 from tzip.fetch import open_member, open_plain
 from tzip.options import option
+from tzip.seen import Seen, seen
 
 FILTERS = ("empty", "too_long", "length_ratio", "duplicate", "overlap")  # in the order they are applied
 TRAIN, DEV, TEST = range(3)
@@ -110,16 +111,18 @@ def normalize(line: str) -> str:
 
 
 def key(text: str) -> int:
-    """64 bits that stand for a text: a set of these takes a fraction of the memory of the texts."""
+    """64 bits that stand for a text: sets of these take a fraction of the room of the texts."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def filters(options: Options, held_out: tuple[set[int], set[int]]) -> dict[str, Callable[[str, str], bool]]:
+def filters(
+    options: Options, held_out: tuple[set[int], set[int]], met: Seen
+) -> dict[str, Callable[[str, str], bool]]:
     """Name of each filter → whether it removes a normalized pair, in the order of FILTERS.
 
     held_out  keys of the sources and of the targets of all development and test sets
+    met       the keys of the pairs before
     """
-    seen: set[int] = set()
 
     def too_long(source: str, target: str) -> bool:
         words = max(source.count(" "), target.count(" ")) + 1
@@ -130,10 +133,7 @@ def filters(options: Options, held_out: tuple[set[int], set[int]]) -> dict[str, 
         return high > options.ratio * low
 
     def duplicate(source: str, target: str) -> bool:
-        pair = key(f"{source}\n{target}")
-        again = pair in seen
-        seen.add(pair)
-        return again and not options.keep_duplicates
+        return not options.keep_duplicates and not met.add(key(f"{source}\n{target}"))
 
     def overlap(source: str, target: str) -> bool:
         return key(source) in held_out[0] or key(target) in held_out[1]
@@ -150,15 +150,16 @@ def clean(
     `counts` gains what was read and removed. Raises ValueError if none is left.
     """
     parts = list(parts)
-    chain_of_filters = filters(options, held_out).items()
     counts.update(dict.fromkeys(("read", *FILTERS, "kept"), 0))
-    for number, pair in ((number, pair) for number, part in enumerate(parts, 1) for pair in pairs(part)):
-        source, target = map(normalize, pair)
-        counts["read"] += 1
-        reason = next((name for name, removes in chain_of_filters if removes(source, target)), "kept")
-        counts[reason] += 1
-        if reason == "kept":
-            yield number, source, target
+    with seen() as met:
+        chain_of_filters = filters(options, held_out, met).items()
+        for number, pair in ((number, pair) for number, part in enumerate(parts, 1) for pair in pairs(part)):
+            source, target = map(normalize, pair)
+            counts["read"] += 1
+            reason = next((name for name, removes in chain_of_filters if removes(source, target)), "kept")
+            counts[reason] += 1
+            if reason == "kept":
+                yield number, source, target
     if not counts["kept"]:
         names = ", ".join(f"{source} and {target}" for source, target in parts)
         raise ValueError(f"no training pairs left of {names}: {dict(counts)}")
@@ -236,7 +237,8 @@ def build(
     """Write OUTPUT/{train,dev}.LANGUAGE, OUTPUT/test/NAME.LANGUAGE and cleaning.json; what the last one says.
 
     Development and test sets stay as published but for trailing whitespace, so that scores remain
-    comparable; an empty side in one is an error. Training text streams through: only keys stay in memory.
+    comparable; an empty side in one is an error. Training text streams through, its keys lie on disk; a split
+    alone holds keys of all pairs in memory.
     """
     tests, output = dict(tests or {}), Path(output)
     _check(languages, train, dev, tests, split)
@@ -289,10 +291,10 @@ def _held_out(parts: Sequence[Part], keys: tuple[set[int], set[int]]) -> Iterato
     """The pairs of a development or test set as they are; their keys are added to `keys`."""
     for part in parts:
         for number, pair in enumerate(pairs(part), 1):
-            for side, line, seen in zip(part, pair, keys, strict=True):
+            for side, line, of_side in zip(part, pair, keys, strict=True):
                 if not line.strip():
                     raise ValueError(f"{side}: line {number} of a development or test set is empty")
-                seen.add(key(normalize(line)))
+                of_side.add(key(normalize(line)))
             yield pair
 
 
