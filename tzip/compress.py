@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -64,6 +65,15 @@ class Variant:
         number = self.budget.removesuffix("x")
         plain = self.budget.endswith("x") and number.replace(".", "", 1).isdecimal()
         return float(number) if plain else 0.0
+
+
+def code(variant: Variant) -> str:
+    """The SHA-256 of the files of the methods that a variant uses, as they are now."""
+    used = (("pruners", variant.prune), ("quantizers", variant.quantize), ("quantizers", variant.biases))
+    found = hashlib.sha256()
+    for kind, spec in used:
+        found.update(methods.path(kind, parse(spec)[0]).read_bytes() if spec else b"-")
+    return found.hexdigest()
 
 
 class Compression:

@@ -49,16 +49,20 @@ def main() -> None:
     settings = options.from_arguments(args, train.Options, f"{args.name}: finetune", archive.FINETUNE)
     model, pieces = checkpoint.load(args.checkpoint)
     model.to(here)
+    code = compress.code(variant)
     updates, tune = 0, None
     if settings.updates and (variant.prune or variant.quantize):
         updates, log = settings.updates, args.state.parent / "finetuning.jsonl"
         teacher = archive.load_teacher(settings, args.teacher_checkpoint or args.checkpoint, pieces, here)
-        tune = archive.tuning(Encoded(args.data / "train"), settings, seed=args.seed, state=args.state,
-                              log=log, teacher=teacher)  # fmt: skip
+        state = args.state / code[:16]  # what a method's earlier code began is not gone on with
+        tune = archive.tuning(Encoded(args.data / "train"), settings, seed=args.seed, state=state, log=log,
+                              teacher=teacher)  # fmt: skip
     made, costs = archive.build(
         model, pieces, variant, name=args.name, seed=args.seed, updates=updates, finetune=tune,
         statistics=calibration.load(args.statistics) if args.statistics else None,
     )  # fmt: skip
+    if compress.code(variant) != code:
+        raise ValueError(f"{args.name}: the file of a method changed while it was made; make it again")
     container.write(args.output, made)
     write_json(args.summary, {
         "variant": args.name, "seed": args.seed, "plan": vars(variant), "updates": updates,

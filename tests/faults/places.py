@@ -42,6 +42,29 @@ def test_of_two_runs_in_one_folder_the_second_is_refused(fresh: Path, undisturbe
          "the second ended with Snakemake's line about the lock; the first with the same bytes")  # fmt: skip
 
 
+def test_a_method_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path: Path, told) -> None:
+    def change(folder: Path) -> None:
+        file = folder / "tzip" / "quantizers" / "kmeans.py"
+        file.write_text(
+            file.read_text().replace("clustering.exact(values, k)", "clustering.exact(values, k - 1)")
+        )
+
+    running = start(fresh)
+    wait_for((fresh / "results/nano/logs/compress.seed-1.kmeans-4bit.log").exists, 300)
+    change(fresh)
+    status = running.wait(600)
+    said = (fresh / "results/nano/logs/compress.seed-1.kmeans-4bit.log").read_text().strip()
+    assert status == 0 or "changed while it was made; make it again" in said
+    finish(fresh)
+    straight = copy(tmp_path / "straight")
+    change(straight)
+    finish(straight)
+    assert differing(files(fresh), files(straight)) == []
+    told("a method's file that changes while a variant is made",
+         "that variant fails and says why, or has the new code; the next run makes it anew",
+         f"`{said}`, then the bytes of a run that had the changed file from the start")  # fmt: skip
+
+
 def test_a_configuration_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path: Path, told) -> None:
     changed = NANO | {"finetune": NANO["finetune"] | {"updates": 30}}
     running = start(fresh)
