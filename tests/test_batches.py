@@ -39,6 +39,13 @@ def test_batch_layout(tmp_path):
     assert made.tokens == 6
 
 
+def test_sources_without_an_end(tmp_path):
+    data = toy_pairs(tmp_path / "toy", [([5, 6], [7]), ([8], [9, 10, 11])])
+    assert batch(data, np.array([0, 1]), source_end=False).source.tolist() == [[5, 6], [8, PAD]]
+    stream = Stream(data, 60, seed=5, source_end=False)
+    assert END not in next(stream()).source
+
+
 def test_stream_continues_from_anywhere(tmp_path):
     data = toy_pairs(tmp_path / "toy")
     stream = Stream(data, 60, seed=5)

@@ -16,8 +16,8 @@ METHODS = [
 ]
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 NO_TORCH = ("options", "files", "script", "code", "config", "datasets", "students", "grammar", "corpus",
-            "fetch", "pieces", "entropy", "container", "sizes", "score", "results", "tables", "claims",
-            "plots", "page", "grid", "points", "frontier", "plots_frontier", "chart", "allocation",
+            "fetch", "pieces", "lists", "entropy", "container", "sizes", "score", "results", "tables",
+            "claims", "plots", "page", "grid", "points", "frontier", "plots_frontier", "chart", "allocation",
             "shortlist", "inference", "onecore", "speed", "goals", "site", "status", "diff",
             "cli_run")  # fmt: skip
 
@@ -40,6 +40,7 @@ ALLOWED = {
     "calibration": MODEL | {"tzip.loss", "tzip.batches"},
     "methods": set(),
     "dropout": set(),
+    "lists": set(),
     "model": {"tzip.dropout"},
     "batches": MODEL,
     "search": MODEL | {"tzip.batches"},

@@ -13,7 +13,7 @@ import torch
 from tzip import calibration, checkpoint, compress, container, search, sizes
 from tzip.calibration import Statistics
 from tzip.compress import Variant
-from tzip.model import Config, Transformer
+from tzip.model import Config, Transformer, settings
 from tzip.options import make
 from tzip.pieces import Encoded, Pieces
 from tzip.train import Options as Training
@@ -59,7 +59,7 @@ def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, see
         compression.on_update(updates, updates)
         codes = compression.codes()
     history = {"name": name, "seed": seed, "updates": updates, "variant": dataclasses.asdict(variant)}
-    archive = container.Archive(dataclasses.asdict(model.config), codes, pieces, history)
+    archive = container.Archive(settings(model.config), codes, pieces, history)
     return archive, Costs(time.perf_counter() - started - apart, tuning_seconds)
 
 
@@ -74,7 +74,7 @@ def room(model: Transformer, pieces: bytes, variant: Variant) -> float:
 
 def calibrated(model: Transformer, data: Encoded, options: calibration.Options, *, seed: int) -> Statistics:
     """The statistics of a trained model that some methods ask for, on some of its training text."""
-    sentences = calibration.sample(data, options.sentences, seed)
+    sentences = calibration.sample(data, options.sentences, seed, model.config.source_end)
     return calibration.collect(model, sentences, compress.tensors(model))
 
 

@@ -15,7 +15,10 @@ from tzip.pieces import Encoded
 
 @dataclass(frozen=True)
 class Batch:
-    """source [B, S] ends in END; target [B, T+1] begins with BEGIN and ends in END; both padded with PAD."""
+    """source [B, S] ends in END if the model's do; target [B, T+1] begins with BEGIN and ends in END.
+
+    Both are padded with PAD.
+    """
 
     source: Tensor
     target: Tensor
@@ -53,11 +56,12 @@ def groups(lengths: np.ndarray, budget: int, seed: int | None) -> list[np.ndarra
     return [parts[i] for i in random.permutation(len(parts))] if seed is not None else parts
 
 
-def batch(data: Encoded, rows: np.ndarray) -> Batch:
-    """The pairs `rows` of `data` as one padded batch."""
+def batch(data: Encoded, rows: np.ndarray, source_end: bool = True) -> Batch:
+    """The pairs `rows` of `data` as one padded batch; `source_end` as in the model's Config."""
     pairs = [data.pair(int(row)) for row in rows]
+    end = [END] if source_end else []
     return Batch(
-        padded([[*source.tolist(), END] for source, _ in pairs]),
+        padded([[*source.tolist(), *end] for source, _ in pairs]),
         padded([[BEGIN, *target.tolist(), END] for _, target in pairs]),
     )
 
@@ -65,10 +69,10 @@ def batch(data: Encoded, rows: np.ndarray) -> Batch:
 class Stream:
     """Batches for ever, epoch after epoch, from any position: what a resumed training continues with."""
 
-    def __init__(self, data: Encoded, budget: int, seed: int):
+    def __init__(self, data: Encoded, budget: int, seed: int, source_end: bool = True):
         if len(data) == 0:
             raise ValueError("no training pairs")
-        self.data, self.budget, self.seed = data, budget, seed
+        self.data, self.budget, self.seed, self.source_end = data, budget, seed, source_end
         self.lengths = data.lengths()
         self.per_epoch = len(groups(self.lengths, budget, seed))
 
@@ -79,5 +83,5 @@ class Stream:
             if start // self.per_epoch != epoch:
                 epoch = start // self.per_epoch
                 order = groups(self.lengths, self.budget, self.seed * 1_000_003 + epoch)
-            yield batch(self.data, order[start % self.per_epoch])
+            yield batch(self.data, order[start % self.per_epoch], self.source_end)
             start += step

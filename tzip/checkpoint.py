@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import json
 import os
@@ -19,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tzip.files import read_json, replacing, write_json
-from tzip.model import Config, Transformer
+from tzip.model import Config, Transformer, settings
 from tzip.options import make
 
 WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"
@@ -30,7 +29,7 @@ PATIENCE = 20.0  # seconds that a lock is waited for
 def save(folder: str | Path, model: Transformer, pieces: bytes) -> None:
     """Write model and vocabulary; the weights last, so that a folder with weights is complete."""
     folder = Path(folder)
-    write_json(folder / CONFIG, dataclasses.asdict(model.config))
+    write_json(folder / CONFIG, settings(model.config))
     with replacing(folder / PIECES) as temporary:
         temporary.write_bytes(pieces)
     with replacing(folder / WEIGHTS) as temporary:

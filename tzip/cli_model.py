@@ -84,7 +84,7 @@ def run_export(args: argparse.Namespace) -> None:
 def run_shortlist(args: argparse.Namespace) -> None:
     settings = options.from_arguments(args, shortlist.Options, "shortlist")
     pieces = Pieces(container.read(args.model).vocabulary)
-    made = shortlist.build(Encoded(args.data), len(pieces), settings)
+    made = shortlist.of(Encoded(args.data), pieces, settings)
     shortlist.write(args.output, made, pieces)
     print(f"{args.output}: {len(made.of):,} source pieces, {len(made.always):,} target pieces always allowed")
 

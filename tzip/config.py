@@ -138,9 +138,10 @@ def fields(cls: type) -> list[str]:
     return list(cls.__dataclass_fields__)
 
 
-def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[str] = ("vocabulary",)) -> Any:
-    """A preset and what differs from it; what is `decided` elsewhere, as by the pieces, is no choice."""
+def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[str] = ()) -> Any:
+    """A preset and what differs from it; what the pieces or others have `decided` is no choice."""
     presets = literal(LIBRARY / "model.py", "PRESETS")
+    decided = [*decided, *literal(LIBRARY / "model.py", "OF_PIECES")]
     config = declared(LIBRARY / "model.py", "Config")
     check_keys(model, ["preset", *(name for name in fields(config) if name not in decided)], where)
     preset = model.get("preset")

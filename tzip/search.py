@@ -46,13 +46,14 @@ def search(model: Transformer, sources: list[list[int]], options: Options) -> li
     longer than the model's max_length is cut to it.
     """
     longest = model.config.max_length - 1
+    end = [END] if model.config.source_end else []
     order = sorted((i for i, source in enumerate(sources) if source), key=lambda i: (-len(sources[i]), i))
     found: list[list[Hypothesis]] = [[Hypothesis((), 0.0)] for _ in sources]
     while order:
         width = min(len(sources[order[0]]), longest) + 1
         rows = max(1, options.batch_tokens // (width * options.beam))
         now, order = order[:rows], order[rows:]
-        batch = padded([[*sources[i][:longest], END] for i in now])
+        batch = padded([[*sources[i][:longest], *end] for i in now])
         for i, best in zip(now, search_batch(model, batch, options), strict=True):
             found[i] = best
     return found
@@ -60,7 +61,7 @@ def search(model: Transformer, sources: list[list[int]], options: Options) -> li
 
 @torch.inference_mode()
 def search_batch(model: Transformer, source_BS: Tensor, options: Options) -> list[list[Hypothesis]]:
-    """Beam search over one padded batch whose sentences end in END; see `search`.
+    """Beam search over one padded batch whose sentences end as the model wants them; see `search`.
 
     At each step the best 2·beam continuations of a sentence are looked at: those among the first `beam`
     that end are finished, the best `beam` that do not end live on. A sentence is done when `beam`

@@ -127,9 +127,10 @@ def frozen(teacher: nn.Module | None, student: nn.Module) -> nn.Module:
     """The teacher without dropout or gradients; ValueError unless there is one with the student's pieces."""
     if teacher is None:
         raise ValueError("teacher is the share of a teacher's in the loss, but none is given; set it to 0")
-    theirs, ours = teacher.config.vocabulary, student.config.vocabulary
-    if theirs != ours:
-        raise ValueError(f"the teacher's vocabulary has {theirs} pieces, {ours} expected")
+    for side in ("vocabulary", "targets"):
+        theirs, ours = getattr(teacher.config, side), getattr(student.config, side)
+        if theirs != ours:
+            raise ValueError(f"the teacher's vocabulary has {theirs} pieces, {ours} expected")
     return teacher.eval().requires_grad_(False)
 
 
@@ -185,7 +186,7 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.journal = Journal(Path(log), options.updates, writes=self.rank == 0)
-        self.stream = Stream(data, options.batch_tokens, seed)
+        self.stream = Stream(data, options.batch_tokens, seed, model.config.source_end)
         self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
             self.trained.values(), betas=(options.beta1, options.beta2), weight_decay=options.weight_decay,
@@ -349,7 +350,7 @@ class Trainer:
 
     def _diverged(self, loss: float) -> bool:
         """Whether a mean loss (nats) is no number, or more than twice what guessing a piece costs."""
-        return not loss <= 2 * math.log(self.model.config.vocabulary)
+        return not loss <= 2 * math.log(self.model.config.targets)
 
     def _keep_good(self) -> None:
         """At fixed updates, for the clock shall not decide it: a state that `backoff` may go back to."""
