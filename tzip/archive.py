@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -40,12 +41,13 @@ class Costs:
 
 def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, seed: int, updates: int = 0,
           finetune: Tune | None = None, statistics: Statistics | None = None,
-          ) -> tuple[container.Archive, Costs]:  # fmt: skip
+          origin: dict[str, Any] | None = None) -> tuple[container.Archive, Costs]:  # fmt: skip
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
     statistics  of the model, if a method of the variant asks for them (see `calibrated`)
     finetune  called once a stage with the model under its parametrizations, the compression and the
               stage's number; returns the seconds spent (see `tuning`)
+    origin    where the model came from, if it was imported
     """
     started = time.perf_counter()
     tuning_seconds = apart = 0.0  # of all processes that fine-tuned, and of this one
@@ -59,6 +61,7 @@ def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, see
         compression.on_update(updates, updates)
         codes = compression.codes()
     history = {"name": name, "seed": seed, "updates": updates, "variant": dataclasses.asdict(variant)}
+    history |= {"origin": origin} if origin else {}
     archive = container.Archive(settings(model.config), codes, pieces, history)
     return archive, Costs(time.perf_counter() - started - apart, tuning_seconds)
 

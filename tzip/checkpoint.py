@@ -23,12 +23,15 @@ from tzip.options import make
 
 WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"
 FILES = (CONFIG, PIECES, WEIGHTS)  # the weights last: a folder with weights is complete
+ORIGIN = "origin.json"  # of an imported model: the format that it had, and the checksums of its files
 PATIENCE = 20.0  # seconds that a lock is waited for
 
 
-def save(folder: str | Path, model: Transformer, pieces: bytes) -> None:
+def save(folder: str | Path, model: Transformer, pieces: bytes, origin: dict[str, Any] | None = None) -> None:
     """Write model and vocabulary; the weights last, so that a folder with weights is complete."""
     folder = Path(folder)
+    if origin:
+        write_json(folder / ORIGIN, origin)
     write_json(folder / CONFIG, settings(model.config))
     with replacing(folder / PIECES) as temporary:
         temporary.write_bytes(pieces)
@@ -37,7 +40,7 @@ def save(folder: str | Path, model: Transformer, pieces: bytes) -> None:
 
 
 def load(folder: str | Path) -> tuple[Transformer, bytes]:
-    """The model, in fp32 on the CPU, and its SentencePiece model. ValueError names what is wrong."""
+    """The model, in fp32 on the CPU, and its vocabulary. ValueError names what is wrong."""
     folder = Path(folder)
     for name in FILES:
         if not (folder / name).is_file():
@@ -53,6 +56,12 @@ def load(folder: str | Path) -> tuple[Transformer, bytes]:
     model = Transformer(config)
     model.load_state_dict(weights, strict=False)  # a tied tensor has one name there
     return model.eval(), (folder / PIECES).read_bytes()
+
+
+def origin(folder: str | Path) -> dict[str, Any] | None:
+    """Where an imported model came from; None for one that was trained here."""
+    path = Path(folder, ORIGIN)
+    return read_json(path) if path.exists() else None
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -93,16 +93,16 @@ class Pieces:
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
             return
-        self._source = self._target = _processor(self.model, name)
+        self._source = self._target = sentence_pieces(self.model, name)
         found = tuple(getattr(self._source, f"{special}_id")() for special in ("pad", "unk", "bos", "eos"))
         if found != (PAD, UNKNOWN, BEGIN, END):
             raise ValueError(f"{name}: pad, unk, bos, eos are {found}, expected {(PAD, UNKNOWN, BEGIN, END)}")
 
     def _read(self, found: lists.Lists) -> None:
         self._lists = found
-        self._source = self._target = _processor(found.source_model, "the source's SentencePiece model")
+        self._source = self._target = sentence_pieces(found.source_model, "the source's SentencePiece model")
         if found.target_model:
-            self._target = _processor(found.target_model, "the target's SentencePiece model")
+            self._target = sentence_pieces(found.target_model, "the target's SentencePiece model")
         sides = (found.source, found.target or found.source)
         self._ids = tuple({piece: i for i, piece in enumerate(side) if i > END} for side in sides)
 
@@ -167,7 +167,7 @@ class Pieces:
         return [side[int(piece)] for piece in ids]
 
 
-def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
+def sentence_pieces(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
     """A SentencePiece model, opened; ValueError if its bytes are no such thing."""
     if not model:  # which SentencePiece would take for no model at all
         raise ValueError(f"{name}: empty")

@@ -58,6 +58,7 @@ def main() -> None:
     made, costs = archive.build(
         model, pieces, variant, name=args.name, seed=args.seed, updates=updates, finetune=tune,
         statistics=calibration.load(args.statistics) if args.statistics else None,
+        origin=checkpoint.origin(args.checkpoint),
     )  # fmt: skip
     container.write(args.output, made)
     write_json(args.summary, {

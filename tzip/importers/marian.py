@@ -1,0 +1,207 @@
+"""A folder of Hugging Face's MarianMTModel, such as those of OPUS-MT.
+
+Holds to transformers 5.23 (models/marian): LayerNorm after each block, sines and cosines in halves, sources
+that end in </s>, translations that begin with the padding piece. Text goes to SentencePiece as it is, as
+MarianTokenizer gives it there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tzip import foreign
+from tzip.files import read_json
+from tzip.lists import Lists, pack
+from tzip.model import Config, sinusoids
+from tzip.options import make
+
+USES = ("prefix",)
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+NAMES = ("<pad>", "<unk>", "<s>", "</s>")
+ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "silu", "silu": "silu"}
+# What would change the computation, and the values that our model computes; older files say some of them.
+FORM: dict[str, tuple[Any, ...]] = {
+    "model_type": ("marian",), "scale_embedding": (True,), "normalize_before": (False,),
+    "normalize_embedding": (False,), "add_final_layer_norm": (False,), "static_position_embeddings": (True,),
+}  # fmt: skip
+REQUIRED = ("model_type", "scale_embedding", "vocab_size", "d_model", "encoder_layers", "decoder_layers",
+            "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim",
+            "activation_function", "max_position_embeddings", "pad_token_id", "eos_token_id",
+            "decoder_start_token_id")  # fmt: skip
+TABLES = {
+    "source": "model.encoder.embed_tokens.weight",
+    "target": "model.decoder.embed_tokens.weight",
+    "generator": "lm_head.weight",
+}
+ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
+ENCODER = {
+    **{f"self_attention.{our}": f"self_attn.{their}" for our, their in ATTENTION.items()},
+    "self_attention_norm": "self_attn_layer_norm",
+    "feed_forward.inner": "fc1",
+    "feed_forward.outer": "fc2",
+    "feed_forward_norm": "final_layer_norm",
+}
+DECODER = {
+    **ENCODER,
+    **{f"cross_attention.{our}": f"encoder_attn.{their}" for our, their in ATTENTION.items()},
+    "cross_attention_norm": "encoder_attn_layer_norm",
+}
+
+
+def read(path: Path, options: foreign.Options) -> foreign.Imported:
+    """Read the folder `path`; ValueError in one line for a model that ours is not."""
+    settings = checked(path / "config.json")
+    for name in ("config.json", "generation_config.json"):
+        search_bans(path / name, settings["pad_token_id"])
+    weights = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
+    if weights is None:
+        raise ValueError(f"{path}: neither {' nor '.join(WEIGHTS)} is there (in parts it is not read)")
+    shared = settings.get("share_encoder_decoder_embeddings", True)
+    lists, orders = vocabulary(path, settings, shared, options.prefix)
+    with foreign.opened(weights) as tensors:
+        made = taken(tensors, settings, shared, orders)
+        tensors.finish()
+    tied = foreign.tie(*(made[f"{name}.weight"] for name in ("source_embedding", "target_embedding",
+                                                            "generator")), not lists.target)  # fmt: skip
+    found = {
+        "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), "tie": tied,
+        "d_model": settings["d_model"], "d_ff": settings["encoder_ffn_dim"], "positions": "halves",
+        "heads": settings["encoder_attention_heads"], "encoder_layers": settings["encoder_layers"],
+        "decoder_layers": settings["decoder_layers"], "dropout": settings.get("dropout", 0.1),
+        "norm": "post", "activation": ACTIVATIONS[settings["activation_function"]],
+        "max_length": settings["max_position_embeddings"],
+    }  # fmt: skip
+    names = ["config.json", weights.name, "source.spm", "target.spm", "vocab.json"]
+    read_files = [path / name for name in (*names, *(["target_vocab.json"] if lists.target else []))]
+    return foreign.Imported(make(Config, found, str(path)), made, pack(lists), tuple(read_files))
+
+
+def checked(path: Path) -> dict[str, Any]:
+    """The configuration, if our model can be what it says; ValueError names what it cannot."""
+    if not path.is_file():
+        raise ValueError(f"{path}: missing; a Marian model is a folder with config.json in it")
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: no configuration")
+    for key in REQUIRED:
+        if key not in found:
+            raise ValueError(f"{path}: '{key}' is missing")
+    for key, choices in FORM.items():
+        if found.get(key, choices[0]) not in choices:
+            raise ValueError(f"{path}: {key} = {str(found[key])[:80]!r}; our model has {choices[0]}")
+    if found["activation_function"] not in ACTIVATIONS:
+        said = f"activation_function = {str(found['activation_function'])[:80]!r}"
+        raise ValueError(f"{path}: {said} is not one of {', '.join(ACTIVATIONS)}")
+    for one, other in (("encoder_attention_heads", "decoder_attention_heads"),
+                       ("encoder_ffn_dim", "decoder_ffn_dim")):  # fmt: skip
+        if found[one] != found[other]:
+            raise ValueError(f"{path}: {one} and {other} differ, which our model's cannot")
+    return found
+
+
+def search_bans(path: Path, padding: int) -> None:
+    """ValueError if their search may not write what ours may: only padding is banned in both."""
+    found = read_json(path) if path.is_file() else {}
+    for key in ("bad_words_ids", "suppress_tokens", "forced_bos_token_id"):
+        banned = (found if isinstance(found, dict) else {}).get(key)
+        if banned and banned != [[padding]]:
+            raise ValueError(f"{path}: {key} = {str(banned)[:80]}; our search bans padding alone")
+
+
+# ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
+
+
+def vocabulary(
+    path: Path, settings: dict[str, Any], shared: bool, prefix: str
+) -> tuple[Lists, list[list[int]]]:
+    """The lists in our order, and of each side the rows of theirs in this order."""
+    sizes = [settings["vocab_size"]]
+    names = ["vocab.json"]
+    if not shared:
+        sizes.append(settings.get("decoder_vocab_size") or settings["vocab_size"])
+        names.append("target_vocab.json")
+    sides = [listed(path / name, size) for name, size in zip(names, sizes, strict=True)]
+    orders = [order(path / name, side, settings) for name, side in zip(names, sides, strict=True)]
+    lists = [foreign.spelled(side, rows, NAMES) for side, rows in zip(sides, orders, strict=True)]
+    codes = [piece for piece in sides[0] if piece.startswith(">>") and piece.endswith("<<")]
+    if codes and not prefix:
+        raise ValueError(f"{path}: it translates into several languages; give prefix, one of "
+                         f"{', '.join(codes[:20])}{', ...' if len(codes) > 20 else ''}")  # fmt: skip
+    models = [spm(path / f"{side}.spm") for side in ("source", "target")]
+    models[1] = b"" if models[0] == models[1] else models[1]
+    return Lists(*models, lists[0], lists[1] if not shared else (), prefix=prefix), [orders[0], orders[-1]]
+
+
+def listed(path: Path, size: int) -> list[str]:
+    """The pieces of a vocab.json by their ids, which must be 0 to size - 1."""
+    if not path.is_file():
+        raise ValueError(f"{path}: missing")
+    found = read_json(path)
+    if not isinstance(found, dict) or not all(type(value) is int for value in found.values()):
+        raise ValueError(f"{path}: no vocabulary: it must give each piece its number")
+    if sorted(found.values()) != list(range(len(found))) or len(found) != size:
+        raise ValueError(
+            f"{path}: {len(found)} pieces, whose numbers should be 0 to {size} - 1 as in config.json"
+        )
+    return sorted(found, key=found.__getitem__)
+
+
+def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
+    """Their rows in the order of our ids: padding, unknown, what begins a translation, end, and the rest."""
+    special = [settings[f"{key}_token_id"] for key in ("pad", "eos", "decoder_start")]
+    if not all(type(row) is int and 0 <= row < len(pieces) for row in special) or "<unk>" not in pieces:
+        raise ValueError(f"{path}: pad, eos or decoder_start of config.json, or <unk>, is no piece of it")
+    pad, end, start = special
+    first = [pad, pieces.index("<unk>"), start, end]
+    if len({pad, first[1], end}) < 3 or start in (first[1], end):
+        raise ValueError(f"{path}: pad, <unk>, eos and decoder_start are not four pieces, nor start = pad")
+    return [*first, *(row for row in range(len(pieces)) if row not in first)]
+
+
+def spm(path: Path) -> bytes:
+    if not path.is_file():
+        raise ValueError(f"{path}: missing")
+    return path.read_bytes()
+
+
+# ── tensors ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def taken(
+    tensors: foreign.Tensors, settings: dict[str, Any], shared: bool, orders: list[list[int]]
+) -> dict[str, Tensor]:
+    """The tensors by our names, embeddings in the order of our ids."""
+    made = {}
+    for ours, names in (("encoder", ENCODER), ("decoder", DECODER)):
+        made |= foreign.layers(tensors, ours, f"model.{ours}.layers.{{i}}", names, settings[f"{ours}_layers"])
+        table = sinusoids(settings["max_position_embeddings"], settings["d_model"], "halves")
+        tensors.constant(f"model.{ours}.embed_positions.weight", lambda x, table=table: near(x, table))
+    one = tensors.take("model.shared.weight") if "model.shared.weight" in tensors else None
+    found = {}
+    for side, name in TABLES.items():
+        found[side] = tensors.take(name) if name in tensors else None
+    if shared and one is None:
+        one = next((each for each in found.values() if each is not None), None)
+    source, target = (one if found[side] is None else found[side] for side in ("source", "target"))
+    if source is None or target is None:
+        raise ValueError(f"{tensors.where}: no embeddings, neither model.shared.weight nor embed_tokens")
+    generator = target if found["generator"] is None else found["generator"]
+    bias = generator.new_zeros(len(generator))
+    if "final_logits_bias" in tensors:
+        bias = tensors.take("final_logits_bias").flatten()
+    placed = zip(("source_embedding.weight", "target_embedding.weight", "generator.weight", "generator.bias"),
+                 (source, target, generator, bias), (orders[0], *[orders[1]] * 3), strict=True)  # fmt: skip
+    for name, tensor, rows in placed:
+        known = 1 + max(rows)
+        if len(tensor) != known:
+            raise ValueError(f"{tensors.where}: {name} has {len(tensor)} rows for {known} pieces")
+        made[name] = foreign.arranged(tensor, list(rows))
+    return made
+
+
+def near(found: Tensor, expected: Tensor) -> bool:
+    return found.shape == expected.shape and torch.allclose(found.float(), expected, rtol=0, atol=1e-3)
