@@ -102,7 +102,7 @@ class TorchFile:
         try:
             self.zip = zipfile.ZipFile(self.path) if zipfile.is_zipfile(self.path) else None
             self.value = self._zipped() if self.zip else self._plain()
-        except (ValueError, zipfile.BadZipFile, NotImplementedError, struct.error, EOFError) as error:
+        except (ValueError, KeyError, zipfile.BadZipFile, NotImplementedError, struct.error) as error:
             raise ValueError(f"{self.path}: {' '.join(str(error).split())[:400]}") from None
 
     def _rules(self) -> Rules:
@@ -146,10 +146,17 @@ class TorchFile:
 
     def _member(self, name: str) -> bytes:
         info = self.zip.getinfo(name)
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size > self.path.stat().st_size:
+        if (
+            info.flag_bits & 1
+            or info.compress_type != zipfile.ZIP_STORED
+            or info.file_size > self.path.stat().st_size
+        ):
             raise ValueError(f"its member {name[:80]!r} is compressed, which torch never does; refused")
-        with self.zip.open(info) as member:
-            return member.read()
+        try:
+            with self.zip.open(info) as member:
+                return member.read()
+        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, struct.error) as error:
+            raise ValueError(f"its member {name[:80]!r} is damaged: {error}") from None
 
     def _plain(self) -> Any:
         """Before torch 1.6: five pickles, then the numbers of each storage after their count."""
@@ -187,7 +194,7 @@ class TorchFile:
             )
         try:
             data = self._numbers(storage)
-        except (KeyError, zipfile.BadZipFile) as error:
+        except (KeyError, ValueError) as error:
             raise ValueError(f"{self.path}: tensor data {storage.key[:80]!r}: {error}") from None
         if len(data) != storage.size * storage.kind.itemsize:
             raise ValueError(f"{self.path}: tensor data {storage.key[:80]!r}: {len(data)} bytes")

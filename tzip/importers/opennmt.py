@@ -152,7 +152,7 @@ def pieces(path: Path, vocabulary: Any, side: str) -> list[str]:
 
 def words(value: Any) -> list[str] | None:
     """The words of a list, a torchtext Vocab, a Field of one, or several Fields of which there is one."""
-    for _ in range(4):
+    for _ in range(8):
         if (
             isinstance(value, list)
             and len(value) == 1
