@@ -26,7 +26,7 @@ from torch import Tensor
 from tzip import checkpoint, fetch, files
 from tzip.model import Config, Transformer
 from tzip.options import option
-from tzip.pieces import Pieces
+from tzip.pieces import Pieces, sentence_pieces
 from tzip.torchfile import Stored, TorchFile, is_torch_file
 
 FOLDER = Path(__file__).parent / "importers"
@@ -202,6 +202,11 @@ class Tensors:
             raise ValueError(f"{self.where}: our model has no place for {some(rest)}")
 
 
+def near(found: Tensor, expected: Tensor) -> bool:
+    """Whether two tables of positions are the same, but for how they were rounded."""
+    return torch.allclose(found.float(), expected, rtol=0, atol=1e-3)
+
+
 def some(names: Iterable[str]) -> str:
     """A few names, and how many more there are."""
     names = [f"'{name[:80]}'" for name in names]
@@ -254,8 +259,19 @@ def layers(tensors: Tensors, ours: str, theirs: str, names: Mapping[str, str], c
 # ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
 
 
-def tie(source: Tensor, target: Tensor, generator: Tensor, shared: bool) -> str:
-    """Which of these matrices are one, bit for bit; a vocabulary that is not shared ties no source."""
+def piece_model(path: str | Path) -> bytes:
+    """The bytes of a SentencePiece model; ValueError names the file if it is none."""
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: missing")
+    data = Path(path).read_bytes()
+    sentence_pieces(data, str(path))
+    return data
+
+
+def tie(tensors: Mapping[str, Tensor], shared: bool) -> str:
+    """Which embeddings are one matrix, bit for bit; pieces that the sides do not share tie no source."""
+    names = ("source_embedding.weight", "target_embedding.weight", "generator.weight")
+    source, target, generator = (tensors[name] for name in names)
     if not torch.equal(target, generator):
         return "none"
     return "all" if shared and torch.equal(source, target) else "decoder"

@@ -69,7 +69,7 @@ def checked(path: str) -> dict[str, Any]:
 def vocabulary(mapping: dict[str, Any], file: str, where: str) -> tuple[list[int], bytes]:
     """Their rows in the order of our ids, and the vocabulary that numbers its pieces so."""
     special = SPECIAL | mapping.get("special", {})
-    opened = sentence_pieces(model := Path(file).read_bytes(), file)
+    opened = sentence_pieces(model := foreign.piece_model(file), file)
     rows = list(special.values())
     if set(special) != set(SPECIAL) or sorted({*rows}, key=str) != sorted(rows, key=str):
         raise ValueError(f"{where}: special must give {', '.join(SPECIAL)}, each a number of its own")

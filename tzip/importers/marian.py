@@ -7,10 +7,10 @@ MarianTokenizer gives it there.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from tzip import foreign
@@ -62,22 +62,21 @@ def read(path: Path, options: foreign.Options) -> foreign.Imported:
         raise ValueError(f"{path}: neither {' nor '.join(WEIGHTS)} is there (in parts it is not read)")
     shared = settings.get("share_encoder_decoder_embeddings", True)
     lists, orders = vocabulary(path, settings, shared, options.prefix)
-    with foreign.opened(weights) as tensors:
-        made = taken(tensors, settings, shared, orders)
-        tensors.finish()
-    tied = foreign.tie(*(made[f"{name}.weight"] for name in ("source_embedding", "target_embedding",
-                                                            "generator")), not lists.target)  # fmt: skip
-    found = {
-        "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), "tie": tied,
+    config = make(Config, {
+        "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), "tie": "none",
         "d_model": settings["d_model"], "d_ff": settings["encoder_ffn_dim"], "positions": "halves",
         "heads": settings["encoder_attention_heads"], "encoder_layers": settings["encoder_layers"],
         "decoder_layers": settings["decoder_layers"], "dropout": settings.get("dropout", 0.1),
         "norm": "post", "activation": ACTIVATIONS[settings["activation_function"]],
         "max_length": settings["max_position_embeddings"],
-    }  # fmt: skip
+    }, str(path / "config.json"))  # fmt: skip
+    with foreign.opened(weights) as tensors:
+        made = taken(tensors, config, shared, orders)
+        tensors.finish()
+    config = dataclasses.replace(config, tie=foreign.tie(made, not lists.target))
     names = ["config.json", weights.name, "source.spm", "target.spm", "vocab.json"]
-    read_files = [path / name for name in (*names, *(["target_vocab.json"] if lists.target else []))]
-    return foreign.Imported(make(Config, found, str(path)), made, pack(lists), tuple(read_files))
+    names += ["target_vocab.json"] if lists.target else []
+    return foreign.Imported(config, made, pack(lists), tuple(path / name for name in names))
 
 
 def checked(path: Path) -> dict[str, Any]:
@@ -131,7 +130,7 @@ def vocabulary(
     if codes and not prefix:
         raise ValueError(f"{path}: it translates into several languages; give prefix, one of "
                          f"{', '.join(codes[:20])}{', ...' if len(codes) > 20 else ''}")  # fmt: skip
-    models = [spm(path / f"{side}.spm") for side in ("source", "target")]
+    models = [foreign.piece_model(path / f"{side}.spm") for side in ("source", "target")]
     models[1] = b"" if models[0] == models[1] else models[1]
     return Lists(*models, lists[0], lists[1] if not shared else (), prefix=prefix), [orders[0], orders[-1]]
 
@@ -162,24 +161,18 @@ def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
     return [*first, *(row for row in range(len(pieces)) if row not in first)]
 
 
-def spm(path: Path) -> bytes:
-    if not path.is_file():
-        raise ValueError(f"{path}: missing")
-    return path.read_bytes()
-
-
 # ── tensors ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def taken(
-    tensors: foreign.Tensors, settings: dict[str, Any], shared: bool, orders: list[list[int]]
+    tensors: foreign.Tensors, config: Config, shared: bool, orders: list[list[int]]
 ) -> dict[str, Tensor]:
     """The tensors by our names, embeddings in the order of our ids."""
     made = {}
     for ours, names in (("encoder", ENCODER), ("decoder", DECODER)):
-        made |= foreign.layers(tensors, ours, f"model.{ours}.layers.{{i}}", names, settings[f"{ours}_layers"])
-        table = sinusoids(settings["max_position_embeddings"], settings["d_model"], "halves")
-        tensors.constant(f"model.{ours}.embed_positions.weight", lambda x, table=table: near(x, table))
+        count = getattr(config, f"{ours}_layers")
+        made |= foreign.layers(tensors, ours, f"model.{ours}.layers.{{i}}", names, count)
+        tensors.constant(f"model.{ours}.embed_positions.weight", lambda x: positions(x, config))
     one = tensors.take("model.shared.weight") if "model.shared.weight" in tensors else None
     found = {}
     for side, name in TABLES.items():
@@ -203,5 +196,8 @@ def taken(
     return made
 
 
-def near(found: Tensor, expected: Tensor) -> bool:
-    return found.shape == expected.shape and torch.allclose(found.float(), expected, rtol=0, atol=1e-3)
+def positions(found: Tensor, config: Config) -> bool:
+    """Whether this is the table that our model computes."""
+    return found.shape == (config.max_length, config.d_model) and foreign.near(
+        found, sinusoids(*found.shape, config.positions)
+    )

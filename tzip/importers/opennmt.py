@@ -22,6 +22,7 @@ from tzip.pickles import Made
 from tzip.torchfile import TorchFile
 
 USES = ("pieces", "target_pieces")
+POSITIONS = 5000  # that they have where the file does not say so
 NAMES = ("<blank>", "<unk>", "<s>", "</s>")
 # What would change the computation, and the values that our model computes; the first where nothing is said.
 FORM: dict[str, tuple[Any, ...]] = {
@@ -74,21 +75,18 @@ def read(path: Path, options: foreign.Options) -> foreign.Imported:
     settings = checked(path, value["opt"], value["vocab"])
     sides = [pieces(path, value["vocab"], side) for side in ("src", "tgt")]
     orders = [order(path, side, name) for side, name in zip(sides, ("source", "target"), strict=True)]
-    models = [Path(one).read_bytes() if one else b"" for one in (options.pieces, options.target_pieces)]
+    models = [foreign.piece_model(one) if one else b"" for one in (options.pieces, options.target_pieces)]
     own = sides[0] != sides[1]
     lists = Lists(models[0], models[1] if models[1] != models[0] else b"",
                   foreign.spelled(sides[0], orders[0], NAMES),
                   foreign.spelled(sides[1], orders[1], NAMES) if own else (), source_end=False)  # fmt: skip
     made, counts = taken(file, settings, orders)
-    tied = foreign.tie(*(made[f"{name}.weight"] for name in ("source_embedding", "target_embedding",
-                                                            "generator")), not own)  # fmt: skip
     found = {
-        "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), "tie": tied, **counts,
-        "d_model": made["source_embedding.weight"].shape[1],
+        "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), **counts,
+        "tie": foreign.tie(made, not own), "d_model": made["source_embedding.weight"].shape[-1],
         "d_ff": len(made["encoder.0.feed_forward.inner.weight"]), "heads": settings["heads"],
         "dropout": settings["dropout"], "norm": "pre", "positions": "single", "source_end": False,
         "epsilon": settings["norm_eps"], "activation": settings["pos_ffn_activation_fn"],
-        "max_length": min(settings["positions"], 8192),
     }  # fmt: skip
     read_files = [path, *(Path(one) for one in (options.pieces, options.target_pieces) if one)]
     return foreign.Imported(make(Config, found, str(path)), made, pack(lists), tuple(read_files))
@@ -204,20 +202,18 @@ def taken(
             made[f"{ours}_norm.{part}"] = tensors.take(f"{ours}.layer_norm.{part}")
         for i in range(count):
             tensors.constant(f"{theirs.format(i=i)}.mask", hides_the_future)
-    rows = 5000
+    longest = POSITIONS
     for side, part, which in (("source", "encoder", orders[0]), ("target", "decoder", orders[1])):
         at = f"{part}.embeddings.make_embedding"
         weight = tensors.take(f"{at}.emb_luts.0.weight")
         made[f"{side}_embedding.weight"] = placed(file.path, weight, which, f"{at}.emb_luts.0.weight")
-        if f"{at}.pe.pe" in tensors:
-            rows = positions(tensors, f"{at}.pe.pe")
+        longest = positions(tensors, f"{at}.pe.pe", longest)
     tensors.finish()
     for part in ("weight", "bias"):
         name = f"0.{part}" if f"0.{part}" in generator else part
         made[f"generator.{part}"] = placed(file.path, generator.take(name), orders[1], f"generator {name}")
     generator.finish()
-    settings["positions"] = rows
-    return made, counts
+    return made, counts | {"max_length": longest}
 
 
 def fixed(name: str) -> str:
@@ -233,19 +229,17 @@ def placed(path: Path, tensor: Tensor, rows: list[int | None], name: str) -> Ten
     return foreign.arranged(tensor, rows)
 
 
-def positions(tensors: foreign.Tensors, name: str) -> int:
-    """Tick off the table of positions, which is ours but for its shape [positions, 1, width]; its length."""
-    found: list[int] = []
+def positions(tensors: foreign.Tensors, name: str, most: int) -> int:
+    """Tick off the table of positions [N, 1, width], which must be ours; its length, `most` at most."""
+    shape: list[int] = []
 
     def ours(table: Tensor) -> bool:
-        if table.dim() != 3 or table.shape[1] != 1 or table.shape[2] % 2:
-            return False
-        found.append(len(table))
-        expected = sinusoids(len(table), table.shape[2], "single")
-        return torch.allclose(table[:, 0].float(), expected, rtol=0, atol=1e-3)
+        shape.extend(table.shape)
+        whole = len(shape) == 3 and shape[1] == 1 and shape[2] % 2 == 0
+        return whole and foreign.near(table[:, 0], sinusoids(shape[0], shape[2], "single"))
 
     tensors.constant(name, ours)
-    return found[0]
+    return min([most, *shape[:1]])
 
 
 def hides_the_future(mask: Tensor) -> bool:

@@ -97,7 +97,7 @@ def train_new() -> None:
 
 def translate(beam: int) -> list[dict]:
     run("translate", "-model", "model.pt", "-src", "test.sp.en", "-output", f"beam-{beam}", "-beam_size",
-        str(beam), "-max_length", str(LONGEST), "-batch_size", "50")  # fmt: skip
+        str(beam), "-max_length", str(LONGEST), "-batch_size", "50", "-length_penalty", "none")  # fmt: skip
     model = sentencepiece.SentencePieceProcessor(model_file=str(FOLDER / "sp.model"))
     rows = (FOLDER / f"beam-{beam}").read_text(encoding="utf-8").split("\n")[:-1]
     return [{"pieces": row.split(), "text": model.decode(row.split())} for row in rows]
