@@ -20,7 +20,7 @@ from tests.foreignmodels import MARIAN, PIECES, marian
 from tests.test_lists import ONE
 from tests.test_model import TOY
 from tests.test_pickles import Call
-from tzip import archive, checkpoint, cli, compress, container, foreign, pieces
+from tzip import archive, checkpoint, cli, compress, container, foreign, imports, pieces
 from tzip.files import read_json
 from tzip.foreign import Options
 from tzip.model import Transformer
@@ -53,8 +53,8 @@ def equal(one: Transformer, other: Transformer) -> bool:
 
 
 def test_formats_are_the_files_of_the_folder() -> None:
-    assert foreign.formats() == ["mapping", "marian", "opennmt", "tzip"]
-    assert foreign.uses("opennmt") == ("pieces", "target_pieces")
+    assert imports.formats() == ["mapping", "marian", "opennmt", "tzip"]
+    assert imports.uses("opennmt") == ("pieces", "target_pieces")
 
 
 @pytest.mark.parametrize(("given", "said"), [
@@ -96,10 +96,10 @@ def test_tensors_are_ticked_off() -> None:
     tensors.take("a.0.x")
     tensors.constant("b", lambda _: True)
     tensors.constant("not there", lambda _: False)
-    with pytest.raises(ValueError, match="file: our model has no place for 'a.1.x', 'c'"):
+    with pytest.raises(ValueError, match=r"file: our model has no place for 'a.1.x', 'c'"):
         tensors.finish()
     tensors.finish(ignore=["a.1.x", "c"])
-    with pytest.raises(ValueError, match="file: no tensor 'd'; it has 'a.0.x', 'a.1.x', 'b', 'c'"):
+    with pytest.raises(ValueError, match=r"file: no tensor 'd'; it has 'a.0.x', 'a.1.x', 'b', 'c'"):
         tensors.take("d")
 
 
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_ours(made, vocabulary: Path, tmp_path: Path) -> None:
     assert equal(foreign.build(found), made)
     assert found.pieces == vocabulary.read_bytes()
     assert foreign.read(tmp_path / "c", Options(format="tzip", max_length=9)).config.max_length == 9
-    with pytest.raises(ValueError, match="not a checkpoint: config.json is missing"):
+    with pytest.raises(ValueError, match=r"not a checkpoint: config.json is missing"):
         foreign.read(tmp_path, Options(format="tzip"))
 
 
@@ -276,7 +276,7 @@ def test_what_a_mapping_ignores_is_left_out(queries_without_bias, vocabulary: Pa
     file |= {"steps": torch.ones(1), "enc.0.mask": torch.ones(1), "enc.17.mask": torch.ones(1)}
     foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
     file["enc.x.mask"] = torch.ones(1)
-    with pytest.raises(ValueError, match="no place for 'enc.x.mask'"):
+    with pytest.raises(ValueError, match=r"no place for 'enc.x.mask'"):
         foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
 
 

@@ -7,7 +7,6 @@ refused by its name: a tensor that no importer asked for, an option that changes
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import importlib
@@ -23,13 +22,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from tzip import checkpoint, fetch, files
+from tzip import checkpoint, fetch, files, imports
 from tzip.model import Config, Transformer
 from tzip.options import option
 from tzip.pieces import Pieces, sentence_pieces
 from tzip.torchfile import Stored, TorchFile, is_torch_file
-
-FOLDER = Path(__file__).parent / "importers"
 
 
 @dataclass(frozen=True)
@@ -62,23 +59,11 @@ class Imported:
 # ── formats ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def formats() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-
-
-def uses(name: str) -> tuple[str, ...]:
-    """The options that a format has, beside max_length; read without importing it."""
-    for node in ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "USES":
-            return ast.literal_eval(node.value)
-    raise AssertionError(f"{name}: no constant USES")
-
-
 def check(options: Options) -> None:
     """ValueError unless the format exists and has the options that are given."""
-    if options.format not in formats():
-        raise ValueError(f"format = {options.format!r} is not one of {', '.join(formats())}")
-    usable = ("format", "max_length", *uses(options.format))
+    if options.format not in imports.formats():
+        raise ValueError(f"format = {options.format!r} is not one of {', '.join(imports.formats())}")
+    usable = ("format", "max_length", *imports.uses(options.format))
     for field in dataclasses.fields(options):
         if getattr(options, field.name) != field.default and field.name not in usable:
             raise ValueError(f"{field.name}: the format {options.format} has no such option")

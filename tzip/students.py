@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tzip import datasets
+from tzip import datasets, imports
 from tzip.config import BASELINE, LIBRARY, check_model, check_name, check_options
 
 FORM = ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie", "activation", "positions", "epsilon")
@@ -21,7 +21,7 @@ def check(config: dict[str, Any]) -> None:
     for name, student in config["students"].items():
         check_model(student["model"], f"students.{name}.model", ("max_length",))
         check_options(training(config, name), LIBRARY / "train.py", f"students.{name}.training")
-        if student["start"] == "teacher":
+        if student["start"] == "teacher" and not imports.given(config):  # else the job itself looks
             check_start(config, name)
     for name, variant in config["variants"].items():
         if name in FOLDERS:
