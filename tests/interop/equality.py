@@ -23,7 +23,7 @@ from tzip.foreign import Options
 from tzip.model import BEGIN, END, PAD, UNKNOWN, Transformer
 from tzip.pieces import Pieces
 
-UPDATES = 800
+UPDATES = 1000
 LONGEST = 99  # pieces that the peers' translations may have
 Peer = Callable[[str, str, int], Path]
 

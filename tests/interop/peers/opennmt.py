@@ -31,13 +31,19 @@ TRAINING = {
     "train_steps": UPDATES, "valid_steps": UPDATES, "save_checkpoint_steps": UPDATES // 2, "batch_size": 1500,
     "batch_type": "tokens", "normalization": "tokens", "optim": "adam", "adam_beta2": 0.98,
     "decay_method": "noam", "warmup_steps": 100, "learning_rate": 0.25, "max_grad_norm": 0, "param_init": 0,
-    "param_init_glorot": True, "label_smoothing": 0.1, "seed": 1, "save_model": "./m",
+    "param_init_glorot": True, "label_smoothing": 0.0, "seed": 1, "save_model": "./m",
 }  # fmt: skip
-# torch.load without weights_only, as when these were made; and OpenNMT-py's commands by their modules.
-RUN = (
-    "import functools, importlib, sys, torch; torch.load = functools.partial(torch.load, weights_only=False);"
-    "importlib.import_module('onmt.bin.' + sys.argv.pop(1)).main()"
+# OpenNMT-py's commands by their modules, with torch as it was for them: what it loads is trusted, and whole
+# numbers divided into whole numbers are rounded down.
+RUN = """
+import functools, importlib, sys, torch
+divide = torch.div
+torch.load = functools.partial(torch.load, weights_only=False)
+torch.div = lambda a, b, out=None: divide(
+    a, b, rounding_mode=None if out is None or out.is_floating_point() else "floor", out=out
 )
+importlib.import_module("onmt.bin." + sys.argv.pop(1)).main()
+"""
 
 
 def run(tool: str, *arguments: str) -> None:
