@@ -72,6 +72,8 @@ TEXTS = expand(
 )
 IMPORTED = imports.inputs(config, DOWNLOADS)
 IMPORT_FLAGS = imports.flags(config, DOWNLOADS) if IMPORTED else ""
+ORIGIN = [f"{RUN}/seed-{SEEDS[0]}/checkpoint/origin.json"] if IMPORTED else []
+ORIGIN_FLAG = f"--origin {ORIGIN[0]}" if ORIGIN else ""
 MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
 # What the tables and figures read: of the rows everything, of what grids add what the frontier needs.

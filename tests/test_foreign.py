@@ -110,6 +110,15 @@ def test_names_in_errors_are_few_and_short() -> None:
     assert foreign.some([]) == "none"
 
 
+def test_files_nested_without_end_are_refused(tmp_path: Path) -> None:
+    for name, options in (("config.json", Options(format="marian")), ("m", Options(format="mapping"))):
+        (tmp_path / name).write_text("[" * 100_000)
+        if name == "m":
+            options = replace(options, mapping=str(tmp_path / "m"), pieces=str(tmp_path / "m"))
+        with pytest.raises(ValueError, match="nested too deep"):
+            foreign.read(tmp_path, options)
+
+
 # ── our own ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -349,9 +358,7 @@ def test_a_refused_import_leaves_nothing(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == (
-        f"error: {folder / 'config.json'}: scale_embedding = 'False'; our model has True\n"
-    )
+    assert done.stderr == (f"error: {folder / 'config.json'}: scale_embedding = False; our model has True\n")
     assert [path.name for path in tmp_path.iterdir()] == ["opus"]
 
 

@@ -58,9 +58,9 @@ def test_what_the_files_say_decides(made, tmp_path: Path) -> None:
 
 
 WRONG = [
-    ({"scale_embedding": False}, "scale_embedding = 'False'; our model has True"),
-    ({"model_type": "bart"}, "model_type = 'bart'; our model has marian"),
-    ({"normalize_before": True}, "normalize_before = 'True'"),
+    ({"scale_embedding": False}, "scale_embedding = False; our model has True"),
+    ({"model_type": "bart"}, "model_type = 'bart'; our model has 'marian'"),
+    ({"normalize_before": True}, "normalize_before = True"),
     ({"activation_function": "gelu_new"}, "activation_function = 'gelu_new' is not one of relu, gelu, swish"),
     ({"decoder_attention_heads": 4}, "encoder_attention_heads and decoder_attention_heads differ"),
     ({"decoder_ffn_dim": 8}, "encoder_ffn_dim and decoder_ffn_dim differ"),
@@ -74,6 +74,10 @@ WRONG = [
     ({"encoder_layers": 3}, r"no tensor 'model.encoder.layers.2.self_attn.q_proj.weight'"),
     ({"encoder_layers": 1}, r"our model has no place for 'model.encoder.layers.1.*and 12 more"),
     ({"max_position_embeddings": 9000}, "max_length = 9000"),
+    ({"activation_function": ["relu"]}, "activation_function = a list is not one of"),
+    ({"d_model": [[[[1]]]]}, "d_model = a list is not an integer"),
+    ({"dropout": 10**400}, "dropout = 1000"),
+    ({"encoder_attention_heads": True, "decoder_attention_heads": True}, "heads = True is not an integer"),
 ]  # fmt: skip
 
 

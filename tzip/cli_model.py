@@ -37,7 +37,7 @@ def run_import(args: argparse.Namespace) -> None:
     with replacing_folder(args.output) as temporary:
         imported = foreign.read(args.source, settings)
         model = foreign.build(imported)
-        checkpoint.save(temporary, model, imported.pieces, foreign.origin(imported, settings.format))
+        checkpoint.save(temporary, model, imported.pieces, imported.origin)
     config = model.config
     print(f"{args.output}: {sum(p.numel() for p in model.parameters()):,} weights, {config.encoder_layers} +"
           f" {config.decoder_layers} layers, {config.vocabulary:,} pieces"

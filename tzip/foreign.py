@@ -47,13 +47,15 @@ class Imported:
 
     tensors  float32, by the names of Transformer's parameters; a tied one may be there once or each time
     pieces   as Pieces reads them
-    files    what was read, for the record
+    files    what was read
+    origin   the record of it, which `read` adds
     """
 
     config: Config
     tensors: dict[str, Tensor]
     pieces: bytes
     files: tuple[Path, ...]
+    origin: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 # ── formats ───────────────────────────────────────────────────────────────────────────────────────
@@ -76,14 +78,17 @@ def read(source: str | Path, options: Options) -> Imported:
     """
     check(options)
     importer: ModuleType = importlib.import_module(f"tzip.importers.{options.format}")
+    places = {key: getattr(options, key) for key in ("pieces", "target_pieces", "mapping")}
     with contextlib.ExitStack() as stack:
-        places = {key: getattr(options, key) for key in ("pieces", "target_pieces", "mapping")}
         found = {key: str(stack.enter_context(local(place))) for key, place in places.items() if place}
-        imported = importer.read(stack.enter_context(local(source)), dataclasses.replace(options, **found))
-        Pieces(imported.pieces)
-        imported = limited(imported, options.max_length)
-        build(imported)
-        return imported
+        path = stack.enter_context(local(source))
+        try:
+            imported = importer.read(path, dataclasses.replace(options, **found))
+        except RecursionError:
+            raise ValueError(f"{source}: a file of it is nested too deep") from None
+        record = origin(imported.files, options.format)
+    Pieces(imported.pieces)
+    return dataclasses.replace(limited(fitting(imported), options.max_length), origin=record)
 
 
 @contextlib.contextmanager
@@ -112,20 +117,23 @@ def limited(imported: Imported, max_length: int) -> Imported:
     return dataclasses.replace(imported, config=config)
 
 
-def build(imported: Imported) -> Transformer:
-    """The model with the tensors that were imported; ValueError names one that is missing or does not fit."""
+def fitting(imported: Imported) -> Imported:
+    """With each tensor once; ValueError names one that is missing, does not fit, or is not finite."""
     with torch.device("meta"):  # no memory before the tensors are known to be there
         expected = dict(Transformer(imported.config).named_parameters())
     every = {name for name, _ in parameters(imported.config)}
-    found = {
-        name: tensor for name, tensor in imported.tensors.items() if name in expected or name not in every
-    }
+    found = {name: x for name, x in imported.tensors.items() if name in expected or name not in every}
     checkpoint.check_shapes(expected, found)
     for name, tensor in found.items():
         if not tensor.isfinite().all():
             raise ValueError(f"tensor {name}: not all of its numbers are finite")
+    return dataclasses.replace(imported, tensors=found)
+
+
+def build(imported: Imported) -> Transformer:
+    """The model that `read` has found."""
     model = Transformer(imported.config)
-    model.load_state_dict(found, strict=False)
+    model.load_state_dict(imported.tensors, strict=False)  # a tied tensor has one name there
     return model.eval()
 
 
@@ -135,9 +143,15 @@ def parameters(config: Config) -> list[tuple[str, Tensor]]:
         return list(Transformer(config).named_parameters(remove_duplicate=False))
 
 
-def origin(imported: Imported, format: str) -> dict[str, Any]:
-    """Where the model came from, for the record: its format and the SHA-256 of each file that was read."""
-    return {"format": format, "files": {path.name: files.sha256(path) for path in imported.files}}
+def origin(paths: Iterable[Path], format: str) -> dict[str, Any]:
+    """Where a model came from, for the record: its format and the SHA-256 of each file that was read."""
+    found: dict[str, str] = {}
+    for path in paths:
+        name = path.name
+        while name in found:
+            name += "'"  # two files of one name, from two folders
+        found[name] = files.sha256(path)
+    return {"format": format, "files": found}
 
 
 # ── tensors ───────────────────────────────────────────────────────────────────────────────────────

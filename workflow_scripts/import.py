@@ -26,7 +26,7 @@ def main() -> None:
             temporary.write_bytes(imported.pieces)
     if args.output:
         model = foreign.build(imported)
-        checkpoint.save(args.output, model, imported.pieces, foreign.origin(imported, settings.format))
+        checkpoint.save(args.output, model, imported.pieces, imported.origin)
         taken = round(time.perf_counter() - started, 2)
         files.write_json(
             args.summary, {"imported": settings.format, "seconds": taken, **device.footprint(here)}

@@ -17,7 +17,7 @@ from tzip import foreign
 from tzip.files import read_json
 from tzip.lists import Lists, pack
 from tzip.model import Config, sinusoids
-from tzip.options import make
+from tzip.options import make, shown
 
 USES = ("prefix",)
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -91,10 +91,11 @@ def checked(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path}: '{key}' is missing")
     for key, choices in FORM.items():
         if found.get(key, choices[0]) not in choices:
-            raise ValueError(f"{path}: {key} = {str(found[key])[:80]!r}; our model has {choices[0]}")
-    if found["activation_function"] not in ACTIVATIONS:
-        said = f"activation_function = {str(found['activation_function'])[:80]!r}"
-        raise ValueError(f"{path}: {said} is not one of {', '.join(ACTIVATIONS)}")
+            raise ValueError(f"{path}: {key} = {shown(found[key])}; our model has {choices[0]!r}")
+    if (bent := found["activation_function"]) not in list(ACTIVATIONS):
+        raise ValueError(
+            f"{path}: activation_function = {shown(bent)} is not one of {', '.join(ACTIVATIONS)}"
+        )
     for one, other in (("encoder_attention_heads", "decoder_attention_heads"),
                        ("encoder_ffn_dim", "decoder_ffn_dim")):  # fmt: skip
         if found[one] != found[other]:

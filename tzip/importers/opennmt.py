@@ -17,7 +17,7 @@ from torch import Tensor
 from tzip import foreign
 from tzip.lists import Lists, pack
 from tzip.model import Config, sinusoids
-from tzip.options import make
+from tzip.options import make, shown
 from tzip.pickles import Made
 from tzip.torchfile import TorchFile
 
@@ -121,12 +121,6 @@ def checked(path: Path, told: Any, vocabulary: Any) -> dict[str, Any]:
                          *([] if found.get("add_ffnbias", True) else ("inner", "outer"))],
         "pos_ffn_activation_fn": found.get("pos_ffn_activation_fn", "relu"),
     }  # fmt: skip
-
-
-def shown(value: Any) -> str:
-    """A value of an option in an error; of what is no plain value, its kind."""
-    plain = isinstance(value, str | int | float | bool | type(None))
-    return repr(value)[:80] if plain else f"a {type(value).__name__}"
 
 
 # ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
