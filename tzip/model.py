@@ -390,9 +390,12 @@ class Past:
             self.memory[layer] = tuple(x.index_select(0, rows) for x in kept)
 
 
-def padded(rows: list[list[int]]) -> Tensor:
-    """Lists of piece ids as one int64 tensor [B, longest], PAD at the end of shorter rows."""
-    longest = max(map(len, rows))
+def padded(rows: list[list[int]], multiple: int = 1) -> Tensor:
+    """Lists of piece ids as one int64 tensor [B, longest], PAD at the end of shorter rows.
+
+    multiple  of which the width is one: few widths where each costs a kernel of its own
+    """
+    longest = -(-max(map(len, rows)) // multiple) * multiple
     return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows], dtype=torch.int64)
 
 
