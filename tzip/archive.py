@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from collections.abc import Callable
@@ -124,6 +125,8 @@ def restore(path: str | Path) -> tuple[Transformer, Pieces, container.Archive]:
 
 
 def translate(model: Transformer, pieces: Pieces, lines: list[str], options: search.Options) -> list[str]:
-    """The best translation of each line."""
+    """The best translation of each line; in bf16, if the options say so, by a copy of the model."""
+    if options.precision == "bf16":
+        model = copy.deepcopy(model).bfloat16()
     found = search.search(model, pieces.encode(lines), options)
     return pieces.decode([list(best[0].pieces) for best in found])

@@ -20,6 +20,7 @@ class Options:
     nbest: int = option(1, "translations to return a sentence, at most beam", low=1)
     max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0)
     batch_tokens: int = option(4000, "source tokens x beam of a batch", low=1)
+    precision: str = option("fp32", "of weights and products", choices=("fp32", "bf16"))
 
     def __post_init__(self) -> None:
         if self.nbest > self.beam:
@@ -130,7 +131,7 @@ class _Decoder:
         self.model, self.beam, self.past, self.position = model, beam, Past(), 0
         state_BSD, self.bias = model.encode(source_BS)
         self.memory = [layer.cross_attention.remember(state_BSD) for layer in model.decoder]
-        self.dtype = state_BSD.dtype
+        self.dtype = torch.promote_types(state_BSD.dtype, torch.float32)  # of log-probabilities
 
     def step(self, pieces_BK: Tensor) -> Tensor:
         """Log-probabilities [B, beam, V] of the piece that follows `pieces` [B, beam]."""
@@ -139,7 +140,7 @@ class _Decoder:
         for layer, memory in zip(model.decoder, self.memory, strict=True):
             x = layer(x, None, memory, self.bias, self.past, self.beam)
         self.position += 1
-        logits = model.generator(model.decoder_norm(x).view(*pieces_BK.shape, -1))
+        logits = model.generator(model.decoder_norm(x).view(*pieces_BK.shape, -1)).to(self.dtype)
         logits[..., PAD] = logits[..., BEGIN] = -torch.inf
         return logits.log_softmax(-1)
 
