@@ -161,7 +161,7 @@ def test_tables_that_are_not_as_the_configuration_says_are_refused(made, tmp_pat
         state | {"model.encoder.embed_tokens.weight": state["model.shared.weight"] + 1},
         folder / "model.safetensors",
     )
-    with pytest.raises(ValueError, match="that config.json says are shared are not the same"):
+    with pytest.raises(ValueError, match=r"that config.json says are shared are not the same"):
         read(folder)
     del state["model.shared.weight"]
     save_file(state, folder / "model.safetensors")
