@@ -154,6 +154,21 @@ def test_two_vocabularies(made, tmp_path: Path) -> None:
     assert model.generator.weight is model.target_embedding.weight
 
 
+def test_tables_that_are_not_as_the_configuration_says_are_refused(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(
+        state | {"model.encoder.embed_tokens.weight": state["model.shared.weight"] + 1},
+        folder / "model.safetensors",
+    )
+    with pytest.raises(ValueError, match=r"that config.json says are shared are not the same"):
+        read(folder)
+    del state["model.shared.weight"]
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"no embeddings, neither model.shared.weight nor"):
+        read(folder)
+
+
 def test_a_model_of_many_languages_needs_a_prefix(made, tmp_path: Path) -> None:
     folder = marian(tmp_path / "m", made)
     ids = marian_ids()

@@ -11,6 +11,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from tzip import foreign
@@ -32,11 +33,8 @@ REQUIRED = ("model_type", "scale_embedding", "vocab_size", "d_model", "encoder_l
             "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim",
             "activation_function", "max_position_embeddings", "pad_token_id", "eos_token_id",
             "decoder_start_token_id")  # fmt: skip
-TABLES = {
-    "source": "model.encoder.embed_tokens.weight",
-    "target": "model.decoder.embed_tokens.weight",
-    "generator": "lm_head.weight",
-}
+SHARED = "model.shared.weight"
+TABLES = ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
 ENCODER = {
     **{f"self_attention.{our}": f"self_attn.{their}" for our, their in ATTENTION.items()},
@@ -174,16 +172,7 @@ def taken(
         count = getattr(config, f"{ours}_layers")
         made |= foreign.layers(tensors, ours, f"model.{ours}.layers.{{i}}", names, count)
         tensors.constant(f"model.{ours}.embed_positions.weight", lambda x: positions(x, config))
-    one = tensors.take("model.shared.weight") if "model.shared.weight" in tensors else None
-    found = {}
-    for side, name in TABLES.items():
-        found[side] = tensors.take(name) if name in tensors else None
-    if shared and one is None:
-        one = next((each for each in found.values() if each is not None), None)
-    source, target = (one if found[side] is None else found[side] for side in ("source", "target"))
-    if source is None or target is None:
-        raise ValueError(f"{tensors.where}: no embeddings, neither model.shared.weight nor embed_tokens")
-    generator = target if found["generator"] is None else found["generator"]
+    source, target, generator = tables(tensors, shared)
     bias = generator.new_zeros(len(generator))
     if "final_logits_bias" in tensors:
         bias = tensors.take("final_logits_bias").flatten()
@@ -195,6 +184,20 @@ def taken(
             raise ValueError(f"{tensors.where}: {name} has {len(tensor)} rows for {known} pieces")
         made[name] = foreign.arranged(tensor, list(rows))
     return made
+
+
+def tables(tensors: foreign.Tensors, shared: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The embeddings of source and target, and the output's matrix, where each is stored once at least."""
+    found = {name: tensors.take(name) for name in TABLES if name in tensors}
+    if shared and SHARED in tensors:
+        found[SHARED] = tensors.take(SHARED)
+    both = [found[name] for name in (SHARED, *TABLES[:2]) if name in found]
+    if shared and both and not all(torch.equal(both[0], other) for other in both[1:]):
+        raise ValueError(f"{tensors.where}: embeddings that config.json says are shared are not the same")
+    source, target = (both[0] if shared and both else found.get(name) for name in TABLES[:2])
+    if source is None or target is None:
+        raise ValueError(f"{tensors.where}: no embeddings, neither {SHARED} nor {TABLES[0]}")
+    return source, target, found.get(TABLES[2], target)
 
 
 def positions(found: Tensor, config: Config) -> bool:
