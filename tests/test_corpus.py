@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import random
+import re
 import subprocess
 import sys
 import tarfile
@@ -282,6 +283,36 @@ def test_a_split_on_disk_does_not_leak_either(tmp_path_factory, pool):
     ]  # fmt: skip
 
 
+@settings(deadline=None)
+@given(pool_of_few_sides, st.lists(st.integers(1, 2), min_size=60, max_size=60), st.integers(0, 5))
+def test_one_part_is_split_without_leaks_into_the_others(pool, numbers, test):
+    sources, targets, numbers = [s for s, _ in pool], [t for _, t in pool], numbers[: len(pool)]
+    with contextlib.suppress(ValueError):
+        places = divide(sources, targets, Split(test=test, part=2), numbers)
+        assert leaks(pool, places) == []
+        assert Counter(places)[TEST] == test
+        assert {number for number, place in zip(numbers, places, strict=True) if place == TEST} <= {2}
+
+
+def test_the_test_set_of_one_part_has_a_name_of_its_own(tmp_path):
+    parts = [part(tmp_path, name, *((f"{name}{i}", f"{name}{i}") for i in range(20))) for name in "ab"]
+    split = Split(test=5, name="everyday", part=2)
+    dev = part(tmp_path, "dev", ("s", "t"))
+    report = build(tmp_path / "out", ("en", "de"), parts, dev=[dev], split=split)
+    held = lines(tmp_path / "out/test/everyday.en")
+    assert len(held) == 5
+    assert all(line.startswith("b") for line in held)
+    assert len(lines(tmp_path / "out/train.en")) == 35
+    assert report["tests"] == {"everyday": {"read": 5, "kept": 5}}
+    for wrong, told in (
+        (Split(test=5, part=3), "split: part = 3, but the training text has 2"),
+        (Split(test=21, part=2), "split: dev = 0, test = 21 cannot be filled"),
+        (Split(test=5, name="../x"), "'../x' does not do as part of a file name"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(told)):
+            build(tmp_path / "wrong", ("en", "de"), parts, dev=[dev], split=wrong)
+
+
 # ── the script, and the real thing ────────────────────────────────────────────────────────────────
 
 
@@ -296,7 +327,7 @@ def test_the_script_prints_the_counts_or_one_line_of_error(tmp_path):
     assert done.stdout.splitlines()[0].startswith("train: 10 read, 1 empty,")
     assert done.stdout.splitlines()[1:] == ["dev: 2 read, 2 kept", "test: 3 read, 3 kept"]
     for bad, told in (
-        (["--split", "dve=2"], "split: no option 'dve'; choose from dev, test, seed"),
+        (["--split", "dve=2"], "split: no option 'dve'; choose from dev, test, seed, name, part"),
         (["--split", "dev=2", "--ratio", "0.5"], "corpus: ratio = '0.5' is not a number at least 1"),
         (["--dev", *train, "--test", "x", *train, "--test", "x", *train], "two test sets of one name: x, x"),
     ):

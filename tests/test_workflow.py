@@ -146,6 +146,20 @@ def rewrite(folder: Path, file: str, change) -> None:
     path.write_text(yaml.safe_dump(found, sort_keys=False))
 
 
+def test_a_baseline_in_the_store_is_taken_by_another_run(tmp_path: Path) -> None:
+    trained, log = RUN / "seed-1" / "training.json", RUN / "logs" / "train.seed-1.log"
+    shared = f"store={tmp_path / 'a store'}"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        mini(copy_sources(tmp_path / name), "--config", shared, "--", str(trained))
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert "taken from" not in (one / log).read_text()
+    assert f"taken from {tmp_path / 'a store'}" in (two / log).read_text()
+    patterns = ["seed-1/checkpoint/*", "seed-1/training.json*"]
+    assert contents(one, patterns) == contents(two, patterns)
+    assert len(contents(two, patterns)) == 5
+
+
 def test_every_row_is_made_scored_and_shown(finished: Path) -> None:
     rows = yaml.safe_load((finished / MINIATURE).read_text())["rows"]
     assert rows[:-3] == yaml.safe_load((finished / "config.yaml").read_text())["rows"]

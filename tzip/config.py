@@ -149,7 +149,7 @@ def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[s
     config = declared(LIBRARY / "model.py", "Config")
     check_keys(model, ["preset", *(name for name in fields(config) if name not in decided)], where)
     preset = model.get("preset")
-    if preset is not None and preset not in presets:
+    if preset is not None and preset not in list(presets):
         raise ValueError(f"{where}.preset = {preset!r} is not one of {', '.join(presets)}")
     given = {key: value for key, value in model.items() if key != "preset"}
     return options.make(config, presets.get(preset, {}) | given, where)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -18,6 +18,7 @@ from typing import IO
 from tzip import files
 from tzip.fetch import open_member, open_plain
 from tzip.options import option
+from tzip.seen import Seen, seen
 
 FILTERS = ("empty", "too_long", "length_ratio", "duplicate", "overlap")  # in the order they are applied
 TRAIN, DEV, TEST = range(3)
@@ -38,8 +39,10 @@ class Split:
     """How many pairs are held out of a pool that has no split of its own."""
 
     dev: int = option(0, "pairs for development", low=0)
-    test: int = option(0, "pairs for the test set named `test`", low=0)
+    test: int = option(0, "pairs for a test set", low=0)
     seed: int = option(1, "decides which pairs")
+    name: str = option("test", "of that test set")
+    part: int = option(0, "of the training text that they are held out of, counted from 1; 0 = all", low=0)
 
 
 @dataclass(frozen=True)
@@ -108,16 +111,18 @@ def normalize(line: str) -> str:
 
 
 def key(text: str) -> int:
-    """64 bits that stand for a text: a set of these takes a fraction of the memory of the texts."""
+    """64 bits that stand for a text: sets of these take a fraction of the room of the texts."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def filters(options: Options, held_out: tuple[set[int], set[int]]) -> dict[str, Callable[[str, str], bool]]:
+def filters(
+    options: Options, held_out: tuple[set[int], set[int]], met: Seen
+) -> dict[str, Callable[[str, str], bool]]:
     """Name of each filter → whether it removes a normalized pair, in the order of FILTERS.
 
     held_out  keys of the sources and of the targets of all development and test sets
+    met       the keys of the pairs before
     """
-    seen: set[int] = set()
 
     def too_long(source: str, target: str) -> bool:
         words = max(source.count(" "), target.count(" ")) + 1
@@ -128,10 +133,7 @@ def filters(options: Options, held_out: tuple[set[int], set[int]]) -> dict[str, 
         return high > options.ratio * low
 
     def duplicate(source: str, target: str) -> bool:
-        pair = key(f"{source}\n{target}")
-        again = pair in seen
-        seen.add(pair)
-        return again and not options.keep_duplicates
+        return not options.keep_duplicates and not met.add(key(f"{source}\n{target}"))
 
     def overlap(source: str, target: str) -> bool:
         return key(source) in held_out[0] or key(target) in held_out[1]
@@ -142,20 +144,22 @@ def filters(options: Options, held_out: tuple[set[int], set[int]]) -> dict[str, 
 
 def clean(
     parts: Iterable[Part], options: Options, held_out: tuple[set[int], set[int]], counts: Counter
-) -> Iterator[tuple[str, str]]:
-    """The normalized training pairs that every filter lets pass; `counts` gains what was read and removed.
+) -> Iterator[tuple[int, str, str]]:
+    """The normalized training pairs that every filter lets pass, each after its part's number, from 1.
 
-    Raises ValueError if none is left.
+    `counts` gains what was read and removed. Raises ValueError if none is left.
     """
     parts = list(parts)
-    chain_of_filters = filters(options, held_out).items()
     counts.update(dict.fromkeys(("read", *FILTERS, "kept"), 0))
-    for source, target in map(lambda pair: map(normalize, pair), chain.from_iterable(map(pairs, parts))):
-        counts["read"] += 1
-        reason = next((name for name, removes in chain_of_filters if removes(source, target)), "kept")
-        counts[reason] += 1
-        if reason == "kept":
-            yield source, target
+    with seen() as met:
+        chain_of_filters = filters(options, held_out, met).items()
+        for number, pair in ((number, pair) for number, part in enumerate(parts, 1) for pair in pairs(part)):
+            source, target = map(normalize, pair)
+            counts["read"] += 1
+            reason = next((name for name, removes in chain_of_filters if removes(source, target)), "kept")
+            counts[reason] += 1
+            if reason == "kept":
+                yield number, source, target
     if not counts["kept"]:
         names = ", ".join(f"{source} and {target}" for source, target in parts)
         raise ValueError(f"no training pairs left of {names}: {dict(counts)}")
@@ -185,20 +189,26 @@ def components(sources: Sequence[int], targets: Sequence[int]) -> list[int]:
     return [find(pair) for pair in range(len(parent))]
 
 
-def divide(sources: Sequence[int], targets: Sequence[int], split: Split) -> list[int]:
+def divide(
+    sources: Sequence[int], targets: Sequence[int], split: Split, parts: Sequence[int] = ()
+) -> list[int]:
     """TRAIN, DEV or TEST for each pair of a pool; connected pairs go together, the sizes are exact.
 
     Components are taken in an order that the seed and the texts' keys decide, whatever the pool's order;
-    one that is larger than what is still wanted stays in training.
+    one that is larger than what is still wanted stays in training, as does one with a pair of another part
+    than `split.part`.
+
+    parts  each pair's, counted from 1; not needed where `split.part` is 0
     """
     roots = components(sources, targets)
     size = Counter(roots)
+    strange = {root for root, part in zip(roots, parts, strict=False) if split.part not in (0, part)}
     least: dict[int, tuple[int, int]] = {}
     for root, pair in zip(roots, zip(sources, targets, strict=True), strict=True):
         least[root] = min(least.get(root, pair), pair)
     rank = {root: key(f"{split.seed} {pair}") for root, pair in least.items()}
     wanted, place = {TEST: split.test, DEV: split.dev}, {}
-    for root in sorted(rank, key=rank.__getitem__):
+    for root in sorted(rank.keys() - strange, key=rank.__getitem__):
         part = next((part for part in wanted if size[root] <= wanted[part]), None)
         if part is not None:
             place[root] = part
@@ -206,7 +216,8 @@ def divide(sources: Sequence[int], targets: Sequence[int], split: Split) -> list
     if any(wanted.values()):
         raise ValueError(
             f"split: dev = {split.dev}, test = {split.test} cannot be filled from {len(roots)} pairs in "
-            f"{len(size)} groups that share no side; the largest has {max(size.values(), default=0)} pairs"
+            f"{len(size)} groups that share no side, {len(strange)} of them with pairs of other parts; "
+            f"the largest has {max(size.values(), default=0)} pairs"
         )
     return [place.get(root, TRAIN) for root in roots]
 
@@ -226,7 +237,8 @@ def build(
     """Write OUTPUT/{train,dev}.LANGUAGE, OUTPUT/test/NAME.LANGUAGE and cleaning.json; what the last one says.
 
     Development and test sets stay as published but for trailing whitespace, so that scores remain
-    comparable; an empty side in one is an error. Training text streams through: only keys stay in memory.
+    comparable; an empty side in one is an error. Training text streams through, its keys lie on disk; a split
+    alone holds keys of all pairs in memory.
     """
     tests, output = dict(tests or {}), Path(output)
     _check(languages, train, dev, tests, split)
@@ -245,11 +257,11 @@ def build(
         if split.dev:
             report["dev"] = {"read": split.dev, "kept": split.dev}
         if split.test:
-            report["tests"]["test"] = {"read": split.test, "kept": split.test}
+            report["tests"][split.name] = {"read": split.test, "kept": split.test}
         counts["held_out"] = split.dev + split.test
         counts["kept"] -= counts["held_out"]
     else:
-        _write(output / "train", languages, cleaned)
+        _write(output / "train", languages, ((source, target) for _, source, target in cleaned))
     report["train"] = dict(counts)
     files.write_json(output / "cleaning.json", report)
     return report
@@ -258,17 +270,19 @@ def build(
 def _check(languages: tuple, train: Sequence, dev: Sequence, tests: Mapping, split: Split | None) -> None:
     if not train:
         raise ValueError("no training text given")
-    for name in (*languages, *tests):
+    for name in (*languages, *tests, *([split.name] if split else [])):
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(
                 f"'{name}' does not do as part of a file name: letters, digits, '.', '_' and '-'"
             )
     if languages[0] == languages[1]:
         raise ValueError(f"source and target are both called '{languages[0]}'")
-    held = {"dev": bool(dev), "test": "test" in tests}
-    for name, given in held.items() if split else ():
-        if given and getattr(split, name):
-            raise ValueError(f"{name} is given both as files and by the split")
+    if split and split.part > len(train):
+        raise ValueError(f"split: part = {split.part}, but the training text has {len(train)}")
+    if split and split.dev and dev:
+        raise ValueError("dev is given both as files and by the split")
+    if split and split.test and split.name in tests:
+        raise ValueError(f"the test set {split.name} is given both as files and by the split")
     if not dev and not (split and split.dev):
         raise ValueError("no development set: name its files, or the pairs to split off for it")
 
@@ -277,10 +291,10 @@ def _held_out(parts: Sequence[Part], keys: tuple[set[int], set[int]]) -> Iterato
     """The pairs of a development or test set as they are; their keys are added to `keys`."""
     for part in parts:
         for number, pair in enumerate(pairs(part), 1):
-            for side, line, seen in zip(part, pair, keys, strict=True):
+            for side, line, of_side in zip(part, pair, keys, strict=True):
                 if not line.strip():
                     raise ValueError(f"{side}: line {number} of a development or test set is empty")
-                seen.add(key(normalize(line)))
+                of_side.add(key(normalize(line)))
             yield pair
 
 
@@ -309,22 +323,24 @@ def _write(prefix: Path, languages: tuple[str, str], lines: Iterable[tuple[str, 
 
 
 def _write_split(
-    output: Path, languages: tuple[str, str], pool: Iterable[tuple[str, str]], split: Split
+    output: Path, languages: tuple[str, str], pool: Iterable[tuple[int, str, str]], split: Split
 ) -> None:
     """Distribute a pool over train, dev and test, as `divide` says."""
     sizes = {TRAIN: 1, DEV: split.dev, TEST: split.test}
-    names = {place: ("train", "dev", "test/test")[place] for place, size in sizes.items() if size}
-    sources, targets = array("Q"), array("Q")
+    names = {place: ("train", "dev", f"test/{split.name}")[place] for place, size in sizes.items() if size}
+    numbers, sources, targets = array("L"), array("Q"), array("Q")
 
-    def remember(pair: tuple[str, str]) -> tuple[str, str]:
-        sources.append(key(pair[0]))
-        targets.append(key(pair[1]))
-        return pair
+    def remember(found: tuple[int, str, str]) -> tuple[str, str]:
+        number, source, target = found
+        numbers.append(number)
+        sources.append(key(source))
+        targets.append(key(target))
+        return source, target
 
     output.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output, prefix=".pool.") as folder, contextlib.ExitStack() as stack:
         _write(Path(folder, "pool"), languages, map(remember, pool))
-        places = divide(sources, targets, split)
+        places = divide(sources, targets, split, numbers)
         if TRAIN not in places:
             raise ValueError(f"split: dev = {split.dev}, test = {split.test} leave nothing to train on")
         writers = {

@@ -30,10 +30,16 @@ def known_tests(config: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
     None stands for a test set that the workflow makes: by the grammar, or held out of the training text.
     """
     own = dataset(config)
-    made = "grammar" in own or own.get("split", {}).get("test")
+    made = ["test"] if "grammar" in own else split_test(own)
     lent = [found for name, found in config["datasets"].items() if name not in trainable(config)]
     others = {name: pair for found in lent for name, pair in found.get("test", {}).items()}
-    return ({"test": None} if made else {}) | others | own.get("test", {})
+    return dict.fromkeys(made) | others | own.get("test", {})
+
+
+def split_test(found: dict[str, Any]) -> list[str]:
+    """The name of the test set that is split off the training text of a data set, if one is."""
+    split = found.get("split", {})
+    return [split.get("name", "test")] if split.get("test") else []
 
 
 def parts(config: dict[str, Any]) -> dict[str, Any]:
@@ -62,8 +68,7 @@ def generated(config: dict[str, Any]) -> dict[str, Any]:
 
 def held_out_tests(config: dict[str, Any]) -> list[str]:
     """The names of all test sets that the corpus has."""
-    split = dataset(config).get("split", {})
-    return [*parts(config)["test"], *(["test"] if split.get("test") else [])]
+    return [*parts(config)["test"], *split_test(dataset(config))]
 
 
 def sources(config: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -29,7 +29,7 @@ class Options:
     size: int = option(6000, "pieces, the 4 special and 256 byte pieces included", low=264, high=65536)
     coverage: float = option(1.0, "share of characters with a piece of their own; bytes spell the rest",
                              low=0.9, high=1.0)  # fmt: skip
-    sentences: int = option(2000000, "lines to learn from, evenly spaced where there are more", low=1)
+    sentences: int = option(1000000, "lines to learn from, evenly spaced where there are more", low=1)
 
 
 def train(paths: Iterable[str | Path], output: str | Path, options: Options = Options()) -> Pieces:

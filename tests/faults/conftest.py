@@ -95,10 +95,10 @@ def start(
                                 stdout=out, stderr=out, start_new_session=True, preexec_fn=limit)  # fmt: skip
 
 
-def finish(folder: Path, *arguments: str, **more: str) -> str:
+def finish(folder: Path, *arguments: str, cores: int = 2, **more: str) -> str:
     """A run to its end; what it said."""
     (folder / "said").unlink(missing_ok=True)
-    status = start(folder, *arguments, **more).wait(1200)
+    status = start(folder, *arguments, cores=cores, **more).wait(1200)
     said = (folder / "said").read_text()
     assert status == 0, said[-5000:]
     return said

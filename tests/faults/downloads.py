@@ -18,7 +18,10 @@ CUT = 10_000  # bytes after which a bad connection ends
 
 
 class Site(Server):
-    """The corpus of the undisturbed run, as HOST/NAME; the first part of the path says how it is served."""
+    """The corpus of the undisturbed run, as HOST/NAME; the first part of the path says how it is served.
+
+    It holds what it serves at the moment: one download at a time.
+    """
 
     def __init__(self, corpus: Path):
         super().__init__()
@@ -107,7 +110,7 @@ def test_what_can_be_overcome_is(
     kind: str, fault: str, site: Site, fresh: Path, undisturbed: Path, told
 ) -> None:
     fetching(site, fresh, kind)
-    finish(fresh, "--", CLEANED)
+    finish(fresh, "--", CLEANED, cores=1)
     assert cleaned(fresh) == cleaned(undisturbed)
     told(
         fault,
@@ -127,14 +130,14 @@ def test_what_is_wrong_is_named(
     kind: str, limits: dict, fault: str, says: str, site: Site, fresh: Path, undisturbed: Path, told
 ) -> None:
     fetching(site, fresh, kind, **limits)
-    assert start(fresh, "--", CLEANED).wait(300) != 0
+    assert start(fresh, "--", CLEANED, cores=1).wait(300) != 0
     logs = [path.read_text() for path in (fresh / "results" / "logs" / "download").rglob("*.log")]
     (line,) = {text.strip().splitlines()[-1] for text in logs if "/train.en:" in text}
     assert says in line
     kept = downloaded(fresh)
     assert "train.en" not in kept
     fetching(site, fresh, "good")
-    finish(fresh, "--", CLEANED)
+    finish(fresh, "--", CLEANED, cores=1)
     assert cleaned(fresh) == cleaned(undisturbed)
     short = line.replace(site.url, "http://localhost").split(", found")[0]
     told(fault, "refused by name, nothing kept of it", f"`{short}`; a rerun with the right one ended")
@@ -150,7 +153,7 @@ def test_a_mirror_that_vanishes_midway(site: Site, fresh: Path, undisturbed: Pat
     )
     assert before > 0
     site.patience, site.seen[:] = 0, []
-    finish(fresh, "--", CLEANED)
+    finish(fresh, "--", CLEANED, cores=1)
     assert cleaned(fresh) == cleaned(undisturbed)
     assert any(asked for _, asked in site.seen)  # from where it was
     told("a mirror that vanishes midway", "what has arrived is kept; a rerun asks for the rest",

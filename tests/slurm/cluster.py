@@ -1,6 +1,6 @@
 """A SLURM cluster of one node on this machine: `python -m tests.slurm.cluster start`, then `stop`.
 
-The packages' daemons run as root, without systemd. The node poses as one of 8 cores, 20 GB and a GPU,
+The packages' daemons run as root, without systemd. The node poses as one of 16 cores, 64 GB and a GPU,
 whatever the machine has: partitions cpu and gpu for jobs, and high, whose jobs preempt theirs. A machine that
 has a SLURM of its own is left alone.
 """
@@ -51,7 +51,7 @@ MinJobAge=3600
 KillWait=10
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName=DEFAULT CPUs=8 Boards=1 SocketsPerBoard=1 CoresPerSocket=8 ThreadsPerCore=1 RealMemory=20000
+NodeName=DEFAULT CPUs=16 Boards=1 SocketsPerBoard=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=64000
 NodeName={host} NodeAddr=127.0.0.1 Gres=gpu:1 State=UNKNOWN
 PartitionName=DEFAULT Nodes={host} MaxTime=1-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
 PartitionName=cpu Default=YES PriorityTier=1

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,14 +22,18 @@ import torch
 from safetensors.torch import load_file
 
 from tests.slurm import cluster
-from tests.test_workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini
+from tests.test_workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini, rewrite
 from tests.toytrain import fit
 from tests.waiting import wait_for
 from tzip.files import read_json
 
+RULE = r"(?m)^\s*(?:local)?rule (\w+):"  # in what Snakemake says
 TRAINING = RUN / "seed-1" / "training.json"
 WEIGHTS = "checkpoint/model.safetensors"
 UPDATES = 3000  # minutes, where the whole miniature takes seconds to train
+# Every rule, on some of the rows; speed is not measured on a machine that runs two at a time.
+ROWS = ["baseline", "kmeans-4bit", "pruned-50-80", "student-4bit", "student-convolutional"]
+SOME = ["--config", "speed=[]", f"rows=[{', '.join(ROWS)}]", "attention={rows: [baseline, kmeans-4bit]}"]
 LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
 
 
@@ -75,6 +81,13 @@ def submissions(said: str, rule: str) -> list[str]:
     return [number for number, name in found if rule in re.split("rule_|group_", name)[-1]]
 
 
+def jobs_by_rule(folder: Path) -> dict[str, list[str]]:
+    """The numbers of the SLURM jobs that ran each rule, by what the jobs' own logs say."""
+    logs = sorted((folder / ".snakemake" / "slurm_logs").rglob("*.log"), key=lambda log: int(log.stem))
+    found = [(rule, log.stem) for log in logs for rule in sorted(set(re.findall(RULE, log.read_text())))]
+    return {rule: [job for one, job in found if one == rule] for rule, _ in found}
+
+
 def state_of(job: str) -> str:
     return cluster.ask("squeue", "--noheader", "--states=all", f"--job={job}", "--format=%T")
 
@@ -92,6 +105,19 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future]:
         yield pool.submit(train)
 
 
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future]:
+    """The folder of a whole miniature that ran without SLURM, beside what runs through it."""
+
+    def run() -> Path:
+        folder = copy_sources(tmp_path_factory.mktemp("local"))
+        mini(folder, *SOME, cores=1)
+        return folder
+
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(run)
+
+
 def weights(folder: Path) -> bytes:
     return (folder / RUN / "seed-1" / WEIGHTS).read_bytes()
 
@@ -103,24 +129,41 @@ def updates_done(folder: Path) -> int:
     return int(found[-1]) if found else 0
 
 
-def test_the_whole_miniature_gives_the_same_tables_as_without_slurm(
-    tmp_path_factory: pytest.TempPathFactory, copied: Path
-) -> None:
-    local = copy_sources(tmp_path_factory.mktemp("local"))
-    with ThreadPoolExecutor() as pool:
-        alone = pool.submit(mini, local, "--config", "speed=[]", cores=1)
-        said = through_slurm(copied, "--config", "speed=[]")
-        alone.result()
+def test_the_whole_miniature_gives_the_same_tables_as_without_slurm(copied: Path, local: Future) -> None:
+    said = through_slurm(copied, *SOME)
+    alone = local.result()
     for patterns in (["tables/*"], ["seed-1/*/model.tzip"], ["data/*"]):
-        here, there = contents(local, patterns), contents(copied, patterns)
+        here, there = contents(alone, patterns), contents(copied, patterns)
         assert list(here) == list(there)
         assert [name for name in here if here[name] != there[name]] == []
-    rules = set(re.findall(r"^\s*(?:local)?rule (\w+):", said, re.MULTILINE))
+    ran = jobs_by_rule(copied)
+    print("", *(f"{rule} ran in SLURM's jobs {', '.join(jobs)}" for rule, jobs in ran.items()), sep="\n")
+    assert set(ran) == set(re.findall(RULE, said)) - {"all"} >= {"train", "student", "compress", "page"}
     numbers = re.findall(r"submitted with SLURM jobid (\d+)", said)
-    assert len(numbers) == len(set(numbers)) > 10
-    print("\n".join(re.findall(r"^Job \S+ has been submitted .*$", said, re.MULTILINE)))
-    assert {"train", "student", "compress", "translate", "score", "page"} <= rules
-    assert len(numbers) < said.count("Shell command:") / 2  # they are grouped
+    assert {job for jobs in ran.values() for job in jobs} == set(numbers)
+    assert 10 < len(numbers) < said.count("Shell command:") / 2  # they are grouped
+
+
+def test_a_grid_of_200_variants_is_fifty_jobs(tmp_path: Path, local: Future) -> None:
+    """Counted in the queue of a partition that starts none."""
+    folder = tmp_path / "copy"
+    shutil.copytree(local.result(), folder, symlinks=True)
+    sparsities = [round(0.04 * step, 2) for step in range(25)]
+    grid = {"quantize": "kmeans", "bits": list(range(1, 9)), "sparsity": sparsities}
+    rewrite(folder, MINIATURE, lambda config: config.update(grid=grid))
+    cluster.ask("scontrol", "update", "PartitionName=gpu", "State=DOWN")
+    process = submit(folder, "--jobs", "100", *SOME)
+    try:
+        wait_for(lambda: len(submissions((folder / "slurm.log").read_text(), "variant")) >= 50)
+        time.sleep(10)  # for more, if there were more
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(60)
+        cluster.ask("scontrol", "update", "PartitionName=gpu", "State=UP")
+    said = (folder / "slurm.log").read_text()
+    assert re.search(r"^compress +200$", said, re.MULTILINE)
+    assert len(submissions(said, "variant")) == 50
+    assert len(re.findall(r"submitted with SLURM jobid", said)) - len(submissions(said, "record")) == 50
 
 
 def test_a_training_longer_than_its_time_limit_ends_over_several_jobs(

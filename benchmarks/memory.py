@@ -1,0 +1,71 @@
+"""Peak memory of every step from text to trained weights, at some pairs and at ten times as many.
+
+    python benchmarks/memory.py --pairs 300000 --times 10
+
+The pairs are the embedded corpus's; ten times as many are the same ten times over, duplicates kept. Memory is
+the largest resident set of the step's process, files that it has mapped included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TRAINING = ["--preset", "tiny", "--updates", "100", "--batch-tokens", "4096", "--warmup", "10"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pairs", type=int, default=300_000, help="of training text [300000]")
+    parser.add_argument("--times", type=int, default=10, help="that they are repeated [10]")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder, "text")
+        step("generate", "--train", args.pairs, "--dev", 100, "--test", 1, "--output", text)
+        few, many = (steps(Path(folder, str(times)), text, times) for times in (1, args.times))
+    print(f"{'step':<10}{args.pairs:>14,} pairs{args.pairs * args.times:>14,} pairs    ratio")
+    for name in few:
+        print(f"{name:<10}{few[name]:>17,.0f} MB{many[name]:>17,.0f} MB{many[name] / few[name]:>9.2f}")
+
+
+def steps(folder: Path, text: Path, times: int) -> dict[str, float]:
+    """The peak memory of each step, in MB, on the text so many times over."""
+    data, pieces = folder / "data", folder / "pieces.model"
+    sides = {split: [text / f"{split}.{language}" for language in ("en", "de")] for split in ("train", "dev")}
+    train = [word for _ in range(times) for word in ("--train", *sides["train"])]
+    found = {"corpus": step("corpus", "--languages", "en", "de", *train, "--dev", *sides["dev"],
+                            "--keep-duplicates", "true", "--output", data)}  # fmt: skip
+    both = [data / "train.en", data / "train.de"]
+    found["pieces"] = step("pieces", "--text", *both, "--size", 2000, "--output", pieces)
+    for split in ("dev", "train"):
+        source, target = data / f"{split}.en", data / f"{split}.de"
+        found["encode"] = step("encode", "--pieces", pieces, "--source", source, "--target", target,
+                               "--max-length", 256, "--output", data / split)  # fmt: skip
+    found["train"] = step("train", "--train", data / "train", "--dev", data / "dev", "--pieces", pieces,
+                          "--dev-source", data / "dev.en", "--dev-target", data / "dev.de", *TRAINING,
+                          "--state", folder / "state", "--journal", folder / "journal.jsonl",
+                          "--output", folder / "model", "--summary", folder / "summary.json")  # fmt: skip
+    return found
+
+
+def step(script: str, *arguments: object) -> float:
+    """Run a script of the workflow; the largest resident memory of its process, in MB."""
+    command = [sys.executable, ROOT / "workflow_scripts" / f"{script}.py", *arguments]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=said, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        if status:
+            said.seek(0)
+            raise SystemExit(f"{script}: {said.read()[-2000:]}")
+    return used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+if __name__ == "__main__":
+    main()
