@@ -24,8 +24,6 @@ from tzip import clustering, device, model, search, train
 from tzip.loss import Objective
 from tzip.pieces import Encoded
 
-WARM = 40  # updates before the clock starts: compiling
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -33,7 +31,8 @@ def main() -> None:
     )
     parser.add_argument("--preset", choices=model.PRESETS, default="base", help="size of the model [base]")
     parser.add_argument("--batch-tokens", type=int, default=25_000, help="of a training batch [25000]")
-    parser.add_argument("--updates", type=int, default=200, help=f"timed, after {WARM} [200]")
+    parser.add_argument("--warm", type=int, default=40, help="updates before the clock starts [40]")
+    parser.add_argument("--updates", type=int, default=200, help="that are timed [200]")
     parser.add_argument("--sentences", type=int, default=3000, help="to translate [3000]")
     parser.add_argument("--cpu", action="store_true", help="all of it on the processor, however slow")
     args = parser.parse_args()
@@ -91,22 +90,22 @@ def training(
 ) -> tuple[float, float]:
     """Target tokens/s, and FLOP/s of the products that they take."""
     here = next(network.parameters()).device
-    options = train.Options(updates=WARM + args.updates, batch_tokens=args.batch_tokens, warmup=100,
+    options = train.Options(updates=args.warm + args.updates, batch_tokens=args.batch_tokens, warmup=100,
                             precision="bf16", compile=here.type == "cuda")  # fmt: skip
     clock: dict[int, float] = {}
 
     def on_update(update: int) -> None:
-        if update in (WARM, options.updates):
+        if update in (args.warm, options.updates):
             clock[update] = finished(here)
 
     with tempfile.TemporaryDirectory() as folder:
         data, log = encoded(Path(folder, "data"), lengths), Path(folder, "log")
         trainer = train.Trainer(network, data, options, seed=1, state=Path(folder, "state"), log=log,
                                 on_update=on_update)  # fmt: skip
-        counted = [one for one, _ in zip(trainer.stream(WARM), range(args.updates), strict=False)]
+        counted = [one for one, _ in zip(trainer.stream(args.warm), range(args.updates), strict=False)]
         each = flops(network, counted[0].to(here)) / counted[0].tokens
         trainer.run()
-    speed = sum(one.tokens for one in counted) / (clock[options.updates] - clock[WARM])
+    speed = sum(one.tokens for one in counted) / (clock[options.updates] - clock[args.warm])
     return speed, speed * each
 
 
