@@ -37,7 +37,7 @@ def benchmark(*arguments: str) -> str:
 def test_every_measure_is_taken() -> None:
     said = benchmark(*SMALL)
     for measure in ("k-means, 4 bits, every matrix: ", "products of bf16: ", "training: ", "translation: "):
-        assert re.search(rf"(?m)^{measure}[\d.]+ ", said), said
+        assert re.search(rf"(?m)^{measure}[\d.,]+ ", said), said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
