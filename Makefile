@@ -2,6 +2,7 @@
 # make test   every test that needs nothing but Python
 # make test-faults  faults injected into real runs; writes the table of docs/reliability.md
 # make test-slurm   the workflow through a SLURM cluster that it starts on this machine (root, Debian's packages)
+# make test-interop imported models held against the toolkits that made them, in environments that it makes
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
@@ -10,7 +11,7 @@ PYTHON_FILES := tzip workflow_scripts tests benchmarks
 SNAKEMAKE_FILES := Snakefile rules
 FAULTS := $(addprefix tests/faults/, kills.py disk.py downloads.py training.py places.py mutants.py hostile.py)
 
-.PHONY: all environment test test-slurm test-faults
+.PHONY: all environment test test-slurm test-faults test-interop
 all: $(READY)
 	$(IN_VENV) snakemake --cores all
 	$(IN_VENV) python workflow_scripts/show.py --results results/default
@@ -39,3 +40,6 @@ test-slurm: $(READY)
 
 test-faults: $(READY)
 	$(IN_VENV) python -m pytest -rs $(FAULTS)
+
+test-interop: $(READY)
+	$(IN_VENV) python -m pytest -rs tests/interop/equality.py

@@ -14,6 +14,13 @@ report: "report/workflow.rst"
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
+
+
+if IMPORTED:
+
+    include: "rules/import.smk"
+
+
 include: "rules/students.smk"
 include: "rules/compress.smk"
 include: "rules/evaluate.smk"

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tzip import config as configuration
-from tzip import datasets, students
+from tzip import datasets, imports, students
 from tzip.options import flags
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.
@@ -28,6 +28,7 @@ try:
     config.update(configuration.check(config, Path(workflow.basedir, "schemas/config.schema.yaml")))
     students.check(config)
     datasets.check_data(config, DOWNLOADS, MIRROR)
+    imports.check_data(config, DOWNLOADS, MIRROR)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -57,7 +58,7 @@ GENERATED = expand(
     language=[SOURCE, TARGET],
 )
 SOURCES = datasets.source_files(config, DOWNLOADS)
-URLS = datasets.downloads(config)
+URLS = datasets.downloads(config) | imports.downloads(config)
 STORE_FLAG = f"--store {shlex.quote(STORE)}" if STORE else ""
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()
 TEXTS = expand(
@@ -69,6 +70,10 @@ TEXTS = expand(
     ],
     language=[SOURCE, TARGET],
 )
+IMPORTED = imports.inputs(config, DOWNLOADS)
+IMPORT_FLAGS = imports.flags(config, DOWNLOADS) if IMPORTED else ""
+ORIGIN = [f"{RUN}/seed-{SEEDS[0]}/checkpoint/origin.json"] if IMPORTED else []
+ORIGIN_FLAG = f"--origin {ORIGIN[0]}" if ORIGIN else ""
 MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
 # What the tables and figures read: of the rows everything, of what grids add what the frontier needs.

@@ -21,6 +21,7 @@ rule provenance:
     input:
         config=f"{RUN}/config.json",
         data=[f"{RUN}/data/pieces.model", *TEXTS],
+        origin=ORIGIN,
         made=expand("{row}/compress.json", row=OF_ALL),
     output:
         f"{RUN}/provenance.json",
@@ -35,9 +36,10 @@ rule provenance:
     params:
         folder=subpath(output[0], parent=True),
         run=of_run(ROWS + config["made"]),
+        origin=ORIGIN_FLAG,
     shell:
         "python workflow_scripts/provenance.py --config {input.config} --results {params.folder} {params.run}"
-        " --data {input.data} --output {output} 2> {log}"
+        " --data {input.data} {params.origin} --output {output} 2> {log}"
 
 
 rule tables:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.toydata import toy_pairs
-from tzip.batches import Stream, batch, groups
+from tzip.batches import Batch, Stream, ahead, batch, groups
 from tzip.model import BEGIN, END, PAD
 
 LENGTHS = np.random.default_rng(0).integers(1, 40, (500, 2))
@@ -39,6 +39,13 @@ def test_batch_layout(tmp_path):
     assert made.tokens == 6
 
 
+def test_sources_without_an_end(tmp_path):
+    data = toy_pairs(tmp_path / "toy", [([5, 6], [7]), ([8], [9, 10, 11])])
+    assert batch(data, np.array([0, 1]), source_end=False).source.tolist() == [[5, 6], [8, PAD]]
+    stream = Stream(data, 60, seed=5, source_end=False)
+    assert END not in next(stream()).source
+
+
 def test_stream_continues_from_anywhere(tmp_path):
     data = toy_pairs(tmp_path / "toy")
     stream = Stream(data, 60, seed=5)
@@ -50,3 +57,21 @@ def test_stream_continues_from_anywhere(tmp_path):
     epochs = [whole[i * stream.per_epoch : (i + 1) * stream.per_epoch] for i in range(2)]
     assert [one.tokens for one in epochs[0]] != [one.tokens for one in epochs[1]]
     assert sum(one.tokens for one in epochs[0]) == sum(one.tokens for one in epochs[1])
+
+
+def test_made_ahead_by_a_thread_they_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(Batch, "pinned", lambda self: self)  # which needs a GPU
+    stream = Stream(toy_pairs(tmp_path / "toy"), 100, 1)
+    ours, theirs = stream(3), ahead(stream(3))
+    for _ in range(20):
+        for one, other in zip(next(ours).parts(), next(theirs).parts(), strict=True):
+            assert one.equal(other)
+
+
+def test_widths_are_multiples_where_they_shall_be(tmp_path):
+    data = toy_pairs(tmp_path / "toy")
+    plain, wide = batch(data, np.arange(5)), batch(data, np.arange(5), multiple=8)
+    assert wide.source.shape[1] % 8 == 0
+    assert wide.target.shape[1] % 8 == 1  # of which a model sees all but the last
+    assert wide.tokens == plain.tokens
+    assert wide.target[:, : plain.target.shape[1]].equal(plain.target)

@@ -19,7 +19,7 @@ HIDDEN = "encoder.0.feed_forward.outer.weight"
 
 
 def sentence(*pieces: int) -> Batch:
-    return Batch(SOURCE, torch.tensor([[BEGIN, *pieces]]))
+    return Batch.of(SOURCE, torch.tensor([[BEGIN, *pieces]]))
 
 
 def collected(model: Transformer, *sentences: Batch) -> calibration.Statistics:

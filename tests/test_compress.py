@@ -43,7 +43,7 @@ VARIANTS = {
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 
 
-CALIBRATION = [Batch(SOURCE[:1], TARGET[:1]), Batch(SOURCE[1:, :3], TARGET[1:, :3])]
+CALIBRATION = [Batch.of(SOURCE[:1], TARGET[:1]), Batch.of(SOURCE[1:, :3], TARGET[1:, :3])]
 
 
 def transformer(seed: int = 0, tie: str = "all", norm: str = "post") -> Transformer:

@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 import yaml
+from safetensors.torch import save_file
 
 import tzip
+from tests import foreignmodels, test_foreign
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
 from tzip import (
@@ -27,6 +29,7 @@ from tzip import (
     compress,
     container,
     export,
+    foreign,
     methods,
     options,
     pieces,
@@ -44,6 +47,7 @@ SHELLS = ("sh", "bash", "console", "shell")
 CLASSES = {
     "compress": (compress.Variant, train.Options),
     "export": (export.Options,),
+    "import": (foreign.Options,),
     "shortlist": (shortlist.Options,),
     "translate": (search.Options,),
     "score": (search.Options, score.Options),
@@ -179,6 +183,37 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch, capsys)
     assert ran == 8
     assert {path.name for path in Path("exported").iterdir()} == {"float32", "int16", "int8", "short"}
     assert capsys.readouterr().out.count("bytes, ") == 4
+
+
+def test_the_page_on_import_can_be_followed(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Every tzip command of it, in order, on small models in the formats that it names."""
+    monkeypatch.chdir(tmp_path)
+    made = foreignmodels.model(4 + len(foreignmodels.PIECES), **foreignmodels.MARIAN)
+    foreignmodels.marian(tmp_path / "opus-mt-en-de", made)
+    many = foreignmodels.marian(tmp_path / "opus-mt-en-mul", made)
+    named = text(many / "vocab.json").replace(json.dumps(foreignmodels.PIECES[9]), '">>deu<<"')
+    (many / "vocab.json").write_text(named, encoding="utf-8")
+    made = foreignmodels.model(4 + len(foreignmodels.PIECES), **foreignmodels.OPENNMT)
+    foreignmodels.opennmt(tmp_path / "averaged-10-epoch.pt", made)
+    Path("sentencepiece.model").write_bytes(foreignmodels.ONE)
+    made = foreignmodels.model(280, norm="pre", tie="decoder", max_length=30, activation="gelu")
+    for name, parameter in made.named_parameters():
+        if name.endswith("query.bias"):
+            parameter.data.zero_()
+    told, tensors = test_foreign.mapping(made)
+    Path("theirs.yaml").write_text(yaml.safe_dump(told))
+    save_file(tensors, "theirs.safetensors")
+    small_model(tmp_path)
+    Path("pieces.model").rename("theirs.model")
+    lines = [line for _, body in in_order("import.md", ("sh",)) for line in body.splitlines()]
+    lines = [line for line in lines if words(line)[0] == "tzip"]
+    for line in lines:
+        monkeypatch.setattr(sys, "argv", words(line))
+        cli.main()
+    folders = {path.parent.name: json.loads(text(path))["format"] for path in tmp_path.glob("*/origin.json")}
+    assert folders == {"checkpoint": "marian", "german": "marian", "paper": "opennmt", "mapped": "mapping"}
+    assert "imported from marian" in capsys.readouterr().out
+    assert len(lines) == 6
 
 
 def small_model(folder: Path) -> container.Archive:

@@ -13,7 +13,7 @@ import torch
 
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
-from tzip import archive, compress, container, export, inference, pieces, search, shortlist, train
+from tzip import archive, compress, container, export, inference, lists, pieces, search, shortlist, train
 from tzip.model import BEGIN, END, PAD, Config, Transformer
 
 TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
@@ -170,6 +170,44 @@ def test_ctranslate2_alone_opens_it(tmp_path: Path, vocabulary: pieces.Pieces) -
     (found,) = translator.translate_batch([words], beam_size=1, max_decoding_length=2 * len(words) + 12)
     ((ours,),) = search.search(model, [SOURCES[4]], search.Options(beam=1))
     assert found.hypotheses[0] == vocabulary.spell(ours.pieces)
+
+
+# ── forms that imported models have ───────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def sides(vocabulary: pieces.Pieces) -> pieces.Pieces:
+    """Two lists, the target's in another order and one shorter, over the same SentencePiece model."""
+    source = vocabulary.spell(range(SIZE))
+    target = source[:4] + source[-1:4:-1]
+    return pieces.Pieces(lists.pack(lists.Lists(vocabulary.model, b"", tuple(source), tuple(target), False)))
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
+def test_every_form_is_exported(tmp_path: Path, sides: pieces.Pieces, activation: str) -> None:
+    form = {"activation": activation, "positions": "halves", "epsilon": 1e-3, **sides.decides()}
+    model = untrained(0, **form, tie="decoder")
+    assert not model.config.source_end
+    export.write(tmp_path / "exported", model, sides)
+    translator = inference.Translator(tmp_path / "exported")
+    compare(model, translator, SOURCES, beam=1)
+    compare(model, translator, SOURCES, beam=5, alpha=0.0)
+    lines = ["a small house", "ein kleines Haus"]
+    ours = archive.translate(model, sides, lines, search.Options(beam=1))
+    assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
+
+
+def test_a_shortlist_of_two_vocabularies(tmp_path: Path, sides: pieces.Pieces) -> None:
+    data = toy_pairs(tmp_path / "toy")
+    made = shortlist.of(data, sides, shortlist.Options(candidates=3))
+    shortlist.write(tmp_path / "list", made, sides)
+    assert set(made.of) == set(range(4, SIZE))
+    copy = sides.spell([sides.copies()[9]], target=True)
+    assert copy == sides.spell([9])
+    model = untrained(0, **sides.decides(), tie="decoder")
+    export.write(tmp_path / "exported", model, sides, shortlist=tmp_path / "list")
+    translator = inference.Translator(tmp_path / "exported")
+    translator.search(SOURCES, inference.Options(shortlist=True))
 
 
 # ── shortlist ─────────────────────────────────────────────────────────────────────────────────────

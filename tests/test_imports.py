@@ -14,10 +14,12 @@ SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
 METHODS = [
     path for path in LIBRARY if path.parent.name in ("quantizers", "pruners") and path.stem != "__init__"
 ]
+IMPORTERS = sorted((ROOT / "tzip" / "importers").glob("*.py"))
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
-NO_TORCH = ("options", "files", "script", "code", "config", "datasets", "students", "grammar", "corpus",
-            "fetch", "pieces", "entropy", "container", "sizes", "score", "results", "tables", "claims",
-            "plots", "page", "grid", "points", "frontier", "plots_frontier", "chart", "allocation",
+NO_TORCH = ("options", "files", "script", "code", "config", "datasets", "students", "imports", "grammar",
+            "corpus",
+            "fetch", "pieces", "lists", "entropy", "container", "sizes", "score", "results", "tables",
+            "claims", "plots", "page", "grid", "points", "frontier", "plots_frontier", "chart", "allocation",
             "shortlist", "inference", "onecore", "speed", "goals", "site", "status", "diff",
             "cli_run")  # fmt: skip
 
@@ -40,6 +42,7 @@ ALLOWED = {
     "calibration": MODEL | {"tzip.loss", "tzip.batches"},
     "methods": set(),
     "dropout": set(),
+    "lists": set(),
     "model": {"tzip.dropout"},
     "batches": MODEL,
     "search": MODEL | {"tzip.batches"},
@@ -52,8 +55,12 @@ ALLOWED = {
     "loss": {"tzip.model"},
     "grid": {"tzip.methods"},
     "datasets": set(),
-    "config": {"tzip.methods", "tzip.grid", "tzip.datasets"},
-    "students": {"tzip.config", "tzip.datasets"},
+    "imports": {"tzip.datasets"},
+    "config": {"tzip.methods", "tzip.grid", "tzip.datasets", "tzip.imports"},
+    "students": {"tzip.config", "tzip.datasets", "tzip.imports"},
+    "pickles": set(),
+    "torchfile": {"tzip.pickles"},
+    "foreign": MODEL | {"tzip.checkpoint", "tzip.fetch", "tzip.imports", "tzip.torchfile"},
     "allocation": set(),
 }
 
@@ -130,6 +137,12 @@ def test_a_method_knows_neither_its_siblings_nor_the_model_nor_the_file(path: Pa
 )
 def test_a_module_knows_only_what_comes_before_it(path: Path) -> None:
     assert own(path) <= ALLOWED[path.stem] | GENERAL
+
+
+@pytest.mark.parametrize("path", IMPORTERS, ids=name)
+def test_an_importer_knows_neither_its_siblings_nor_what_becomes_of_its_model(path: Path) -> None:
+    shared = {"tzip.checkpoint", "tzip.foreign", "tzip.lists", "tzip.pickles", "tzip.torchfile"}
+    assert own(path) <= GENERAL | MODEL | shared
 
 
 def test_training_knows_no_compression() -> None:

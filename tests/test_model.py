@@ -16,6 +16,7 @@ from tzip.model import (
     binarized,
     configure,
     inherit,
+    settings,
     sinusoids,
     spread,
 )  # fmt: skip
@@ -227,3 +228,58 @@ def test_layers_are_spread_from_the_first_to_the_last(count, available, numbers)
 def test_a_student_of_another_form_cannot_start_from_its_teacher(form, says):
     with pytest.raises(ValueError, match=says):
         inherit(toy(**form), toy())
+
+
+# ── forms that imported models have ───────────────────────────────────────────────────────────────
+
+FOREIGN = {"activation": "silu", "positions": "halves", "epsilon": 1e-6, "source_end": False}
+
+
+def test_files_name_the_later_options_only_where_they_say_something():
+    assert list(settings(Config(**TOY))) == [
+        "vocabulary", "d_model", "d_ff", "heads", "encoder_layers", "decoder_layers", "dropout", "mixer",
+        "kernel", "binary_inputs", "norm", "tie", "max_length",
+    ]  # fmt: skip
+    given = Config(**TOY, **FOREIGN, target_vocabulary=30, tie="none")
+    assert Config(**settings(given)) == given
+    assert {key: settings(given)[key] for key in FOREIGN} == FOREIGN
+
+
+@pytest.mark.parametrize(("name", "formula"), [
+    ("relu", lambda x: max(x, 0.0)),
+    ("gelu", lambda x: x * 0.5 * (1 + math.erf(x / math.sqrt(2)))),
+    ("silu", lambda x: x / (1 + math.exp(-x))),
+])  # fmt: skip
+def test_activations(name, formula):
+    layer = toy(activation=name).encoder[0].feed_forward
+    inner = layer.inner(torch.randn(3, 16, dtype=torch.float64))
+    bent = torch.tensor([[formula(x) for x in row] for row in inner.tolist()], dtype=torch.float64)
+    torch.testing.assert_close(layer.activation(inner.clone()), bent)
+
+
+def test_positions_in_halves_are_the_interleaved_ones_in_another_order():
+    by_turns, halves = sinusoids(50, 16), sinusoids(50, 16, "halves")
+    assert torch.equal(halves, torch.cat([by_turns[:, 0::2], by_turns[:, 1::2]], dim=1))
+    single = sinusoids(300, 16, "single")
+    assert 0 < (single - sinusoids(300, 16)).abs().max() < 1e-4
+
+
+def test_every_norm_has_the_epsilon_of_the_configuration():
+    norms = [m for m in toy(norm="pre", epsilon=1e-6).modules() if isinstance(m, torch.nn.LayerNorm)]
+    assert {norm.eps for norm in norms} == {1e-6}
+    assert len(norms) == 2 * 2 + 2 * 3 + 2
+
+
+def test_a_target_with_pieces_of_its_own():
+    model = toy(target_vocabulary=30, tie="decoder")
+    assert model(ids([49, 6, 3]), ids([BEGIN, 29])).shape == (1, 2, 30)
+    assert model.source_embedding.weight.shape == (50, 16)
+    assert model.generator.weight is model.target_embedding.weight
+    with pytest.raises(ValueError, match="tie = all: the target has a vocabulary of its own"):
+        Config(**TOY, target_vocabulary=30)
+
+
+def test_a_student_of_another_form_cannot_inherit():
+    for key, value in {"activation": "silu", "positions": "halves", "epsilon": 1e-6, "heads": 4}.items():
+        with pytest.raises(ValueError, match=f"{key} = {value!r}, and the teacher's is"):
+            inherit(toy(**{key: value}), toy())

@@ -15,12 +15,14 @@ def reference(model, source: list[int], options: Options) -> list[Hypothesis]:
     """The search of `search_batch`'s docstring, by whole forward passes and plain lists."""
     if not source:
         return [Hypothesis((), 0.0)]
-    limit = min(int(options.max_ratio * (len(source) + 1)) + 10, model.config.max_length - 1)
+    read = len(source) + model.config.source_end
+    limit = min(int(options.max_ratio * read) + 10, model.config.max_length - 1)
     live, finished = [((), 0.0)], []
     for length in range(1, limit + 1):
         grown = []
         for pieces, score in live:
-            logits = model(torch.tensor([[*source, END]]), torch.tensor([[BEGIN, *pieces]]))[0, -1]
+            whole = [*source, END] if model.config.source_end else source
+            logits = model(torch.tensor([whole]), torch.tensor([[BEGIN, *pieces]]))[0, -1]
             logits[[PAD, BEGIN]] = -torch.inf
             grown += [((*pieces, i), score + float(p)) for i, p in enumerate(logits.log_softmax(-1))]
         grown = sorted(grown, key=lambda one: -one[1])[: 2 * options.beam]
@@ -50,6 +52,7 @@ FORMS = [
     {"norm": "pre"},
     {"mixer": "convolution", "kernel": 4},
     {"mixer": "convolution", "kernel": 1, "norm": "pre"},
+    {"source_end": False, "activation": "gelu", "target_vocabulary": 30, "tie": "decoder"},
 ]
 
 

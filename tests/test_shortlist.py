@@ -91,7 +91,9 @@ class Spelled(pieces.Pieces):
     def __len__(self) -> int:
         return len(self.words)
 
-    def spell(self, ids) -> list[str]:
+    shared = True
+
+    def spell(self, ids, target: bool = False) -> list[str]:
         return [self.words[piece] for piece in ids]
 
 

@@ -133,7 +133,7 @@ def apart(trainer) -> float:
     """KL of teacher and student, in nats a target piece, on a batch of the toy data."""
     one = next(trainer.stream())
     objective = Objective(trainer.model.eval(), 0.0, trainer.teacher, 1.0)
-    return float(objective(one.source, one.target)[0]) / one.tokens
+    return float(objective(*one.parts())[0]) / one.tokens
 
 
 def test_a_share_without_a_teacher_is_refused(tmp_path):
@@ -238,6 +238,29 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(tmp_path, 
         fit(tmp_path, **EXPLODING)
     kept = load_file(tmp_path / "state" / "state.safetensors")
     assert all(torch.isfinite(value).all() for value in kept.values())
+
+
+def owing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: losses are looked at now and then."""
+    monkeypatch.setattr(
+        train.Trainer, "_due", lambda self: self.update % 7 == 0 or self.update == self.options.updates
+    )
+
+
+def test_losses_that_are_looked_at_later_change_nothing(tmp_path, monkeypatch, undisturbed):
+    owing(monkeypatch)
+    fit(tmp_path)
+    assert (tmp_path / WEIGHTS).read_bytes() == undisturbed
+
+
+def test_looked_at_later_a_divergence_is_told_with_its_own_update(tmp_path, monkeypatch):
+    told = []
+    for folder in ("soon", "later"):
+        with pytest.raises(ValueError, match=r"at update \d+: the training has diverged") as error:
+            fit(tmp_path / folder, **EXPLODING)
+        told.append(str(error.value).split(":")[0])
+        owing(monkeypatch)
+    assert told[0] == told[1]
 
 
 def test_with_backoff_it_goes_on_from_there_more_slowly_and_ends_the_same_if_killed(tmp_path, capsys):

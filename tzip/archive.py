@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from tzip import calibration, checkpoint, compress, container, search, sizes
 from tzip.calibration import Statistics
 from tzip.compress import Variant
-from tzip.model import Config, Transformer
+from tzip.model import Config, Transformer, settings
 from tzip.options import make
 from tzip.pieces import Encoded, Pieces
 from tzip.train import Options as Training
@@ -40,12 +42,13 @@ class Costs:
 
 def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, seed: int, updates: int = 0,
           finetune: Tune | None = None, statistics: Statistics | None = None,
-          ) -> tuple[container.Archive, Costs]:  # fmt: skip
+          origin: dict[str, Any] | None = None) -> tuple[container.Archive, Costs]:  # fmt: skip
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
     statistics  of the model, if a method of the variant asks for them (see `calibrated`)
     finetune  called once a stage with the model under its parametrizations, the compression and the
               stage's number; returns the seconds spent (see `tuning`)
+    origin    where the model came from, if it was imported
     """
     started = time.perf_counter()
     tuning_seconds = apart = 0.0  # of all processes that fine-tuned, and of this one
@@ -59,7 +62,8 @@ def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, see
         compression.on_update(updates, updates)
         codes = compression.codes()
     history = {"name": name, "seed": seed, "updates": updates, "variant": dataclasses.asdict(variant)}
-    archive = container.Archive(dataclasses.asdict(model.config), codes, pieces, history)
+    history |= {"origin": origin} if origin else {}
+    archive = container.Archive(settings(model.config), codes, pieces, history)
     return archive, Costs(time.perf_counter() - started - apart, tuning_seconds)
 
 
@@ -74,7 +78,7 @@ def room(model: Transformer, pieces: bytes, variant: Variant) -> float:
 
 def calibrated(model: Transformer, data: Encoded, options: calibration.Options, *, seed: int) -> Statistics:
     """The statistics of a trained model that some methods ask for, on some of its training text."""
-    sentences = calibration.sample(data, options.sentences, seed)
+    sentences = calibration.sample(data, options.sentences, seed, model.config.source_end)
     return calibration.collect(model, sentences, compress.tensors(model))
 
 
@@ -121,6 +125,8 @@ def restore(path: str | Path) -> tuple[Transformer, Pieces, container.Archive]:
 
 
 def translate(model: Transformer, pieces: Pieces, lines: list[str], options: search.Options) -> list[str]:
-    """The best translation of each line."""
+    """The best translation of each line; in bf16, if the options say so, by a copy of the model."""
+    if options.precision == "bf16":
+        model = copy.deepcopy(model).bfloat16()
     found = search.search(model, pieces.encode(lines), options)
     return pieces.decode([list(best[0].pieces) for best in found])

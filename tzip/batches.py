@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,21 +17,34 @@ from tzip.pieces import Encoded
 
 @dataclass(frozen=True)
 class Batch:
-    """source [B, S] ends in END; target [B, T+1] begins with BEGIN and ends in END; both padded with PAD."""
+    """source [B, S] ends in END if the model's do; target [B, T+1] begins with BEGIN and ends in END.
+
+    Both are padded with PAD. seen [N] are the places in target[:, 1:], flattened, of the pieces to predict,
+    END included, padding not: found where the batch is made, so that no GPU is waited for.
+    """
 
     source: Tensor
     target: Tensor
+    seen: Tensor
+
+    @classmethod
+    def of(cls, source: Tensor, target: Tensor) -> Batch:
+        return cls(source, target, (target[:, 1:].flatten() != PAD).nonzero().squeeze(1))
 
     @property
     def tokens(self) -> int:
-        """Target pieces to predict, END included, padding not."""
-        return int((self.target[:, 1:] != PAD).sum())
+        """Target pieces to predict."""
+        return len(self.seen)
+
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.source, self.target, self.seen
+
+    def pinned(self) -> Batch:
+        """In memory that a GPU copies from while the processor goes on."""
+        return Batch(*(x.pin_memory() for x in self.parts()))
 
     def to(self, device: torch.device | str) -> Batch:
-        if torch.device(device).type == "cpu":
-            return self
-        pinned = (self.source.pin_memory(), self.target.pin_memory())
-        return Batch(*(x.to(device, non_blocking=True) for x in pinned))
+        return Batch(*(x.to(device, non_blocking=True) for x in self.parts()))
 
 
 def groups(lengths: np.ndarray, budget: int, seed: int | None) -> list[np.ndarray]:
@@ -53,22 +68,28 @@ def groups(lengths: np.ndarray, budget: int, seed: int | None) -> list[np.ndarra
     return [parts[i] for i in random.permutation(len(parts))] if seed is not None else parts
 
 
-def batch(data: Encoded, rows: np.ndarray) -> Batch:
-    """The pairs `rows` of `data` as one padded batch."""
+def batch(data: Encoded, rows: np.ndarray, source_end: bool = True, multiple: int = 1) -> Batch:
+    """The pairs `rows` of `data` as one padded batch; `source_end` as in the model's Config.
+
+    multiple  of the lengths that a model sees, of sources and of targets without their END
+    """
     pairs = [data.pair(int(row)) for row in rows]
-    return Batch(
-        padded([[*source.tolist(), END] for source, _ in pairs]),
-        padded([[BEGIN, *target.tolist(), END] for _, target in pairs]),
+    end = [END] if source_end else []
+    target = padded([[*target.tolist(), END] for _, target in pairs], multiple)
+    begin = target.new_full((len(pairs), 1), BEGIN)
+    return Batch.of(
+        padded([[*source.tolist(), *end] for source, _ in pairs], multiple), torch.cat([begin, target], dim=1)
     )
 
 
 class Stream:
     """Batches for ever, epoch after epoch, from any position: what a resumed training continues with."""
 
-    def __init__(self, data: Encoded, budget: int, seed: int):
+    def __init__(self, data: Encoded, budget: int, seed: int, source_end: bool = True, multiple: int = 1):
         if len(data) == 0:
             raise ValueError("no training pairs")
         self.data, self.budget, self.seed = data, budget, seed
+        self.source_end, self.multiple = source_end, multiple
         self.lengths = data.lengths()
         self.per_epoch = len(groups(self.lengths, budget, seed))
 
@@ -79,5 +100,14 @@ class Stream:
             if start // self.per_epoch != epoch:
                 epoch = start // self.per_epoch
                 order = groups(self.lengths, self.budget, self.seed * 1_000_003 + epoch)
-            yield batch(self.data, order[start % self.per_epoch])
+            yield batch(self.data, order[start % self.per_epoch], self.source_end, self.multiple)
             start += step
+
+
+def ahead(batches: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
+    """The same batches without an end, made so many ahead by a thread of their own, in pinned memory."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting = deque(thread.submit(lambda: next(batches).pinned()) for _ in range(depth))
+        while True:
+            yield waiting.popleft().result()
+            waiting.append(thread.submit(lambda: next(batches).pinned()))

@@ -32,10 +32,10 @@ Statistics = dict[str, dict[str, Tensor]]  # by kind, then by tensor
 Places = dict[str, list[tuple[nn.Module, str]]]  # tensors, and the modules and attributes that have them
 
 
-def sample(data: Encoded, sentences: int, seed: int) -> list[Batch]:
+def sample(data: Encoded, sentences: int, seed: int, source_end: bool = True) -> list[Batch]:
     """Pairs drawn without replacement, each a batch of its own: no padding enters the statistics."""
     rows = np.random.default_rng(seed).permutation(len(data))[:sentences]
-    return [batch(data, np.array([row])) for row in rows]
+    return [batch(data, np.array([row]), source_end) for row in rows]
 
 
 def collect(model: nn.Module, sentences: Iterable[Batch], places: Places) -> Statistics:

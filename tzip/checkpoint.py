@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import json
 import os
@@ -19,18 +18,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tzip.files import read_json, replacing, write_json
-from tzip.model import Config, Transformer
+from tzip.model import Config, Transformer, settings
 from tzip.options import make
 
 WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"
 FILES = (CONFIG, PIECES, WEIGHTS)  # the weights last: a folder with weights is complete
+ORIGIN = "origin.json"  # of an imported model: the format that it had, and the checksums of its files
 PATIENCE = 20.0  # seconds that a lock is waited for
 
 
-def save(folder: str | Path, model: Transformer, pieces: bytes) -> None:
+def save(folder: str | Path, model: Transformer, pieces: bytes, origin: dict[str, Any] | None = None) -> None:
     """Write model and vocabulary; the weights last, so that a folder with weights is complete."""
     folder = Path(folder)
-    write_json(folder / CONFIG, dataclasses.asdict(model.config))
+    if origin:
+        write_json(folder / ORIGIN, origin)
+    write_json(folder / CONFIG, settings(model.config))
     with replacing(folder / PIECES) as temporary:
         temporary.write_bytes(pieces)
     with replacing(folder / WEIGHTS) as temporary:
@@ -38,7 +40,7 @@ def save(folder: str | Path, model: Transformer, pieces: bytes) -> None:
 
 
 def load(folder: str | Path) -> tuple[Transformer, bytes]:
-    """The model, in fp32 on the CPU, and its SentencePiece model. ValueError names what is wrong."""
+    """The model, in fp32 on the CPU, and its vocabulary. ValueError names what is wrong."""
     folder = Path(folder)
     for name in FILES:
         if not (folder / name).is_file():
@@ -54,6 +56,12 @@ def load(folder: str | Path) -> tuple[Transformer, bytes]:
     model = Transformer(config)
     model.load_state_dict(weights, strict=False)  # a tied tensor has one name there
     return model.eval(), (folder / PIECES).read_bytes()
+
+
+def origin(folder: str | Path) -> dict[str, Any] | None:
+    """Where an imported model came from; None for one that was trained here."""
+    path = Path(folder, ORIGIN)
+    return read_json(path) if path.exists() else None
 
 
 def _read(path: Path) -> dict[str, Tensor]:

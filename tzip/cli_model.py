@@ -19,6 +19,7 @@ from tzip import (
     container,
     device,
     export,
+    foreign,
     methods,
     options,
     score,
@@ -27,8 +28,20 @@ from tzip import (
     sizes,
     train,
 )
-from tzip.files import read_lines
+from tzip.files import read_lines, replacing_folder
 from tzip.pieces import Encoded, Pieces
+
+
+def run_import(args: argparse.Namespace) -> None:
+    settings = options.from_arguments(args, foreign.Options, "import")
+    with replacing_folder(args.output) as temporary:
+        imported = foreign.read(args.source, settings)
+        model = foreign.build(imported)
+        checkpoint.save(temporary, model, imported.pieces, imported.origin)
+    config = model.config
+    print(f"{args.output}: {sum(p.numel() for p in model.parameters()):,} weights, {config.encoder_layers} +"
+          f" {config.decoder_layers} layers, {config.vocabulary:,} pieces"
+          + (f" and {config.targets:,} of the target" if config.target_vocabulary else ""))  # fmt: skip
 
 
 def run_compress(args: argparse.Namespace) -> None:
@@ -58,7 +71,7 @@ def run_compress(args: argparse.Namespace) -> None:
             found = archive.calibrated(model, Encoded(args.data), calibration.Options(), seed=args.seed)
         made, costs = archive.build(model, pieces, variant, name=args.output.stem, seed=args.seed,
                                     updates=settings.updates if tune else 0, finetune=tune,
-                                    statistics=found)  # fmt: skip
+                                    statistics=found, origin=checkpoint.origin(args.checkpoint))  # fmt: skip
     container.write(args.output, made)
     counted = sizes.sizes(container.read(args.output), args.output.stat().st_size)
     print(
@@ -68,8 +81,8 @@ def run_compress(args: argparse.Namespace) -> None:
 
 
 def run_decompress(args: argparse.Namespace) -> None:
-    model, pieces, _ = archive.restore(args.model)
-    checkpoint.save(args.output, model, pieces.model)
+    model, pieces, read = archive.restore(args.model)
+    checkpoint.save(args.output, model, pieces.model, read.history.get("origin"))
     print(f"{args.output}: {(args.output / checkpoint.WEIGHTS).stat().st_size:,} bytes of float32 weights")
 
 
@@ -84,7 +97,7 @@ def run_export(args: argparse.Namespace) -> None:
 def run_shortlist(args: argparse.Namespace) -> None:
     settings = options.from_arguments(args, shortlist.Options, "shortlist")
     pieces = Pieces(container.read(args.model).vocabulary)
-    made = shortlist.build(Encoded(args.data), len(pieces), settings)
+    made = shortlist.of(Encoded(args.data), pieces, settings)
     shortlist.write(args.output, made, pieces)
     print(f"{args.output}: {len(made.of):,} source pieces, {len(made.always):,} target pieces always allowed")
 
@@ -133,6 +146,9 @@ def run_inspect(args: argparse.Namespace) -> None:
           f"{counted['ratio_limit']:.2f}x at the limit")  # fmt: skip
     done = {key: value for key, value in read.history.get("variant", {}).items() if value}
     print(f"{read.history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
+    if found := read.history.get("origin"):
+        print(f"imported from {found['format']}:")
+        print("\n".join(f"  {sha256}  {name}" for name, sha256 in found["files"].items()))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -151,6 +167,10 @@ def parser() -> argparse.ArgumentParser:
             made.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
         return made
 
+    one = command("import", run_import, "a model from elsewhere to a checkpoint folder", foreign.Options,
+                  threads=False)  # fmt: skip
+    one.add_argument("source", type=Path, help="file or folder of the model, or ARCHIVE::MEMBER")
+    one.add_argument("output", type=Path, help="folder to write; must be new or empty")
     one = command("compress", run_compress, "a checkpoint folder to one model.tzip", compress.Variant)
     options.add_arguments(one, train.Options, defaults=archive.FINETUNE)
     one.add_argument("checkpoint", type=Path, help="folder with model.safetensors, config.json, pieces.model")

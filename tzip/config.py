@@ -14,10 +14,11 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from tzip import datasets, grid, methods, options
+from tzip import datasets, grid, imports, methods, options
 
 BASELINE = "baseline"
 SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing about real text"
+OPTIONAL = ("students", "teacher", "goals", "baseline")  # a run's record has them where they say something
 METHODS = {"prune": "pruners", "quantize": "quantizers", "biases": "quantizers"}
 SECTIONS = {
     "download": "fetch.py",
@@ -40,9 +41,12 @@ def check(config: dict[str, Any], schema: str | Path) -> dict[str, Any]:
     Raises ValueError in one line that names the key, the value and the choices. Files are not looked at.
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
-    recipe = config.get("recipe")
+    recipe, form = config.get("recipe"), config.get("model", {})
     config = filled(recipe | config if isinstance(recipe, dict) else config, rules, rules)
     check_schema(config, rules)
+    if found := imports.given(config):
+        imports.check(found)
+        config["model"] = imported_model(form)
     check_model(config["model"])
     for folder in config["methods"]:
         methods.extend(folder)
@@ -138,9 +142,10 @@ def fields(cls: type) -> list[str]:
     return list(cls.__dataclass_fields__)
 
 
-def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[str] = ("vocabulary",)) -> Any:
-    """A preset and what differs from it; what is `decided` elsewhere, as by the pieces, is no choice."""
+def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[str] = ()) -> Any:
+    """A preset and what differs from it; what the pieces or others have `decided` is no choice."""
     presets = literal(LIBRARY / "model.py", "PRESETS")
+    decided = [*decided, *literal(LIBRARY / "model.py", "OF_PIECES")]
     config = declared(LIBRARY / "model.py", "Config")
     check_keys(model, ["preset", *(name for name in fields(config) if name not in decided)], where)
     preset = model.get("preset")
@@ -148,6 +153,14 @@ def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[s
         raise ValueError(f"{where}.preset = {preset!r} is not one of {', '.join(presets)}")
     given = {key: value for key, value in model.items() if key != "preset"}
     return options.make(config, presets.get(preset, {}) | given, where)
+
+
+def imported_model(given: dict[str, Any]) -> dict[str, Any]:
+    """The section model, which a model from elsewhere leaves little to say."""
+    for key in given:
+        if key != "max_length":
+            raise ValueError(f"model.{key}: the baseline is imported as it is; only max_length can be chosen")
+    return given
 
 
 def literal(path: Path, name: str) -> Any:
@@ -261,7 +274,8 @@ def attention_flags(config: dict[str, Any]) -> str:
 def note_flag(config: dict[str, Any]) -> str:
     """What must be said wherever a score of this data set appears."""
     found = datasets.dataset(config)
-    note = found["note"] or (SYNTHETIC if "grammar" in found else "")
+    notes = [found["note"] or (SYNTHETIC if "grammar" in found else ""), imports.note(config)]
+    note = "; ".join(filter(None, notes))
     return f"--note {shlex.quote(note)}" if note else ""
 
 
@@ -276,7 +290,7 @@ def recorded(config: dict[str, Any]) -> str:
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
     used = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
     kept["students"] = {name: found for name, found in config["students"].items() if name in used}
-    kept = {key: value for key, value in kept.items() if value or key not in ("students", "teacher", "goals")}
+    kept = {key: value for key, value in kept.items() if value or key not in OPTIONAL}
     return json.dumps(kept, ensure_ascii=False)
 
 

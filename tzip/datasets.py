@@ -130,11 +130,19 @@ def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:
         raise ValueError(
             f"mirror = '{mirror}' does not exist; give a folder or a base URL laid out as HOST/PATH"
         )
-    for where, file in sources(config).items():
-        if "path" in file and "grammar" not in dataset(config):
-            check_file(Path(file["path"]), file.get("sha256"), f"{at}.{where}.path")
+    found = {f"{at}.{where}": file for where, file in sources(config).items()}
+    made = "grammar" in dataset(config)
+    check_files({key: file for key, file in found.items() if not (made and "path" in file)}, folder, mirror)
+
+
+def check_files(found: dict[str, dict[str, Any]], folder: str, mirror: str) -> None:
+    """Files by their places in the configuration, as `check_data`."""
+    from_folder = mirror and not mirror.startswith(("http://", "https://"))
+    for where, file in found.items():
+        if "path" in file:
+            check_file(Path(file["path"]), file.get("sha256"), f"{where}.path")
         elif "url" in file and from_folder and not Path(local(file, folder)).exists():
-            check_file(Path(mirror, place(file["url"])), file.get("sha256"), f"{at}.{where}.url in mirror")
+            check_file(Path(mirror, place(file["url"])), file.get("sha256"), f"{where}.url in mirror")
 
 
 def check_file(path: Path, sha256: str | None, where: str) -> None:

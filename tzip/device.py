@@ -87,6 +87,19 @@ def claim(count: int, folder: Path = GPUS) -> int:
         time.sleep(1.0)
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Whether products in bf16 are faster than in fp32 on this device."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def autocast(device: torch.device, precision: str) -> Any:
+    """Products in bf16 inside: if asked for, or with `auto` where that is faster."""
+    wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+
+
 def describe(device: torch.device) -> str:
     """The device in words, for tables: the GPU's name, or the CPU's architecture and instruction set."""
     if device.type == "cuda":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import ctranslate2
 import numpy as np
+from ctranslate2.specs.common_spec import Activation
 from torch import Tensor, nn
 
 from tzip import files
@@ -15,6 +16,7 @@ from tzip.options import option
 from tzip.pieces import Pieces
 
 PIECES = "pieces.model"  # beside CTranslate2's own files, for whoever translates text
+ACTIVATIONS = {"relu": Activation.RELU, "gelu": Activation.GELU, "silu": Activation.SWISH}
 NEVER = -1e9  # a bias whose probability is 0 in float32, yet no infinity that arithmetic could turn into NaN
 
 
@@ -44,17 +46,19 @@ def write(folder: str | Path, model: Transformer, pieces: Pieces, options: Optio
         raise ValueError(
             f"mixer = {model.config.mixer}: CTranslate2 runs Transformers with self-attention alone"
         )
-    vocabulary = pieces.spell(range(len(pieces)))
-    if len(vocabulary) != model.config.vocabulary:
-        raise ValueError(f"{len(vocabulary)} pieces, but the model has {model.config.vocabulary}")
+    sources = pieces.spell(range(len(pieces)))
+    targets = pieces.spell(range(pieces.targets), target=True)
+    for vocabulary, expected in ((sources, model.config.vocabulary), (targets, model.config.targets)):
+        if len(vocabulary) != expected:
+            raise ValueError(f"{len(vocabulary)} pieces, but the model has {expected}")
     spec = specify(model)
-    spec.register_source_vocabulary(vocabulary)
-    spec.register_target_vocabulary(vocabulary)
-    name_specials(spec.config, vocabulary)
+    spec.register_source_vocabulary(sources)
+    spec.register_target_vocabulary(targets)
+    name_specials(spec.config, targets, model.config.source_end)
     spec.config.layer_norm_epsilon = model.encoder[0].feed_forward_norm.eps
     spec.config.add_attribute("max_length", model.config.max_length)  # for tzip/inference.py
     if shortlist:
-        check_shortlist(shortlist, set(vocabulary))
+        check_shortlist(shortlist, set(sources), set(targets))
         spec.register_vocabulary_mapping(str(shortlist))
     spec.validate()
     spec.optimize(quantization=options.type)
@@ -63,18 +67,22 @@ def write(folder: str | Path, model: Transformer, pieces: Pieces, options: Optio
         (temporary / PIECES).write_bytes(pieces.model)
 
 
-def name_specials(config: ctranslate2.specs.SequenceToSequenceModelConfig, vocabulary: list[str]) -> None:
-    """Sentences end in END at the source, and begin with BEGIN at the target, as in training."""
+def name_specials(
+    config: ctranslate2.specs.SequenceToSequenceModelConfig, vocabulary: list[str], source_end: bool
+) -> None:
+    """Sentences end in END at the source if the model's do, and begin with BEGIN at the target."""
     config.unk_token, config.bos_token, config.eos_token = (vocabulary[i] for i in (UNKNOWN, BEGIN, END))
     config.decoder_start_token = config.bos_token
-    config.add_source_bos, config.add_source_eos = False, True
+    config.add_source_bos, config.add_source_eos = False, source_end
 
 
-def check_shortlist(path: str | Path, vocabulary: set[str]) -> None:
-    """Refuse a shortlist that names a piece which the model does not have."""
+def check_shortlist(path: str | Path, sources: set[str], targets: set[str]) -> None:
+    """Refuse a shortlist that names a piece which the model does not have on that side."""
     for number, line in enumerate(files.read_lines(path), 1):
         source, tab, candidates = line.partition("\t")
-        for piece in [*filter(None, [source]), *candidates.split(" ")] if tab else [line]:
+        named = [(one, targets) for one in candidates.split(" ")] if tab else []
+        named += [(source, sources)] if source or not tab else []
+        for piece, vocabulary in named:
             if piece not in vocabulary:
                 raise ValueError(
                     f"{path}: line {number}: '{piece}' is not a piece of this model's vocabulary"
@@ -88,8 +96,9 @@ def specify(model: Transformer) -> ctranslate2.specs.TransformerSpec:
     """The model's form and weights as CTranslate2 wants them described."""
     config = model.config
     spec = ctranslate2.specs.TransformerSpec.from_config(
-        (config.encoder_layers, config.decoder_layers), config.heads, pre_norm=config.norm == "pre"
-    )
+        (config.encoder_layers, config.decoder_layers), config.heads, pre_norm=config.norm == "pre",
+        activation=ACTIVATIONS[config.activation],
+    )  # fmt: skip
     sides = (
         (spec.encoder, spec.encoder.embeddings[0], model.source_embedding, model.encoder, model.encoder_norm),
         (spec.decoder, spec.decoder.embeddings, model.target_embedding, model.decoder, model.decoder_norm),

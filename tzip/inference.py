@@ -48,14 +48,16 @@ class Translator:
     def __init__(self, folder: str | Path, threads: int = 1):
         folder = Path(folder)
         try:
-            self.max_length = files.read_json(folder / "config.json")["max_length"]
+            told = files.read_json(folder / "config.json")
+            self.max_length, self.source_end = told["max_length"], told["add_source_eos"]
             self.pieces = Pieces(folder / PIECES)
             self.engine = ctranslate2.Translator(str(folder), "cpu", inter_threads=1, intra_threads=threads)
         except (FileNotFoundError, KeyError, RuntimeError) as error:
             raise ValueError(f"{folder}: not a folder of tzip export: {error}") from None
         self.has_shortlist = (folder / SHORTLIST).exists()
         self.words = self.pieces.spell(range(len(self.pieces)))
-        self.ids = {word: piece for piece, word in enumerate(self.words)}
+        targets = self.pieces.spell(range(self.pieces.targets), target=True)
+        self.ids = {word: piece for piece, word in enumerate(targets)}
 
     def translate(self, lines: list[str], options: Options = Options()) -> list[str]:
         """The best translation of each line."""
@@ -75,7 +77,7 @@ class Translator:
         order = sorted((i for i, source in enumerate(sources) if source), key=lambda i: (-len(sources[i]), i))
         found = [Hypothesis((), 0.0)] * len(sources)
         while order:
-            width = min(len(sources[order[0]]), longest) + 1
+            width = min(len(sources[order[0]]), longest) + self.source_end
             rows = max(1, options.batch_tokens // (width * options.beam))
             now, order = order[:rows], order[rows:]
             batch = [[self.words[piece] for piece in sources[i][:longest]] for i in now]
@@ -96,7 +98,7 @@ class Translator:
         best = []
         for result in results:
             found = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
-            ended = [one for one in found if one[1][-1] == self.words[END]]
+            ended = [one for one in found if self.ids[one[1][-1]] == END]
             ranked = [  # what was cut at the limit counts if nothing ended
                 (score * (len(words) ** alpha / penalty(len(words), options.alpha)), words)
                 for score, words in ended or found

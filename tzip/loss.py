@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from tzip.model import PAD
-
 ROWS = {"cpu": 256, "cuda": 4096}  # target positions at a time: what fits the cache
 
 
@@ -99,26 +97,32 @@ def smoothed_cross_entropy(
 
 
 class Objective(nn.Module):
-    """The model with its loss: batch → (loss, negative log-likelihood), sums in nats; see `Lesson`."""
+    """The model with its loss: a batch's parts → (loss, negative log-likelihood), sums in nats; see `Lesson`.
+
+    compiled  whether encoder and decoder are (torch.compile), for all shapes at once; the loss, which takes
+              a few rows of large matrices at a time, gains nothing by it
+    """
 
     def __init__(self, model: nn.Module, smoothing: float, teacher: nn.Module | None = None,
-                 share: float = 0.0, temperature: float = 1.0):  # fmt: skip
+                 share: float = 0.0, temperature: float = 1.0, compiled: bool = False):  # fmt: skip
         super().__init__()
         self.model, self.smoothing, self.teacher = model, smoothing, teacher
         self.share, self.temperature = share, temperature
+        self.states = torch.compile(states, dynamic=True) if compiled else states
 
-    def forward(self, source_BS: Tensor, target_BT: Tensor) -> tuple[Tensor, Tensor]:
-        wanted = target_BT[:, 1:].flatten()
-        seen = (wanted != PAD).nonzero().squeeze(1)
-
-        def states(model: nn.Module) -> Tensor:
-            state_BTD = model.decode(target_BT[:, :-1], *model.encode(source_BS))
-            return state_BTD.flatten(0, 1).index_select(0, seen)
-
+    def forward(self, source_BS: Tensor, target_BT: Tensor, seen_N: Tensor) -> tuple[Tensor, Tensor]:
+        batch = (source_BS, target_BT[:, :-1], seen_N)
         lesson = None
         if self.teacher is not None:
             with torch.no_grad():
-                last = self.teacher.generator
-                lesson = Lesson(states(self.teacher), last.weight, last.bias, self.share, self.temperature)
-        state_ND = states(self.model)
-        return smoothed_cross_entropy(state_ND, self.model.generator, wanted[seen], self.smoothing, lesson)
+                last, state_ND = self.teacher.generator, self.states(self.teacher, *batch)
+                lesson = Lesson(state_ND, last.weight, last.bias, self.share, self.temperature)
+        wanted_N = target_BT[:, 1:].flatten().index_select(0, seen_N)
+        state_ND = self.states(self.model, *batch)
+        return smoothed_cross_entropy(state_ND, self.model.generator, wanted_N, self.smoothing, lesson)
+
+
+def states(model: nn.Module, source_BS: Tensor, target_BT: Tensor, seen_N: Tensor) -> Tensor:
+    """Decoder states [N, D] at the places `seen` of the flattened targets."""
+    state_BTD = model.decode(target_BT, *model.encode(source_BS))
+    return state_BTD.flatten(0, 1).index_select(0, seen_N)

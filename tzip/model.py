@@ -43,10 +43,38 @@ class Config:
     norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
     tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
     max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=8192)
+    activation: str = option("relu", "what bends the feed-forward layers", choices=("relu", "gelu", "silu"))
+    positions: str = option(
+        "interleaved",
+        "sines and cosines of a position: by turns, in halves, or by turns in single precision",
+        choices=("interleaved", "halves", "single"),
+    )
+    epsilon: float = option(1e-5, "what LayerNorm adds to the variance", low=1e-12, high=0.1)
+    source_end: bool = option(True, "whether a source ends in END")
+    target_vocabulary: int = option(
+        0, "pieces of the target where it has a vocabulary of its own; 0: the source's", low=0, high=1 << 20
+    )
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads or self.d_model % 2:
             raise ValueError(f"d_model = {self.d_model} is not even and a multiple of heads = {self.heads}")
+        if self.target_vocabulary and self.tie == "all":
+            raise ValueError("tie = all: the target has a vocabulary of its own; choose decoder or none")
+
+    @property
+    def targets(self) -> int:
+        """Pieces that a translation is made of."""
+        return self.target_vocabulary or self.vocabulary
+
+
+LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
+OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # which the vocabulary decides
+
+
+def settings(config: Config) -> dict[str, bool | int | float | str]:
+    """A Config as files hold it: options that came LATER only where they say something."""
+    found = dataclasses.asdict(config)
+    return {key: value for key, value in found.items() if key not in LATER or value != getattr(Config, key)}
 
 
 PRESETS = {
@@ -154,16 +182,20 @@ class Convolution(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """max(0, xW₁ + b₁)W₂ + b₂ (Vaswani et al. 2017, equation 2)."""
+    """max(0, xW₁ + b₁)W₂ + b₂ (Vaswani et al. 2017, equation 2), or bent by another function."""
 
     def __init__(self, config: Config):
         super().__init__()
         self.inner = nn.Linear(config.d_model, config.d_ff)
         self.outer = nn.Linear(config.d_ff, config.d_model)
+        self.activation = ACTIVATIONS[config.activation]
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        return self.outer(self.dropout(self.inner(x_BTD).relu_()))
+        return self.outer(self.dropout(self.activation(self.inner(x_BTD))))
+
+
+ACTIVATIONS = {"relu": torch.relu_, "gelu": F.gelu, "silu": F.silu}
 
 
 class Layer(nn.Module):
@@ -174,15 +206,15 @@ class Layer(nn.Module):
         self.pre = config.norm == "pre"
         if config.mixer == "attention":
             self.self_attention = Attention(config)
-            self.self_attention_norm = nn.LayerNorm(config.d_model)
+            self.self_attention_norm = layer_norm(config)
         else:
             self.convolution = Convolution(config, causal=cross)
-            self.convolution_norm = nn.LayerNorm(config.d_model)
+            self.convolution_norm = layer_norm(config)
         if cross:
             self.cross_attention = Attention(config)
-            self.cross_attention_norm = nn.LayerNorm(config.d_model)
+            self.cross_attention_norm = layer_norm(config)
         self.feed_forward = FeedForward(config)
-        self.feed_forward_norm = nn.LayerNorm(config.d_model)
+        self.feed_forward_norm = layer_norm(config)
         self.dropout = Dropout(config.dropout)
 
     @property
@@ -222,21 +254,22 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Encoder, decoder and output layer over one shared vocabulary."""
+    """Encoder, decoder and output layer over one shared vocabulary, or one for each side."""
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
         self.source_embedding = nn.Embedding(config.vocabulary, config.d_model)
-        self.target_embedding = nn.Embedding(config.vocabulary, config.d_model)
+        self.target_embedding = nn.Embedding(config.targets, config.d_model)
         self.encoder = nn.ModuleList(Layer(config, cross=False) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(Layer(config, cross=True) for _ in range(config.decoder_layers))
         pre = config.norm == "pre"
-        self.encoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
-        self.decoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
-        self.generator = nn.Linear(config.d_model, config.vocabulary)
+        self.encoder_norm = layer_norm(config) if pre else nn.Identity()
+        self.decoder_norm = layer_norm(config) if pre else nn.Identity()
+        self.generator = nn.Linear(config.d_model, config.targets)
         self.dropout = Dropout(config.dropout)
-        self.register_buffer("positions", sinusoids(config.max_length + 1, config.d_model), persistent=False)
+        table = sinusoids(config.max_length + 1, config.d_model, config.positions)
+        self.register_buffer("positions", table, persistent=False)
         self._initialize()
         if config.tie != "none":
             self.generator.weight = self.target_embedding.weight
@@ -293,6 +326,9 @@ class Transformer(nn.Module):
         return self.generator(self.decode(target_BT, *self.encode(source_BS)))
 
 
+FORM = ("heads", "norm", "activation", "positions", "epsilon")  # of a model, what no tensor tells
+
+
 @torch.no_grad()
 def inherit(student: Transformer, teacher: Transformer) -> None:
     """Start a student from its teacher's weights: all that lies outside of the layers, and some of those.
@@ -301,6 +337,11 @@ def inherit(student: Transformer, teacher: Transformer) -> None:
     them (Shleifer & Rush 2020, arXiv 2010.13002, section 3). ValueError in one line where the student is
     deeper or of another form.
     """
+    for key in FORM:
+        found, expected = getattr(student.config, key), getattr(teacher.config, key)
+        if found != expected:
+            said = f"{key} = {found!r}, and the teacher's is {expected!r}"
+            raise ValueError(f"a student cannot start from this teacher: {said}")
     theirs, mine = teacher.state_dict(), student.state_dict()
     for name, value in mine.items():
         stack, _, rest = name.partition(".")
@@ -349,18 +390,30 @@ class Past:
             self.memory[layer] = tuple(x.index_select(0, rows) for x in kept)
 
 
-def padded(rows: list[list[int]]) -> Tensor:
-    """Lists of piece ids as one int64 tensor [B, longest], PAD at the end of shorter rows."""
-    longest = max(map(len, rows))
+def padded(rows: list[list[int]], multiple: int = 1) -> Tensor:
+    """Lists of piece ids as one int64 tensor [B, longest], PAD at the end of shorter rows.
+
+    multiple  of which the width is one: few widths where each costs a kernel of its own
+    """
+    longest = -(-max(map(len, rows)) // multiple) * multiple
     return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows], dtype=torch.int64)
 
 
-def sinusoids(length: int, width: int) -> Tensor:
-    """Position encodings [length, width] (Vaswani et al. 2017, section 3.5)."""
-    position = torch.arange(length, dtype=torch.float64)[:, None]
-    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10000.0) / width))
+def layer_norm(config: Config) -> nn.LayerNorm:
+    return nn.LayerNorm(config.d_model, eps=config.epsilon)
+
+
+def sinusoids(length: int, width: int, form: str = "interleaved") -> Tensor:
+    """Position encodings [length, width] (Vaswani et al. 2017, section 3.5).
+
+    form  interleaved: sine and cosine of a rate side by side; single: the same computed in float32, as
+          OpenNMT-py does (1e-5 apart at position 100); halves: all sines, then all cosines, as Marian does
+    """
+    kind = torch.float32 if form == "single" else torch.float64
+    position = torch.arange(length, dtype=kind)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, dtype=kind) * (-math.log(10000.0) / width))
     table = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
-    return table.flatten(1).float()
+    return (table.mT if form == "halves" else table).flatten(1).float()
 
 
 def hidden(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -50,12 +50,18 @@ def _check(field: dataclasses.Field, value: Any, label: str) -> Any:
     expected = f"one of {', '.join(map(str, choices))}" if choices else _range(kind, low, high)
     try:
         converted = _convert(kind, value)
-    except (ValueError, TypeError):
-        raise ValueError(f"{label} = {value!r} is not {expected}") from None
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{label} = {shown(value)} is not {expected}") from None
     inside = (low is None or converted >= low) and (high is None or converted <= high)
     if not inside or (choices and converted not in choices):
-        raise ValueError(f"{label} = {value!r} is not {expected}")
+        raise ValueError(f"{label} = {shown(value)} is not {expected}")
     return converted
+
+
+def shown(value: Any) -> str:
+    """A value in an error: of a text or number the beginning, of anything else what kind it is."""
+    plain = isinstance(value, str | int | float | bool | type(None))
+    return repr(value)[:200] if plain else f"a {type(value).__name__}"
 
 
 def _convert(kind: type, value: Any) -> Any:

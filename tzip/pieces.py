@@ -1,4 +1,4 @@
-"""Text as numbers: a SentencePiece vocabulary for both languages, corpora encoded once into mapped files."""
+"""Text as numbers: a vocabulary of pieces for both languages, corpora encoded once into mapped files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
-from tzip import files
+from tzip import files, lists
 from tzip.corpus import Side, normalize, pairs
 from tzip.options import option
 
@@ -77,44 +77,107 @@ def _why(message: str, options: Options) -> str:
 class Pieces:
     """A vocabulary: text to piece ids and back; ids 0 to 3 are PAD, UNKNOWN, BEGIN and END.
 
-    model  path or bytes of a SentencePiece model; ValueError if it is damaged or of another layout
+    model  path or bytes of a SentencePiece model that numbers its pieces itself, as `train` makes it, or of
+           one with lists (`lists.pack`), as imported models have it; ValueError if it is damaged or of
+           another layout
+    shared  whether both sides have the same pieces; without it the target's ids are of its own
     """
 
     def __init__(self, model: str | Path | bytes):
         name = "SentencePiece model" if isinstance(model, bytes) else str(model)
         self.model = model if isinstance(model, bytes) else Path(model).read_bytes()
-        if not self.model:  # which SentencePiece would take for no model at all
-            raise ValueError(f"{name}: empty")
-        try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
-            for piece in range(len(self._processor)):
-                self._processor.id_to_piece(piece)  # ValueError: not UTF-8
-        except (RuntimeError, ValueError, OSError) as error:
-            raise ValueError(f"{name}: not a usable SentencePiece model: {error}") from None
-        processor = self._processor
-        found = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        self._lists = None
+        if self.model.startswith(lists.MAGIC):
+            try:
+                self._read(lists.unpack(self.model))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+            return
+        self._source = self._target = sentence_pieces(self.model, name)
+        found = tuple(getattr(self._source, f"{special}_id")() for special in ("pad", "unk", "bos", "eos"))
         if found != (PAD, UNKNOWN, BEGIN, END):
             raise ValueError(f"{name}: pad, unk, bos, eos are {found}, expected {(PAD, UNKNOWN, BEGIN, END)}")
 
-    def __len__(self) -> int:
-        return len(self._processor)
+    def _read(self, found: lists.Lists) -> None:
+        self._lists = found
+        self._source = self._target = sentence_pieces(found.source_model, "the source's SentencePiece model")
+        if found.target_model:
+            self._target = sentence_pieces(found.target_model, "the target's SentencePiece model")
+        sides = (found.source, found.target or found.source)
+        self._ids = tuple({piece: i for i, piece in enumerate(side) if i > END} for side in sides)
 
-    def encode(self, lines: list[str]) -> list[list[int]]:
-        """Piece ids of each line, without BEGIN and END. `decode` gives the line's NFC form back, runs of
-        spaces as one; U+2581, by which SentencePiece marks a space, becomes one."""
-        return self._processor.encode([unicodedata.normalize("NFC", line) for line in lines])
+    @property
+    def shared(self) -> bool:
+        return self._lists is None or not self._lists.target
+
+    def __len__(self) -> int:
+        """Pieces of the source."""
+        return len(self._source) if self._lists is None else len(self._lists.source)
+
+    @property
+    def targets(self) -> int:
+        """Pieces of the target."""
+        return len(self) if self.shared else len(self._lists.target)
+
+    def copies(self) -> list[int | None]:
+        """Of each source piece, the target piece that is spelled alike."""
+        if self.shared:
+            return list(range(len(self)))
+        return [self._ids[True].get(piece) for piece in self._lists.source]
+
+    def decides(self) -> dict[str, int | bool]:
+        """What a model of these pieces cannot choose; as `Config` wants it."""
+        if self._lists is None:
+            return {"vocabulary": len(self)}
+        own = 0 if self.shared else self.targets
+        return {"vocabulary": len(self), "target_vocabulary": own, "source_end": self._lists.source_end}
+
+    def encode(self, lines: list[str], target: bool = False) -> list[list[int]]:
+        """Piece ids of each line, without BEGIN and END; of the source, or of the `target`.
+
+        A vocabulary without lists takes the NFC form of a line, and `decode` gives it back, runs of spaces
+        as one; U+2581, by which SentencePiece marks a space, becomes one. One with lists takes lines as they
+        are, and has UNKNOWN for a piece that is not listed.
+        """
+        if self._lists is None:
+            return self._source.encode([unicodedata.normalize("NFC", line) for line in lines])
+        ids, processor = self._ids[target], (self._target if target else self._source)
+        before = [ids[self._lists.prefix]] if self._lists.prefix and not target else []
+        cut = processor.encode(lines, out_type=str)
+        return [before + [ids.get(piece, UNKNOWN) for piece in row] for row in cut]
 
     def decode(self, rows: list[list[int]]) -> list[str]:
-        """Text of each row of ids, one line each whatever bytes it spells; special ids leave no trace."""
+        """Text of each row of target ids, one line each whatever it spells; special ids leave no trace."""
         rows = [list(map(int, row)) for row in rows]
         for row in rows:
-            if row and (min(row) < 0 or max(row) >= len(self)):
-                raise ValueError(f"piece ids {min(row)} to {max(row)}, but there are {len(self)} pieces")
-        return [" ".join(text.splitlines()) for text in self._processor.decode(rows)]
+            if row and (min(row) < 0 or max(row) >= self.targets):
+                raise ValueError(f"piece ids {min(row)} to {max(row)}, but there are {self.targets} pieces")
+        if self._lists is None:
+            texts = self._source.decode(rows)
+        else:
+            spelled = [self.spell([piece for piece in row if piece > END], target=True) for row in rows]
+            texts = [self._target.decode(row).replace("▁", " ").strip() for row in spelled]
+        return [" ".join(text.splitlines()) for text in texts]
 
-    def spell(self, ids: Iterable[int]) -> list[str]:
+    def spell(self, ids: Iterable[int], target: bool = False) -> list[str]:
         """Each id's piece as it is written in the vocabulary: '▁' begins a word."""
-        return [self._processor.id_to_piece(int(piece)) for piece in ids]
+        if self._lists is None:
+            return [self._source.id_to_piece(int(piece)) for piece in ids]
+        side = self._lists.target if target and not self.shared else self._lists.source
+        return [side[int(piece)] for piece in ids]
+
+
+def sentence_pieces(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
+    """A SentencePiece model, opened; ValueError if its bytes are no such thing."""
+    if not model:  # which SentencePiece would take for no model at all
+        raise ValueError(f"{name}: empty")
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        for piece in range(len(processor)):
+            processor.id_to_piece(piece)  # ValueError: not UTF-8
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ValueError(f"{name}: not a usable SentencePiece model: {error}") from None
+    return processor
 
 
 # ── encoded corpora ───────────────────────────────────────────────────────────────────────────────
@@ -129,7 +192,7 @@ def encode_pairs(
     max_length  pieces that a side may have, END included; pairs with a longer side are dropped
     Returns {"pairs": written, "dropped": too long, "tokens": written on both sides}.
     """
-    kind = np.uint16 if len(pieces) <= 1 << 16 else np.int32
+    kind = np.uint16 if max(len(pieces), pieces.targets) <= 1 << 16 else np.int32
     done = {"pairs": 0, "dropped": 0, "tokens": 0}
     with (
         files.replacing(f"{prefix}.tokens.npy") as tokens_path,
@@ -140,7 +203,8 @@ def encode_pairs(
         lines = chain.from_iterable(pairs((Side(str(source)), Side(str(target)))) for source, target in parts)
         offsets.append([0])
         while chunk := list(islice(lines, CHUNK)):
-            sides = [pieces.encode(list(side)) for side in zip(*chunk, strict=True)]
+            source, target = (list(side) for side in zip(*chunk, strict=True))
+            sides = (pieces.encode(source), pieces.encode(target, target=True))
             kept = [
                 side for pair in zip(*sides, strict=True) if max(map(len, pair)) < max_length for side in pair
             ]

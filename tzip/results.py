@@ -165,12 +165,17 @@ def summarize_costs(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_training(run: str | Path, seeds: Sequence[int]) -> pd.DataFrame:
-    """The baselines' training: a line a seed with a training.json: seed, device, seconds, peak_memory_mb."""
+    """The baselines' training: a line a seed with a training.json: seed, device, seconds, peak_memory_mb.
+
+    One that was imported was not trained, and has none.
+    """
     lines = []
     for seed in seeds:
         path = Path(run) / f"seed-{seed}" / "training.json"
         if path.exists():
             found = load(path, ())
+            if "imported" in found:
+                continue
             numbers = {key: _seconds(found.get(key)) for key in ("seconds", "peak_memory_mb")}
             lines.append({"seed": seed, "device": str(found.get("device", ""))} | numbers)
     return pd.DataFrame(lines, columns=["seed", "device", "seconds", "peak_memory_mb"])

@@ -20,6 +20,7 @@ class Options:
     nbest: int = option(1, "translations to return a sentence, at most beam", low=1)
     max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0)
     batch_tokens: int = option(4000, "source tokens x beam of a batch", low=1)
+    precision: str = option("fp32", "of weights and products", choices=("fp32", "bf16"))
 
     def __post_init__(self) -> None:
         if self.nbest > self.beam:
@@ -46,13 +47,14 @@ def search(model: Transformer, sources: list[list[int]], options: Options) -> li
     longer than the model's max_length is cut to it.
     """
     longest = model.config.max_length - 1
+    end = [END] if model.config.source_end else []
     order = sorted((i for i, source in enumerate(sources) if source), key=lambda i: (-len(sources[i]), i))
     found: list[list[Hypothesis]] = [[Hypothesis((), 0.0)] for _ in sources]
     while order:
         width = min(len(sources[order[0]]), longest) + 1
         rows = max(1, options.batch_tokens // (width * options.beam))
         now, order = order[:rows], order[rows:]
-        batch = padded([[*sources[i][:longest], END] for i in now])
+        batch = padded([[*sources[i][:longest], *end] for i in now])
         for i, best in zip(now, search_batch(model, batch, options), strict=True):
             found[i] = best
     return found
@@ -60,7 +62,7 @@ def search(model: Transformer, sources: list[list[int]], options: Options) -> li
 
 @torch.inference_mode()
 def search_batch(model: Transformer, source_BS: Tensor, options: Options) -> list[list[Hypothesis]]:
-    """Beam search over one padded batch whose sentences end in END; see `search`.
+    """Beam search over one padded batch whose sentences end as the model wants them; see `search`.
 
     At each step the best 2·beam continuations of a sentence are looked at: those among the first `beam`
     that end are finished, the best `beam` that do not end live on. A sentence is done when `beam`
@@ -129,7 +131,7 @@ class _Decoder:
         self.model, self.beam, self.past, self.position = model, beam, Past(), 0
         state_BSD, self.bias = model.encode(source_BS)
         self.memory = [layer.cross_attention.remember(state_BSD) for layer in model.decoder]
-        self.dtype = state_BSD.dtype
+        self.dtype = torch.promote_types(state_BSD.dtype, torch.float32)  # of log-probabilities
 
     def step(self, pieces_BK: Tensor) -> Tensor:
         """Log-probabilities [B, beam, V] of the piece that follows `pieces` [B, beam]."""
@@ -138,7 +140,7 @@ class _Decoder:
         for layer, memory in zip(model.decoder, self.memory, strict=True):
             x = layer(x, None, memory, self.bias, self.past, self.beam)
         self.position += 1
-        logits = model.generator(model.decoder_norm(x).view(*pieces_BK.shape, -1))
+        logits = model.generator(model.decoder_norm(x).view(*pieces_BK.shape, -1)).to(self.dtype)
         logits[..., PAD] = logits[..., BEGIN] = -torch.inf
         return logits.log_softmax(-1)
 

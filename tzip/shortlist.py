@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +47,15 @@ class Lexicon:
     probability: np.ndarray
 
 
-def build(data: Encoded, vocabulary: int, options: Options = Options()) -> Shortlist:
+def build(data: Encoded, vocabulary: int, options: Options = Options(),
+          copies: Sequence[int | None] | None = None) -> Shortlist:  # fmt: skip
     """The shortlist of a corpus whose pieces are 0 to vocabulary - 1.
 
     A source piece allows its `candidates` most probable target pieces and itself, for names are copied.
+
+    copies  of each source piece, itself as a target piece; needed where the sides have pieces of their own
     """
+    copies = range(vocabulary) if copies is None else copies
     highest = int(data.tokens.max(initial=0))
     if len(data) == 0 or highest >= vocabulary:
         raise ValueError(
@@ -62,9 +67,10 @@ def build(data: Encoded, vocabulary: int, options: Options = Options()) -> Short
     source, target = found.source[order], found.target[order]
     begins = np.searchsorted(source, np.arange(vocabulary + 1))
     of = {
-        piece: tuple(dict.fromkeys([piece, *target[begin : min(begin + options.candidates, end)].tolist()]))
+        piece: tuple(dict.fromkeys([*own, *target[begin : min(begin + options.candidates, end)].tolist()]))
         for piece, (begin, end) in enumerate(zip(begins[:-1].tolist(), begins[1:].tolist(), strict=True))
-        if piece > END
+        if END < piece < len(copies)
+        for own in [[] if copies[piece] is None else [copies[piece]]]
     }
     counts = np.zeros(vocabulary, np.int64)
     for row in rows.tolist():
@@ -114,12 +120,22 @@ def write(path: str | Path, shortlist: Shortlist, pieces: Pieces) -> None:
 
     CTranslate2 adds the special pieces, and allows a batch what any of its sentences allows.
     """
-    spelled = pieces.spell(range(len(pieces)))
-    usable = [not SEPARATORS & set(word) for word in spelled]
+    sources = pieces.spell(range(len(pieces)))
+    spelled = pieces.spell(range(pieces.targets), target=True)
 
     def line(word: str, targets: tuple[int, ...]) -> str:
-        return f"{word}\t{' '.join(spelled[target] for target in targets if usable[target])}\n"
+        return f"{word}\t{' '.join(spelled[target] for target in targets if usable(spelled[target]))}\n"
 
     lines = [line("", shortlist.always)]
-    lines += [line(spelled[source], targets) for source, targets in shortlist.of.items() if usable[source]]
+    lines += [line(sources[i], targets) for i, targets in shortlist.of.items() if usable(sources[i])]
     files.write_text(path, "".join(lines))
+
+
+def usable(word: str) -> bool:
+    """Whether the file can say it."""
+    return not SEPARATORS & set(word)
+
+
+def of(data: Encoded, pieces: Pieces, options: Options) -> Shortlist:
+    """The shortlist of a corpus that `pieces` has encoded."""
+    return build(data, max(len(pieces), pieces.targets), options, pieces.copies())

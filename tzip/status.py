@@ -45,6 +45,8 @@ def _training(folder: Path, options: dict[str, Any], now: float) -> str:
     """How far a training is, by its journal; `updates` of its options may be the library's default."""
     if (folder / "training.json").exists():
         found = files.read_json(folder / "training.json")
+        if "imported" in found:
+            return f"imported: {found['imported']}"
         return f"done: {found['updates']:,} updates in {duration(found['seconds'])}"
     entries = journal.read(folder / "training.jsonl")
     if not entries:

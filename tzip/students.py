@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tzip import datasets
+from tzip import datasets, imports
 from tzip.config import BASELINE, LIBRARY, check_model, check_name, check_options
 
+FORM = ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie", "activation", "positions", "epsilon")
 FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside those of its variants
 
 
@@ -18,9 +19,9 @@ def check(config: dict[str, Any]) -> None:
     if share(config["training"]):
         raise ValueError(f"training.teacher = {config['training']['teacher']}: the baseline has no teacher")
     for name, student in config["students"].items():
-        check_model(student["model"], f"students.{name}.model", ("vocabulary", "max_length"))
+        check_model(student["model"], f"students.{name}.model", ("max_length",))
         check_options(training(config, name), LIBRARY / "train.py", f"students.{name}.training")
-        if student["start"] == "teacher":
+        if student["start"] == "teacher" and not imports.given(config):  # else the job itself looks
             check_start(config, name)
     for name, variant in config["variants"].items():
         if name in FOLDERS:
@@ -64,8 +65,8 @@ def needs_teacher(config: dict[str, Any], student: str) -> bool:
 def check_start(config: dict[str, Any], name: str) -> None:
     """A student that starts from the baseline's layers has its form, and is no deeper."""
     mine, theirs = config["students"][name]["model"], check_model(config["model"])
-    model = check_model(mine, f"students.{name}.model", ("vocabulary", "max_length"))
-    for key in ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie"):
+    model = check_model(mine, f"students.{name}.model", ("max_length",))
+    for key in FORM:
         if getattr(model, key) != getattr(theirs, key):
             said = f"students.{name}.model.{key} = {getattr(model, key)!r}"
             raise ValueError(

@@ -21,8 +21,9 @@ import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tzip.batches import Batch, Stream
+from tzip.batches import Batch, Stream, ahead
 from tzip.checkpoint import exclusive, load_state, load_untied, save_state, untied
+from tzip.device import autocast
 from tzip.dropout import Dropout, MaskPool, mixed
 from tzip.files import replacing
 from tzip.journal import Journal
@@ -33,6 +34,8 @@ from tzip.pieces import Encoded
 SAVE_SECONDS = 60.0
 SLOWEST = 1e-4  # of the learning rate asked for: what diverges even then has another fault
 GOOD = 100  # updates between the states that a training with `backoff` may go back to
+LATER = 20  # updates whose losses a GPU may still owe: to ask for each would make it wait
+MULTIPLE = 8  # of the lengths of a GPU's batches: what its products are quick with
 
 
 @dataclass(frozen=True)
@@ -98,18 +101,6 @@ def learning_rate(options: Options, d_model: int, update: int) -> float:
     return peak * (left if options.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left))
 
 
-def has_bf16(device: torch.device) -> bool:
-    """Whether products in bf16 are faster than in fp32 on this device."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def autocast(device: torch.device, precision: str) -> Any:
-    wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
-
-
 @torch.no_grad()
 def likelihood(model: nn.Module, batches: Iterable[Batch]) -> float:
     """Mean negative log-likelihood of the target pieces, in nats, without dropout or smoothing."""
@@ -117,8 +108,7 @@ def likelihood(model: nn.Module, batches: Iterable[Batch]) -> float:
     device = next(model.parameters()).device
     total, tokens = 0.0, 0
     for one in batches:
-        here = one.to(device)
-        total += float(objective(here.source, here.target)[1])
+        total += float(objective(*one.to(device).parts())[1])
         tokens += one.tokens
     return total / max(tokens, 1)
 
@@ -127,9 +117,10 @@ def frozen(teacher: nn.Module | None, student: nn.Module) -> nn.Module:
     """The teacher without dropout or gradients; ValueError unless there is one with the student's pieces."""
     if teacher is None:
         raise ValueError("teacher is the share of a teacher's in the loss, but none is given; set it to 0")
-    theirs, ours = teacher.config.vocabulary, student.config.vocabulary
-    if theirs != ours:
-        raise ValueError(f"the teacher's vocabulary has {theirs} pieces, {ours} expected")
+    for side in ("vocabulary", "targets"):
+        theirs, ours = getattr(teacher.config, side), getattr(student.config, side)
+        if theirs != ours:
+            raise ValueError(f"the teacher's vocabulary has {theirs} pieces, {ours} expected")
     return teacher.eval().requires_grad_(False)
 
 
@@ -185,11 +176,12 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.journal = Journal(Path(log), options.updates, writes=self.rank == 0)
-        self.stream = Stream(data, options.batch_tokens, seed)
+        multiple = MULTIPLE if self.device.type == "cuda" else 1
+        self.stream = Stream(data, options.batch_tokens, seed, model.config.source_end, multiple)
         self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
             self.trained.values(), betas=(options.beta1, options.beta2), weight_decay=options.weight_decay,
-            lr=torch.tensor(0.0) if options.compile else 0.0, eps=1e-9, fused=True,
+            lr=0.0, eps=1e-9, fused=True,
         )  # fmt: skip
         self.pool = None
         if self.device.type == "cpu" and not options.compile:
@@ -198,6 +190,7 @@ class Trainer:
                 if isinstance(module, Dropout):
                     module.pool = self.pool
         self.update = 0
+        self.owed: list[tuple[Tensor, int]] = []  # losses that were not looked at, and their target tokens
         self.history: list[dict[str, Any]] = []  # evaluations, in order
         self.seconds = 0.0
         self.slower = 1.0  # what the learning rate is multiplied by, after `backoff`
@@ -225,10 +218,9 @@ class Trainer:
                 self._average()
 
     def _advance(self) -> None:
-        share, temperature = self.options.teacher, self.options.temperature
-        objective: Any = Objective(self.model, self.options.smoothing, self.teacher, share, temperature)
-        if self.options.compile:
-            objective = torch.compile(objective, dynamic=True)
+        given = self.options
+        objective: Any = Objective(self.model, given.smoothing, self.teacher, given.teacher,
+                                   given.temperature, given.compile)  # fmt: skip
         if self.world > 1:
             objective = nn.parallel.DistributedDataParallel(objective)
         batches = self._batches()
@@ -239,16 +231,17 @@ class Trainer:
                 self.on_update(self.update)
             self._keep_good()
             micro = [next(batches) for _ in range(self.options.accumulate)]
-            loss, tokens = self._step(objective, micro)
-            if self._diverged(loss / tokens):
-                self._back_off(loss / tokens)
+            self.owed.append(self._step(objective, micro))
+            self.update += 1
+            evaluated = bool(given.every) and self.update % given.every == 0
+            reported = evaluated or self.update % max(1, given.updates // 100) == 0
+            if not (reported or self._due()):
+                continue
+            if not self._settle():
                 batches = self._batches()
                 continue
-            self.update += 1
             self.seconds = time.monotonic() - started
-            self.journal.count(loss, tokens)
-            evaluated = bool(self.options.every) and self.update % self.options.every == 0
-            if evaluated or self.update % max(1, self.options.updates // 100) == 0:
+            if reported:
                 self.journal.report(self.update, self.seconds)
             if evaluated:
                 self._evaluate()
@@ -262,34 +255,50 @@ class Trainer:
         if self.on_update:
             self.on_update(self.update)
 
+    def _due(self) -> bool:
+        """Whether it is time to look at the losses: at each on a CPU, which has nothing to wait for."""
+        return self.device.type == "cpu" or self.update % LATER == 0 or self.update == self.options.updates
+
+    def _settle(self) -> bool:
+        """Look at the losses that are owed; False after one that diverged, and the way back from it."""
+        owed, self.owed = self.owed, []
+        losses = torch.stack([loss for loss, _ in owed])
+        for i, (loss, (_, tokens)) in enumerate(zip(self._total(losses), owed, strict=True)):
+            if self._diverged(loss / tokens):
+                self.update -= len(owed) - i
+                self._back_off(loss / tokens)
+                return False
+            self.journal.count(loss, tokens)
+        return True
+
     def _batches(self) -> Iterator[Batch]:
         """This process's batches from the next update on."""
-        return self.stream(self.update * self.options.accumulate * self.world + self.rank, self.world)
+        batches = self.stream(self.update * self.options.accumulate * self.world + self.rank, self.world)
+        return ahead(batches) if self.device.type == "cuda" else batches
 
-    def _step(self, objective: nn.Module, micro: list[Batch]) -> tuple[float, int]:
-        """One update; returns the summed smoothed loss (nats) and the target tokens, of all ranks."""
+    def _step(self, objective: nn.Module, micro: list[Batch]) -> tuple[Tensor, int]:
+        """One update; the summed smoothed loss (nats) of this rank, unread, and the target tokens of all."""
         tokens = sum(one.tokens for one in micro)
         everywhere = self._total(tokens)
         rate = self.slower * learning_rate(self.options, self.model.config.d_model, self.update + 1)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
+            group["lr"] = rate
         self.model.train()
         summed = torch.zeros((), device=self.device)
         for i, one in enumerate(micro):
-            here = one.to(self.device)
             last = i == len(micro) - 1
             self._sow(i * self.world + self.rank)
             quiet = contextlib.nullcontext() if self.world == 1 or last else objective.no_sync()
             with quiet, enough_memory(self.options.batch_tokens):
                 with autocast(self.device, self.options.precision):
-                    loss, _ = objective(here.source, here.target)
+                    loss, _ = objective(*one.to(self.device).parts())
                 (loss * (self.world / everywhere)).backward()  # DDP averages over ranks: undo, then per token
             summed += loss.detach()
         if self.options.clip:
             nn.utils.clip_grad_norm_(self.trained.values(), self.options.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return self._total(float(summed)), everywhere
+        return summed, everywhere
 
     def _sow(self, part: int) -> None:
         """Random numbers follow from the seed, the update and the number of the batch within it alone."""
@@ -349,7 +358,7 @@ class Trainer:
 
     def _diverged(self, loss: float) -> bool:
         """Whether a mean loss (nats) is no number, or more than twice what guessing a piece costs."""
-        return not loss <= 2 * math.log(self.model.config.vocabulary)
+        return not loss <= 2 * math.log(self.model.config.targets)
 
     def _keep_good(self) -> None:
         """At fixed updates, for the clock shall not decide it: a state that `backoff` may go back to."""
@@ -381,11 +390,12 @@ class Trainer:
     # --- several processes
 
     def _total(self, value: Any) -> Any:
-        if self.world == 1:
-            return value
-        total = torch.tensor(value, dtype=torch.float64, device=self.device)
-        dist.all_reduce(total)
-        return type(value)(total.item())
+        """A number, or those of a tensor as a list, summed over all processes."""
+        if self.world > 1:
+            total = torch.as_tensor(value, dtype=torch.float64, device=self.device)
+            dist.all_reduce(total)
+            value = total if isinstance(value, Tensor) else type(value)(total.item())
+        return value.tolist() if isinstance(value, Tensor) else value
 
     def _agree(self, flag: bool) -> bool:
         return bool(self._total(int(flag)))

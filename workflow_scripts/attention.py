@@ -11,7 +11,7 @@ import numpy as np
 from tzip import attention, device
 from tzip.archive import restore
 from tzip.files import read_lines, replacing, write_json
-from tzip.model import BEGIN, END
+from tzip.model import BEGIN, END, Transformer
 from tzip.pieces import Pieces
 from tzip.script import run
 
@@ -39,29 +39,35 @@ def main() -> None:
 
     write_maps(args, model, pieces)
     longest = model.config.max_length
-    usable = (pair for pair in pairs(args, pieces) if max(map(len, pair)) <= longest)
+    usable = (pair for pair in pairs(args, pieces, ending(model)) if max(map(len, pair)) <= longest)
     sample = attention.measure(model, baseline, islice(usable, args.sentences))
     write_json(args.json, attention.summarize(sample, args.seed))
 
 
-def pairs(args: argparse.Namespace, pieces: Pieces) -> list[tuple[list[int], list[int]]]:
+def ending(model: Transformer) -> list[int]:
+    """What a source ends in."""
+    return [END] if model.config.source_end else []
+
+
+def pairs(args: argparse.Namespace, pieces: Pieces, end: list[int]) -> list[tuple[list[int], list[int]]]:
     """The development pairs as the model reads them, a few more than are asked for."""
     source, target = read_lines(args.source), read_lines(args.target)
     if len(source) != len(target):
         raise ValueError(f"{args.target}: {len(target)} lines, but {args.source} has {len(source)}")
     count = 2 * args.sentences
-    both = zip(pieces.encode(source[:count]), pieces.encode(target[:count]), strict=True)
-    return [([*ours, END], [BEGIN, *theirs]) for ours, theirs in both]
+    both = zip(pieces.encode(source[:count]), pieces.encode(target[:count], target=True), strict=True)
+    return [([*ours, *end], [BEGIN, *theirs]) for ours, theirs in both]
 
 
-def write_maps(args: argparse.Namespace, model, pieces: Pieces) -> None:
+def write_maps(args: argparse.Namespace, model: Transformer, pieces: Pieces) -> None:
     """The configured sentence's maps [layers, heads, T, S] of each kind there is, and its pieces."""
-    ids, translated = pieces.encode([args.sentence, args.translation])
-    source, target = [*ids, END], [BEGIN, *translated]
+    (ids,), (translated,) = pieces.encode([args.sentence]), pieces.encode([args.translation], target=True)
+    source, target = [*ids, *ending(model)], [BEGIN, *translated]
     maps = attention.maps(model, source, target)
     kept = {kind: found.numpy() for kind, found in maps.items() if translated or kind == "encoder"}
     with replacing(args.output) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, source=pieces.spell(source), target=pieces.spell(target), **kept)
+        np.savez_compressed(file, source=pieces.spell(source),
+                            target=pieces.spell(target, target=True), **kept)  # fmt: skip
 
 
 if __name__ == "__main__":

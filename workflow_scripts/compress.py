@@ -60,6 +60,7 @@ def main() -> None:
     made, costs = archive.build(
         model, pieces, variant, name=args.name, seed=args.seed, updates=updates, finetune=tune,
         statistics=calibration.load(args.statistics) if args.statistics else None,
+        origin=checkpoint.origin(args.checkpoint),
     )  # fmt: skip
     if compress.code(variant) != code:
         raise ValueError(f"{args.name}: the file of a method changed while it was made; make it again")

@@ -23,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the run's configuration, JSON")
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="files to record the SHA-256 of")
+    parser.add_argument("--origin", type=Path, help="of an imported baseline: its checkpoint's origin.json")
     results.add_arguments(parser)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
@@ -44,6 +45,7 @@ def main() -> None:
             "config": config,
             "configuration": hashlib.sha256(text.encode()).hexdigest(),
             "data": {path.relative_to(folder).as_posix(): sha256(path) for path in args.data},
+            **({"imported": read_json(args.origin)} if args.origin else {}),
             "device": ", ".join(devices),
             "platform": platform.platform(),
             "python": platform.python_version(),

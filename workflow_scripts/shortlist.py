@@ -20,7 +20,7 @@ def main() -> None:
 
     settings = options.from_arguments(args, shortlist.Options, "shortlist")
     pieces = Pieces(args.pieces)
-    shortlist.write(args.output, shortlist.build(Encoded(args.data), len(pieces), settings), pieces)
+    shortlist.write(args.output, shortlist.of(Encoded(args.data), pieces, settings), pieces)
 
 
 if __name__ == "__main__":

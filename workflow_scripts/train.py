@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--summary", required=True, type=Path, help="JSON: time, memory, last scores")
     parser.add_argument("--store", type=Path, help="folder of models that runs share: look there first")
     parser.add_argument("--preset", choices=model.PRESETS, default="base", help="sizes of the model")
-    options.add_arguments(parser, model.Config, skip=("vocabulary",))
+    options.add_arguments(parser, model.Config, skip=model.OF_PIECES)
     options.add_arguments(parser, train.Options)
     return parser.parse_args()
 
@@ -66,7 +66,7 @@ def main() -> None:
             return
     pieces = Pieces(args.pieces.read_bytes())
     given = options.given(args, model.Config)
-    config = model.configure({"preset": args.preset, "vocabulary": len(pieces), **given})
+    config = model.configure({"preset": args.preset, **pieces.decides(), **given})
     settings = options.from_arguments(args, train.Options, "training")
     teacher = archive.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
     torch.manual_seed(args.seed)
@@ -77,7 +77,8 @@ def main() -> None:
         model.inherit(network, checkpoint.load(args.teacher_checkpoint)[0].to(here))
 
     dev = Encoded(args.dev)
-    batches = [batch(dev, rows) for rows in groups(dev.lengths(), settings.batch_tokens, None)]
+    parts = groups(dev.lengths(), settings.batch_tokens, None)
+    batches = [batch(dev, rows, config.source_end) for rows in parts]
     sources = read_lines(args.dev_source)
     references = read_lines(args.dev_target)
 

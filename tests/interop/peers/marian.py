@@ -1,0 +1,139 @@
+"""In transformers' environment: make, train and save a Marian model, and record what it does.
+
+    python marian.py FOLDER UPDATES
+
+FOLDER has train.en, train.de, test.en and test.de. Written there: model/ (safetensors), bin/ (a torch file),
+record.json (the pieces by their ids; of each test sentence the pieces of both sides, the greedy translation
+and the best of five beams), logits.npz (of the first sentences, teacher-forced).
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+import torch
+from transformers import MarianConfig, MarianMTModel, MarianTokenizer
+
+FOLDER, UPDATES = Path(sys.argv[1]), int(sys.argv[2])
+LOGITS = 50  # sentences
+LONGEST = 99  # pieces of a translation, the end included
+
+
+def lines(name: str) -> list[str]:
+    return (FOLDER / name).read_text(encoding="utf-8").splitlines()
+
+
+def vocabulary(folder: Path) -> int:
+    """source.spm and target.spm as others train them, and vocab.json as OPUS-MT's converter orders it."""
+    pieces: dict[str, int] = {"</s>": 0, "<unk>": 1}
+    for side, text, size in (("source", "train.en", 900), ("target", "train.de", 1000)):
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(FOLDER / text), model_prefix=str(folder / side), vocab_size=size, minloglevel=2
+        )
+        (folder / f"{side}.vocab").unlink()
+        (folder / f"{side}.model").rename(folder / f"{side}.spm")
+        model = sentencepiece.SentencePieceProcessor(model_file=str(folder / f"{side}.spm"))
+        for i in range(3, len(model)):
+            pieces.setdefault(model.id_to_piece(i), len(pieces))
+    pieces["<pad>"] = len(pieces)
+    (folder / "vocab.json").write_text(json.dumps(pieces), encoding="utf-8")
+    told = {"source_lang": "en", "target_lang": "de", "tokenizer_class": "MarianTokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
+    return len(pieces)
+
+
+def create(size: int) -> MarianMTModel:
+    torch.manual_seed(1)
+    config = MarianConfig(
+        vocab_size=size, decoder_vocab_size=size, d_model=128, encoder_layers=2, decoder_layers=2,
+        encoder_ffn_dim=256, decoder_ffn_dim=256, encoder_attention_heads=4, decoder_attention_heads=4,
+        activation_function="swish", max_position_embeddings=128, scale_embedding=True, dropout=0.0,
+        pad_token_id=size - 1, decoder_start_token_id=size - 1, eos_token_id=0, forced_eos_token_id=0,
+        init_std=0.05,
+    )  # fmt: skip
+    return MarianMTModel(config)
+
+
+def train(model: MarianMTModel, tokenizer: MarianTokenizer) -> None:
+    source, target = lines("train.en"), lines("train.de")
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda update: min((update + 1) / 100, (100 / (update + 1)) ** 0.5)
+    )
+    draw = np.random.default_rng(1)
+    by_length = sorted(range(len(source)), key=lambda i: len(target[i]))
+    model.train()
+    for update in range(UPDATES):
+        start = int(draw.integers(0, len(source) - 48))
+        rows = by_length[start : start + 48]
+        batch = tokenizer([source[i] for i in rows], text_target=[target[i] for i in rows],
+                          padding=True, return_tensors="pt")  # fmt: skip
+        batch["labels"][batch["labels"] == tokenizer.pad_token_id] = -100
+        loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        if update % 100 == 99:
+            print(f"update {update + 1}: loss {loss.item():.3f}", flush=True)
+    with torch.no_grad():  # OPUS-MT's models have one that is not 0
+        model.final_logits_bias.normal_(std=0.1)
+        model.final_logits_bias[0, -1] = 0.0
+    model.eval()
+
+
+def pieces_of(tokenizer: MarianTokenizer, ids: list[int]) -> list[str]:
+    """The pieces, without what begins, ends and pads."""
+    found = [i for i in ids if i != tokenizer.pad_token_id]
+    found = found[: found.index(tokenizer.eos_token_id)] if tokenizer.eos_token_id in found else found
+    return tokenizer.convert_ids_to_tokens(found)
+
+
+@torch.inference_mode()
+def translate(model: MarianMTModel, tokenizer: MarianTokenizer, beam: int) -> list[dict]:
+    done = []
+    for start in range(0, len(lines("test.en")), 50):
+        batch = tokenizer(lines("test.en")[start : start + 50], padding=True, return_tensors="pt")
+        found = model.generate(**batch, num_beams=beam, do_sample=False, max_new_tokens=LONGEST,
+                               length_penalty=0.0, early_stopping=True, forced_eos_token_id=None,
+                               bad_words_ids=[[tokenizer.pad_token_id]])  # fmt: skip
+        texts = tokenizer.batch_decode(found, skip_special_tokens=True)
+        done += [
+            {"pieces": pieces_of(tokenizer, row[1:]), "text": text}
+            for row, text in zip(found.tolist(), texts, strict=True)
+        ]
+    return done
+
+
+def main() -> None:
+    folder = FOLDER / "model"
+    folder.mkdir()
+    model = create(vocabulary(folder))
+    tokenizer = MarianTokenizer.from_pretrained(folder)
+    train(model, tokenizer)
+    model.save_pretrained(folder)
+    shutil.copytree(folder, FOLDER / "bin", ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.save(model.state_dict(), FOLDER / "bin" / "pytorch_model.bin")
+    record = {"pieces": sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)}
+    sources = tokenizer(lines("test.en"))["input_ids"]
+    targets = tokenizer(text_target=lines("test.de"))["input_ids"]
+    record["source"] = [pieces_of(tokenizer, ids) for ids in sources]
+    record["target"] = [pieces_of(tokenizer, ids) for ids in targets]
+    record["greedy"] = translate(model, tokenizer, 1)
+    record["beam"] = translate(model, tokenizer, 5)
+    start = model.config.decoder_start_token_id
+    with torch.inference_mode():
+        logits = {
+            str(i): model(
+                torch.tensor([sources[i]]), decoder_input_ids=torch.tensor([[start, *targets[i][:-1]]])
+            ).logits[0].numpy()
+            for i in range(LOGITS)
+        }  # fmt: skip
+    np.savez(FOLDER / "logits.npz", **logits)
+    (FOLDER / "record.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+main()
