@@ -537,7 +537,6 @@ def test_every_file_of_the_data_sets_has_a_url_and_a_checksum():
         assert sha256 is None or module._checksum(url, sha256) == sha256
     assert [url for url, sha256 in defined().items() if sha256 is None] == [
         "https://s3.amazonaws.com/opennmt-trainingdata/wmt_ende_sp.tar.gz",
-        "https://s3.amazonaws.com/opennmt-models/transformer-ende-wmt-pyOnmt.tar.gz",
     ]
 
 
