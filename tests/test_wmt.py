@@ -1,6 +1,7 @@
 """The paper's own run, rehearsed: config/wmt.yaml whole, its archives served on loopback.
 
-In them is a small model. The text is Multi30k's where TZIP_MIRROR names a folder that has it, else the grammar's.
+In them is a small model. The text is Multi30k's where TZIP_MIRROR names a folder that has it, else the
+grammar's.
 """
 
 from __future__ import annotations
