@@ -39,8 +39,8 @@ RUN = """
 import functools, importlib, sys, torch
 divide = torch.div
 torch.load = functools.partial(torch.load, weights_only=False)
-torch.div = lambda a, b, out=None: divide(
-    a, b, rounding_mode=None if out is None or out.is_floating_point() else "floor", out=out
+torch.div = lambda a, b, rounding_mode=None, out=None: divide(
+    a, b, rounding_mode=rounding_mode if out is None or out.is_floating_point() else "floor", out=out
 )
 importlib.import_module("onmt.bin." + sys.argv.pop(1)).main()
 """
