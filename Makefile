@@ -36,10 +36,10 @@ test: $(READY)
 	$(IN_VENV) python -m pytest
 
 test-slurm: $(READY)
-	$(IN_VENV) python -m pytest -rs -s tests/slurm/on_slurm.py
+	$(IN_VENV) python -m pytest -s tests/slurm/on_slurm.py
 
 test-faults: $(READY)
-	$(IN_VENV) python -m pytest -rs $(FAULTS)
+	$(IN_VENV) python -m pytest $(FAULTS)
 
 test-interop: $(READY)
-	$(IN_VENV) python -m pytest -rs tests/interop/equality.py
+	$(IN_VENV) python -m pytest tests/interop/equality.py
