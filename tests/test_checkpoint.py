@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from tests.test_model import toy
 from tzip import checkpoint
 from tzip.files import read_json, write_json
+from tzip.torchfile import is_torch_file
 
 
 def test_round_trip_keeps_ties_and_bits(tmp_path):
@@ -39,6 +40,20 @@ def test_missing_and_misshapen_parts_are_named(tmp_path):
     path.write_bytes(b"not tensors")
     with pytest.raises(ValueError, match=r"model\.safetensors: "):
         checkpoint.load(tmp_path)
+
+
+def test_a_file_whose_size_looks_like_a_pickle_is_none(tmp_path):
+    model, path = toy().float(), tmp_path / "model.safetensors"
+    checkpoint.save(tmp_path, model, b"vocabulary")
+    tensors = load_file(path)
+    for filler in range(0, 256, 8):  # of one header in 32, the first byte is the one that pickles begin with
+        save_file(tensors, path, {"filler": "x" * filler})
+        if path.read_bytes()[:1] == b"\x80":
+            break
+    assert path.read_bytes()[:1] == b"\x80"
+    assert not is_torch_file(path)
+    found, _ = checkpoint.load(tmp_path)
+    assert torch.equal(found.generator.bias, model.generator.bias)
 
 
 @pytest.mark.parametrize("zipped", [False, True])

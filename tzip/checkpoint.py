@@ -67,8 +67,8 @@ def origin(folder: str | Path) -> dict[str, Any] | None:
 def _read(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; a file of another kind is refused by its name."""
     with open(path, "rb") as file:
-        start = file.read(2)
-    if start[:1] == b"\x80" or start == b"PK":
+        start = file.read(9)
+    if start[8:] != b"{" and (start[:1] == b"\x80" or start[:2] == b"PK"):  # the brace: of safetensors
         said = "a pickle, or a torch file with one inside, may run code when it is read; only safetensors are"
         raise ValueError(f"{path}: {said} read")
     try:

@@ -82,10 +82,13 @@ _PACKAGES = {module.split(".")[0] for module in PLAIN}
 
 
 def is_torch_file(path: str | Path) -> bool:
-    """Whether a file begins as torch.save's do; what else it is, reading tells."""
+    """Whether a file begins as torch.save's do; what else it is, reading tells.
+
+    One of safetensors has a brace after eight bytes of size, which may look like a pickle's first.
+    """
     with open(path, "rb") as file:
-        start = file.read(4)
-    return start[:1] == b"\x80" or start == b"PK\x03\x04"
+        start = file.read(9)
+    return start[8:] != b"{" and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04")
 
 
 class TorchFile:
