@@ -2,7 +2,7 @@
 # make test   every test that needs nothing but Python
 # make test-faults  faults injected into real runs; writes the table of docs/reliability.md
 # make test-slurm   the workflow through a SLURM cluster that it starts on this machine (root, Debian's packages)
-# make test-interop imported models held against the toolkits that made them, in environments that it makes
+# make test-interop imported and exported models held against other toolkits, in environments that it makes
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
@@ -42,4 +42,4 @@ test-faults: $(READY)
 	$(IN_VENV) python -m pytest $(FAULTS)
 
 test-interop: $(READY)
-	$(IN_VENV) python -m pytest tests/interop/equality.py
+	$(IN_VENV) python -m pytest tests/interop/equality.py tests/interop/exported.py

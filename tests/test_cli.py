@@ -137,12 +137,20 @@ def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, caps
         (["compress", "checkpoint", "x.tzip", "--teacher-checkpoint", "checkpoint"], "give --teacher"),
         (["translate", "model.tzip", "source", "--beam", "0"], "beam = '0'"),
         (
-            ["export", "model.tzip", "--output", "x", "--to", "marian"],
-            "to = 'marian' is not one of ctranslate2",
+            ["export", "model.tzip", "--output", "x", "--to", "onnx"],
+            "to = 'onnx' is not one of ctranslate2, marian, safetensors",
         ),
         (
             ["export", "model.tzip", "--output", "x", "--type", "int4"],
-            "type = 'int4' is not one of float32, int16, int8",
+            "type = 'int4' is not one of float32, float16, int16, int8",
+        ),
+        (
+            ["export", "model.tzip", "--output", "x", "--to", "marian", "--type", "int8"],
+            "type = int8: marian has float32, float16",
+        ),
+        (
+            ["export", "model.tzip", "--output", "x", "--to", "safetensors", "--shortlist", "text"],
+            "shortlist: safetensors has no such option",
         ),
         (["export", "model.tzip", "--output", "checkpoint"], "checkpoint: exists already; name a new folder"),
         (["export", "model.tzip", "--output", "x", "--shortlist", "text"], "text: line 1"),

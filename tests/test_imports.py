@@ -15,6 +15,7 @@ METHODS = [
     path for path in LIBRARY if path.parent.name in ("quantizers", "pruners") and path.stem != "__init__"
 ]
 IMPORTERS = sorted((ROOT / "tzip" / "importers").glob("*.py"))
+EXPORTERS = sorted((ROOT / "tzip" / "exporters").glob("*.py"))
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 NO_TORCH = ("options", "files", "script", "code", "config", "datasets", "students", "imports", "grammar",
             "corpus",
@@ -47,7 +48,7 @@ ALLOWED = {
     "batches": MODEL,
     "search": MODEL | {"tzip.batches"},
     "attention": MODEL,
-    "export": MODEL,
+    "export": MODEL | {"tzip.checkpoint"},
     "shortlist": {"tzip.pieces"},
     "inference": {"tzip.pieces"},
     "onecore": set(),
@@ -143,6 +144,16 @@ def test_a_module_knows_only_what_comes_before_it(path: Path) -> None:
 def test_an_importer_knows_neither_its_siblings_nor_what_becomes_of_its_model(path: Path) -> None:
     shared = {"tzip.checkpoint", "tzip.foreign", "tzip.lists", "tzip.pickles", "tzip.torchfile"}
     assert own(path) <= GENERAL | MODEL | shared
+
+
+@pytest.mark.parametrize("path", EXPORTERS, ids=name)
+def test_an_exporter_knows_neither_its_siblings_nor_where_its_model_came_from(path: Path) -> None:
+    names = {
+        "tzip.importers",
+        f"tzip.importers.{path.stem}",
+    }  # what an importer calls the tensors of its engine
+    shared = {"tzip.checkpoint", "tzip.export", "tzip.lists"}
+    assert own(path) <= GENERAL | MODEL | shared | names
 
 
 def test_training_knows_no_compression() -> None:

@@ -88,8 +88,8 @@ def run_decompress(args: argparse.Namespace) -> None:
 
 def run_export(args: argparse.Namespace) -> None:
     settings = options.from_arguments(args, export.Options, "export")
-    model, pieces, _ = archive.restore(args.model)
-    export.write(args.output, model, pieces, settings, args.shortlist)
+    model, pieces, read = archive.restore(args.model)
+    export.write(args.output, model, pieces, settings, read.history.get("origin"))
     total = sum(path.stat().st_size for path in args.output.iterdir())
     print(f"{args.output}: {total:,} bytes, {settings.type} for {settings.to}")
 
@@ -193,7 +193,6 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder to write; must be new or empty"
     )
-    one.add_argument("--shortlist", type=Path, metavar="FILE", help="target shortlist, of tzip shortlist")
     one = command(
         "shortlist", run_shortlist, "a target shortlist, for tzip export", shortlist.Options, threads=False
     )

@@ -1,147 +1,77 @@
-"""A model as another engine's files: the weights that a model.tzip holds, in the layout of CTranslate2."""
+"""A model as another engine's files: what exporters share.
+
+An exporter is a file of `exporters`, by whose name its engine is called. What a model has and the engine
+lacks is refused by its name.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-import ctranslate2
-import numpy as np
-from ctranslate2.specs.common_spec import Activation
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
-from tzip import files
-from tzip.model import BEGIN, END, PAD, UNKNOWN, Attention, Layer, Transformer
+from tzip import checkpoint, files
+from tzip.model import Transformer
 from tzip.options import option
 from tzip.pieces import Pieces
 
-PIECES = "pieces.model"  # beside CTranslate2's own files, for whoever translates text
-ACTIVATIONS = {"relu": Activation.RELU, "gelu": Activation.GELU, "silu": Activation.SWISH}
-NEVER = -1e9  # a bias whose probability is 0 in float32, yet no infinity that arithmetic could turn into NaN
+FOLDER = Path(__file__).parent / "exporters"
+ENGINES = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__"))
 
 
 @dataclass(frozen=True)
 class Options:
     """Export."""
 
-    to: str = option("ctranslate2", "the engine to export to", choices=("ctranslate2",))
-    type: str = option("float32", "type of the weights and of the products with them",
-                       choices=("float32", "int16", "int8"))  # fmt: skip
+    to: str = option("ctranslate2", "the engine to export to: a file in tzip/exporters", choices=ENGINES)
+    type: str = option("float32", "type of the weights; in CTranslate2 of the products with them, too",
+                       choices=("float32", "float16", "int16", "int8"))  # fmt: skip
+    shortlist: str = option("", "target shortlist, of tzip shortlist; for ctranslate2")
 
 
 def write(folder: str | Path, model: Transformer, pieces: Pieces, options: Options = Options(),
-          shortlist: str | Path | None = None) -> None:  # fmt: skip
-    """Write a folder that `ctranslate2.Translator` opens: weights, vocabulary, SentencePiece model.
+          origin: dict[str, Any] | None = None) -> None:  # fmt: skip
+    """Write the folder that the engine's own library opens.
 
-    model      as `archive.restore` gives it: what is exported is what the compressed file holds
-    options    int8 scales each row of a weight by its largest value and quantizes activations at run time
-               (as Quinn & Ballesteros 2018); int16 scales a tensor to 10 bits (as Devlin 2017)
-    shortlist  a file of `shortlist.write`, for translation with use_vmap=True
-    The folder must be new or empty, and appears whole or not at all. ValueError in one line if the model has
-    convolutions, the vocabulary is not the model's, or the shortlist is of another vocabulary.
+    model   as `archive.restore` gives it: what is exported is what the compressed file holds
+    origin  where the model came from, if it was imported
+    The folder must be new or empty, and appears whole or not at all. ValueError in one line if the engine has
+    no such option, or no model of this form, or the vocabulary is not the model's.
     """
-    if model.config.binary_inputs != "none":
-        raise ValueError(f"binary_inputs = {model.config.binary_inputs}: CTranslate2 binarizes no inputs")
-    if model.config.mixer != "attention":
-        raise ValueError(
-            f"mixer = {model.config.mixer}: CTranslate2 runs Transformers with self-attention alone"
-        )
-    sources = pieces.spell(range(len(pieces)))
-    targets = pieces.spell(range(pieces.targets), target=True)
-    for vocabulary, expected in ((sources, model.config.vocabulary), (targets, model.config.targets)):
-        if len(vocabulary) != expected:
-            raise ValueError(f"{len(vocabulary)} pieces, but the model has {expected}")
-    spec = specify(model)
-    spec.register_source_vocabulary(sources)
-    spec.register_target_vocabulary(targets)
-    name_specials(spec.config, targets, model.config.source_end)
-    spec.config.layer_norm_epsilon = model.encoder[0].feed_forward_norm.eps
-    spec.config.add_attribute("max_length", model.config.max_length)  # for tzip/inference.py
-    if shortlist:
-        check_shortlist(shortlist, set(sources), set(targets))
-        spec.register_vocabulary_mapping(str(shortlist))
-    spec.validate()
-    spec.optimize(quantization=options.type)
-    with files.replacing_folder(folder) as temporary:
-        spec.save(str(temporary))
-        (temporary / PIECES).write_bytes(pieces.model)
+    exporter: ModuleType = importlib.import_module(f"tzip.exporters.{options.to}")
+    if options.type not in exporter.TYPES:
+        raise ValueError(f"type = {options.type}: {options.to} has {', '.join(exporter.TYPES)}")
+    for field in dataclasses.fields(options):
+        if getattr(options, field.name) != field.default and field.name not in ("to", "type", *exporter.USES):
+            raise ValueError(f"{field.name}: {options.to} has no such option")
+    for count, expected in ((len(pieces), model.config.vocabulary), (pieces.targets, model.config.targets)):
+        if count != expected:
+            raise ValueError(f"{count} pieces, but the model has {expected}")
+    with files.replacing_folder(folder) as temporary, torch.no_grad():
+        exporter.write(temporary, model, pieces, options)
+        if origin:
+            files.write_json(temporary / checkpoint.ORIGIN, origin)
 
 
-def name_specials(
-    config: ctranslate2.specs.SequenceToSequenceModelConfig, vocabulary: list[str], source_end: bool
-) -> None:
-    """Sentences end in END at the source if the model's do, and begin with BEGIN at the target."""
-    config.unk_token, config.bos_token, config.eos_token = (vocabulary[i] for i in (UNKNOWN, BEGIN, END))
-    config.decoder_start_token = config.bos_token
-    config.add_source_bos, config.add_source_eos = False, source_end
+def only(model: Transformer, form: Mapping[str, tuple[Any, ...]], engine: str) -> None:
+    """ValueError unless each option of the model that `form` names is one of its values."""
+    for key, choices in form.items():
+        if (value := getattr(model.config, key)) not in choices:
+            known = " or ".join(map(str, choices))
+            raise ValueError(f"{key} = {value}: {engine} knows only {known}")
 
 
-def check_shortlist(path: str | Path, sources: set[str], targets: set[str]) -> None:
-    """Refuse a shortlist that names a piece which the model does not have on that side."""
-    for number, line in enumerate(files.read_lines(path), 1):
-        source, tab, candidates = line.partition("\t")
-        named = [(one, targets) for one in candidates.split(" ")] if tab else []
-        named += [(source, sources)] if source or not tab else []
-        for piece, vocabulary in named:
-            if piece not in vocabulary:
-                raise ValueError(
-                    f"{path}: line {number}: '{piece}' is not a piece of this model's vocabulary"
-                )
-
-
-# ── weights ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def specify(model: Transformer) -> ctranslate2.specs.TransformerSpec:
-    """The model's form and weights as CTranslate2 wants them described."""
-    config = model.config
-    spec = ctranslate2.specs.TransformerSpec.from_config(
-        (config.encoder_layers, config.decoder_layers), config.heads, pre_norm=config.norm == "pre",
-        activation=ACTIVATIONS[config.activation],
-    )  # fmt: skip
-    sides = (
-        (spec.encoder, spec.encoder.embeddings[0], model.source_embedding, model.encoder, model.encoder_norm),
-        (spec.decoder, spec.decoder.embeddings, model.target_embedding, model.decoder, model.decoder_norm),
-    )
-    for side, embeddings, embedding, layers, norm in sides:
-        embeddings.weight = array(embedding.weight)
-        side.position_encodings.encodings = array(model.positions)
-        if config.norm == "pre":
-            set_norm(side.layer_norm, norm)
-        for target, layer in zip(side.layer, layers, strict=True):
-            set_layer(target, layer)
-    set_linear(spec.decoder.projection, model.generator)
-    bias = spec.decoder.projection.bias
-    bias[[PAD, BEGIN]] = NEVER  # which our own search never writes either
-    return spec
-
-
-def set_layer(spec: ctranslate2.specs.model_spec.LayerSpec, layer: Layer) -> None:
-    attention = layer.self_attention
-    set_linear(spec.self_attention.linear[0], attention.query, attention.key, attention.value)
-    set_linear(spec.self_attention.linear[1], attention.output)
-    set_norm(spec.self_attention.layer_norm, layer.self_attention_norm)
-    if hasattr(layer, "cross_attention"):
-        cross: Attention = layer.cross_attention
-        set_linear(spec.attention.linear[0], cross.query)
-        set_linear(spec.attention.linear[1], cross.key, cross.value)
-        set_linear(spec.attention.linear[2], cross.output)
-        set_norm(spec.attention.layer_norm, layer.cross_attention_norm)
-    set_linear(spec.ffn.linear_0, layer.feed_forward.inner)
-    set_linear(spec.ffn.linear_1, layer.feed_forward.outer)
-    set_norm(spec.ffn.layer_norm, layer.feed_forward_norm)
-
-
-def set_linear(spec: ctranslate2.specs.model_spec.LayerSpec, *linears: nn.Linear) -> None:
-    """Several matrices that read the same input become one, row below row."""
-    spec.weight = np.concatenate([array(linear.weight) for linear in linears])
-    spec.bias = np.concatenate([array(linear.bias) for linear in linears])
-
-
-def set_norm(spec: ctranslate2.specs.model_spec.LayerSpec, norm: nn.LayerNorm) -> None:
-    spec.gamma, spec.beta = array(norm.weight), array(norm.bias)
-
-
-def array(x: Tensor) -> np.ndarray:
-    """A copy: CTranslate2 quantizes in place."""
-    return x.detach().cpu().float().numpy().copy()
+def typed(tensors: Mapping[str, Tensor], type: str) -> dict[str, Tensor]:
+    """The tensors on the CPU, of the type float32 or float16; ValueError names one that is beyond float16."""
+    found = {name: x.detach().cpu().to(getattr(torch, type)).contiguous() for name, x in tensors.items()}
+    for name, tensor in found.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"type = {type}: tensor {name} has numbers that are beyond it")
+    return found

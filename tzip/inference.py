@@ -40,7 +40,7 @@ class Hypothesis:
 class Translator:
     """An exported model on the CPU, opened by CTranslate2's own library.
 
-    folder   as `export.write` makes it
+    folder   as `export.write` makes it for CTranslate2
     threads  of one batch; batches follow one another
     Raises ValueError in one line for a folder that is not such a model.
     """

@@ -12,14 +12,13 @@ from tzip.script import run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="model.tzip")
-    parser.add_argument("--shortlist", type=Path, help="a target shortlist, for those who want to use it")
     parser.add_argument("--output", type=Path, required=True, help="the folder")
     options.add_arguments(parser, export.Options)
     args = parser.parse_args()
 
     settings = options.from_arguments(args, export.Options, "export")
-    model, pieces, _ = archive.restore(args.model)
-    export.write(args.output, model, pieces, settings, args.shortlist)
+    model, pieces, read = archive.restore(args.model)
+    export.write(args.output, model, pieces, settings, read.history.get("origin"))
 
 
 if __name__ == "__main__":
