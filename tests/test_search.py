@@ -31,7 +31,7 @@ def reference(model, source: list[int], options: Options) -> list[Hypothesis]:
         live = [one for one in grown if one[0][-1] != END][: options.beam]
         if length == limit and not finished:
             finished = [Hypothesis(p, s / divisor) for p, s in live]
-        if len(finished) >= options.beam:
+        if len(finished) >= options.patience * options.beam:
             break
     return sorted(finished, key=lambda h: (-h.score, h.pieces))[: options.nbest]
 
@@ -66,6 +66,20 @@ def test_equals_the_uncached_reference(form, beam, nbest, alpha):
             expected = reference(model, source, options)
             assert [h.pieces for h in ours] == [h.pieces for h in expected]
             assert [h.score for h in ours] == pytest.approx([h.score for h in expected])
+
+
+def test_patience_waits_for_more_to_end():
+    better = 0
+    for seed in range(5):
+        model = trained_to_end(seed)
+        plain, patient = (Options(beam=3, alpha=2.0, patience=patience) for patience in (1.0, 4.0))
+        for source, short, long in zip(
+            SOURCES, search(model, SOURCES, plain), search(model, SOURCES, patient), strict=True
+        ):
+            assert [h.pieces for h in long] == [h.pieces for h in reference(model, source, patient)]
+            assert long[0].score >= short[0].score
+            better += long[0].score > short[0].score
+    assert better
 
 
 @pytest.mark.parametrize("mixer", ["attention", "convolution"])

@@ -20,6 +20,7 @@ class Options:
     nbest: int = option(1, "translations to return a sentence, at most beam", low=1)
     max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0)
     batch_tokens: int = option(4000, "source tokens x beam of a batch", low=1)
+    patience: float = option(1.0, "hypotheses that end before a sentence is done: patience x beam", low=1.0)
     precision: str = option("fp32", "of weights and products", choices=("fp32", "bf16"))
 
     def __post_init__(self) -> None:
@@ -66,7 +67,8 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Options) -> lis
 
     At each step the best 2·beam continuations of a sentence are looked at: those among the first `beam`
     that end are finished, the best `beam` that do not end live on. A sentence is done when `beam`
-    hypotheses are finished or its longest length is reached.
+    hypotheses (with patience, so many times more: Kasai et al. 2022) are finished or its longest length is
+    reached.
     """
     device = next(model.parameters()).device
     beam, source_BS = options.beam, source_BS.to(device)
@@ -92,7 +94,7 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Options) -> lis
         for row, sentence in enumerate(alive):
             if length == limits[sentence]:
                 _cut(finished[sentence], pieces[row], scores[row], penalty(length, options.alpha))
-            elif len(finished[sentence]) < beam:
+            elif len(finished[sentence]) < options.patience * beam:
                 stay.append(row)
         if not stay:
             break

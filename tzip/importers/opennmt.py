@@ -1,8 +1,9 @@
 """A checkpoint of OpenNMT-py: of 2018 to 2020, with pickled torchtext fields, or of 3.x, with lists.
 
-Holds to OpenNMT-py 1.0.0, 3.0.4 and 3.5.1, whose Transformers are alike: LayerNorm before each block and
-after the last (epsilon 1e-6; no option of theirs puts it elsewhere), positions computed in single precision,
-sources without an end. Its text is cut beforehand, by SentencePiece: the model that did it is a file apart.
+Held against OpenNMT-py 1.0.0 and 3.0.4 (tests/interop), and read from the source of 3.5.1. Their Transformers
+are alike: LayerNorm before each block and after the last (no option of theirs puts it elsewhere; epsilon 1e-6
+unless `norm_eps` says otherwise), positions computed in single precision, sources without an end. Text is cut
+beforehand, by SentencePiece: the model that did it is a file apart.
 """
 
 from __future__ import annotations
