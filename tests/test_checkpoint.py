@@ -9,7 +9,6 @@ from safetensors.torch import load_file, save_file
 from tests.test_model import toy
 from tzip import checkpoint
 from tzip.files import read_json, write_json
-from tzip.torchfile import is_torch_file
 
 
 def test_round_trip_keeps_ties_and_bits(tmp_path):
@@ -51,7 +50,7 @@ def test_a_file_whose_size_looks_like_a_pickle_is_none(tmp_path):
         if path.read_bytes()[:1] == b"\x80":
             break
     assert path.read_bytes()[:1] == b"\x80"
-    assert not is_torch_file(path)
+    assert not checkpoint.is_torch_file(path)
     found, _ = checkpoint.load(tmp_path)
     assert torch.equal(found.generator.bias, model.generator.bias)
 

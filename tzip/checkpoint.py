@@ -64,11 +64,19 @@ def origin(folder: str | Path) -> dict[str, Any] | None:
     return read_json(path) if path.exists() else None
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; a file of another kind is refused by its name."""
+def is_torch_file(path: str | Path) -> bool:
+    """Whether a file begins as a pickle does, or as a zip archive: torch.save's is either.
+
+    One of safetensors has a brace after eight bytes of size, which may look like a pickle's first.
+    """
     with open(path, "rb") as file:
         start = file.read(9)
-    if start[8:] != b"{" and (start[:1] == b"\x80" or start[:2] == b"PK"):  # the brace: of safetensors
+    return start[8:] != b"{" and (start[:1] == b"\x80" or start[:2] == b"PK")
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; a file of another kind is refused by its name."""
+    if is_torch_file(path):
         said = "a pickle, or a torch file with one inside, may run code when it is read; only safetensors are"
         raise ValueError(f"{path}: {said} read")
     try:

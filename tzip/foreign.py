@@ -26,7 +26,7 @@ from tzip import checkpoint, fetch, files, imports
 from tzip.model import Config, Transformer
 from tzip.options import option
 from tzip.pieces import Pieces, sentence_pieces
-from tzip.torchfile import Stored, TorchFile, is_torch_file
+from tzip.torchfile import Stored, TorchFile
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def some(names: Iterable[str]) -> str:
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Tensors]:
     """The tensors of a safetensors file, or of a torch file that is one dictionary of tensors."""
-    if is_torch_file(path):
+    if checkpoint.is_torch_file(path):
         yield of_torch(TorchFile(path), None)
         return
     try:

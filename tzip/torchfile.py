@@ -81,16 +81,6 @@ def harmless(name: Name) -> bool:
 _PACKAGES = {module.split(".")[0] for module in PLAIN}
 
 
-def is_torch_file(path: str | Path) -> bool:
-    """Whether a file begins as torch.save's do; what else it is, reading tells.
-
-    One of safetensors has a brace after eight bytes of size, which may look like a pickle's first.
-    """
-    with open(path, "rb") as file:
-        start = file.read(9)
-    return start[8:] != b"{" and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04")
-
-
 class TorchFile:
     """A file of torch.save: `value` with `Stored` where tensors are; `tensor` reads one.
 
@@ -170,9 +160,14 @@ class TorchFile:
                 rules = self._rules()
                 if load(file, rules) != MAGIC or load(file, rules) != 1001:
                     raise ValueError("a pickle, but not one of torch.save")
-                if (system := load(file, rules)).get("little_endian") is not True:
+                system = load(file, rules)
+                if not isinstance(system, dict):
+                    raise ValueError("a damaged pickle: no settings of the machine that wrote it")
+                if system.get("little_endian") is not True:
                     raise ValueError(f"its bytes are in big-endian order: {len(system)} settings say so")
                 value, keys = load(file, rules), load(file, rules)
+                if not isinstance(keys, list):
+                    raise ValueError("a damaged pickle: no list of the tensors' data")
                 for key in keys:
                     self._place(file, key)
                 return value
