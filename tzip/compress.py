@@ -67,13 +67,15 @@ class Variant:
         return float(number) if plain else 0.0
 
 
+def used(variant: Variant) -> list[tuple[str, str]]:
+    """The methods of a variant, each as its kind and its name."""
+    steps = (("pruners", variant.prune), ("quantizers", variant.quantize), ("quantizers", variant.biases))
+    return [(kind, parse(spec)[0]) for kind, spec in steps if spec]
+
+
 def code(variant: Variant) -> str:
     """The SHA-256 of the files of the methods that a variant uses, as they are now."""
-    used = (("pruners", variant.prune), ("quantizers", variant.quantize), ("quantizers", variant.biases))
-    found = hashlib.sha256()
-    for kind, spec in used:
-        found.update(methods.path(kind, parse(spec)[0]).read_bytes() if spec else b"-")
-    return found.hexdigest()
+    return hashlib.sha256(b"".join(methods.path(*one).read_bytes() for one in used(variant))).hexdigest()
 
 
 class Compression:
@@ -258,8 +260,7 @@ def file_bytes(code: Code) -> float:
 
 def needs(variant: Variant) -> set[str]:
     """The kinds of statistics (`tzip.calibration`) that a variant's methods ask for."""
-    steps = (("pruners", variant.prune), ("quantizers", variant.quantize), ("quantizers", variant.biases))
-    asked = {need for kind, spec in steps if spec for need in methods.needs(kind, parse(spec)[0])}
+    asked = {need for one in used(variant) for need in methods.needs(*one)}
     return asked | ({"fisher"} if variant.budget else set())
 
 
