@@ -1,26 +1,33 @@
-"""Training, translation and k-means of the paper's `base` model on this machine's GPU, in a few minutes.
+"""Training, fine-tuning, translation and k-means of the paper's `base` model on a GPU, in a few minutes.
 
-    python benchmarks/gpu.py
+    python benchmarks/gpu.py --output measured.json
 
 Training is on batches of 25,000 tokens of random pieces, in sentences as long as newstest's, in bf16 and
-compiled; its share of the matmul peak counts the products of forward and backward pass alone. Translation is
-by beam 4 in bf16, every translation as long as its source and 10 pieces, for weights that nobody trained do
-not end. K-means is that of every matrix of the model at 4 bits, which runs on the processor. Without a GPU
-only that is measured.
+compiled; its share of the matmul peak counts the products of forward and backward pass alone. Fine-tuning is
+the paper's, 2 batches of 512 tokens an update, of k-means at 4 bits. Translation is by beam 4 in bf16, every
+translation as long as its source and 10 pieces, for weights that nobody trained do not end. K-means is that
+of every matrix of the model at 4 bits, which runs on the processor. Without a GPU only that is measured;
+`--cpu` measures the rest on the processor, in the precision that it is quick in.
+
+benchmarks/scaling.py reads what --output wrote.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import itertools
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tzip import clustering, device, model, search, train
+from tzip import clustering, compress, device, model, search, train
+from tzip.files import write_json
 from tzip.loss import Objective
 from tzip.pieces import Encoded
 
@@ -34,24 +41,57 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=40, help="updates before the clock starts [40]")
     parser.add_argument("--updates", type=int, default=200, help="that are timed [200]")
     parser.add_argument("--sentences", type=int, default=3000, help="to translate [3000]")
+    parser.add_argument("--threads", type=int, default=2, help="of the processor [2]")
     parser.add_argument("--cpu", action="store_true", help="all of it on the processor, however slow")
+    parser.add_argument("--output", type=Path, help="a JSON file for what was measured")
     args = parser.parse_args()
-    here = torch.device("cpu") if args.cpu else device.prepare(2)
+    here = device.prepare(args.threads)
+    here = torch.device("cpu") if args.cpu else here
+    found = measured(args, here)
+    if args.output:
+        write_json(args.output, found)
+
+
+def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
+    """Every measure, each printed when it is there."""
     config = model.configure({"preset": args.preset, "vocabulary": 32000})
     torch.manual_seed(1)
     network = model.Transformer(config)
-    print(f"{device.describe(here)}, torch {torch.__version__}, {args.preset}: {weights(network):,} weights")
-    print(f"k-means, 4 bits, every matrix: {kmeans(network):.2f} s on the processor")
+    found = {"device": device.describe(here), "threads": args.threads, "torch": torch.__version__,
+             "preset": args.preset, "weights": weights(network),
+             "batch_tokens": args.batch_tokens}  # fmt: skip
+    print("{device}, torch {torch}, {preset}: {weights:,} weights".format(**found))
+    found["kmeans_seconds"] = kmeans(network)
+    print(f"k-means, 4 bits, every matrix: {found['kmeans_seconds']:.2f} s on the processor")
     if here.type == "cpu" and not args.cpu:
-        print("no GPU here: training and translation were not measured")
-        return
-    network.to(here)
-    lengths = np.random.default_rng(1).lognormal(3.2, 0.5, (20_000, 2)).clip(3, 120).astype(int)
-    peak = matmul_peak(here)
-    tokens, flops = training(network, lengths, args)
-    print(f"products of bf16: {peak / 1e12:,.0f} TFLOP/s")
-    print(f"training: {tokens:,.0f} target tokens/s, {100 * flops / peak:.0f} % of the products' peak")
-    print(f"translation: {translation(network, lengths[: args.sentences, 0]):,.0f} sentences/s")
+        print("no GPU here: training, fine-tuning and translation were not measured")
+        return found
+    lengths = newstest(200_000)
+    quick = here.type == "cuda" or device.has_bf16(here)
+    peak = found["product_flops"] = matmul_peak(here, torch.bfloat16 if quick else torch.float32)
+    print(f"products of {'bf16' if quick else 'fp32'}: {peak / 1e12:,.2f} TFLOP/s")
+    tuned = {"batch_tokens": 512, "accumulate": 2, "compile": False}
+    four_bits = copy.deepcopy(network)
+    compress.prepare(four_bits, compress.Variant(quantize="kmeans:bits=4"), 1)
+    for name, one, given in (("training", copy.deepcopy(network), {}), ("finetuning", four_bits, tuned)):
+        tokens, flops, memory = training(one.to(here), lengths, args, given)
+        one.cpu()
+        found |= {f"{name}_tokens_per_second": tokens, f"{name}_share_of_peak": flops / peak}
+        found |= {f"{name}_memory_bytes": memory} if memory else {}
+        said = f", {memory / 2**30:.1f} GiB" if memory else ""
+        print(
+            f"{name}: {tokens:,.0f} target tokens/s, {100 * flops / peak:.0f} % of the products' peak{said}"
+        )
+    speed = found["sentences_per_second"] = translation(network.to(here), lengths[: args.sentences, 0])
+    print(f"translation: {speed:,.1f} sentences/s")
+    return found
+
+
+def newstest(pairs: int) -> np.ndarray:
+    """Pieces of source and target [N, 2], at random as long as newstest2013's are by 8,000 pieces."""
+    random = np.random.default_rng(1)
+    source = random.lognormal(3.3, 0.65, pairs)
+    return np.stack([source, source * random.lognormal(0.09, 0.2, pairs)], axis=1).clip(1, 180).astype(int)
 
 
 def weights(network: torch.nn.Module) -> int:
@@ -67,10 +107,10 @@ def kmeans(network: torch.nn.Module) -> float:
     return time.perf_counter() - started
 
 
-def matmul_peak(here: torch.device, size: int = 8192) -> float:
-    """FLOP/s of the product of two square matrices in bf16."""
+def matmul_peak(here: torch.device, kind: torch.dtype, size: int = 8192) -> float:
+    """FLOP/s of the product of two square matrices."""
     size = size if here.type == "cuda" else size // 8
-    one = torch.randn(size, size, device=here, dtype=torch.bfloat16)
+    one = torch.randn(size, size, device=here, dtype=kind)
     for rounds in (3, 20):
         started = finished(here)
         for _ in range(rounds):
@@ -85,28 +125,33 @@ def finished(here: torch.device) -> float:
     return time.perf_counter()
 
 
-def training(
-    network: model.Transformer, lengths: np.ndarray, args: argparse.Namespace
-) -> tuple[float, float]:
-    """Target tokens/s, and FLOP/s of the products that they take."""
+def training(network: model.Transformer, lengths: np.ndarray, args: argparse.Namespace,
+             given: dict[str, Any]) -> tuple[float, float, int]:  # fmt: skip
+    """Target tokens/s, FLOP/s of the products that they take, and the most bytes of a GPU that were held.
+
+    given  the training's options, where they are not those of a baseline's training
+    """
     here = next(network.parameters()).device
-    options = train.Options(updates=args.warm + args.updates, batch_tokens=args.batch_tokens, warmup=100,
-                            precision="bf16", compile=here.type == "cuda")  # fmt: skip
+    usual = {"batch_tokens": args.batch_tokens, "warmup": 100, "compile": here.type == "cuda"}
+    options = train.Options(updates=args.warm + args.updates, **usual | given)
     clock: dict[int, float] = {}
 
     def on_update(update: int) -> None:
         if update in (args.warm, options.updates):
             clock[update] = finished(here)
 
+    if here.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(here)
     with tempfile.TemporaryDirectory() as folder:
         data, log = encoded(Path(folder, "data"), lengths), Path(folder, "log")
         trainer = train.Trainer(network, data, options, seed=1, state=Path(folder, "state"), log=log,
                                 on_update=on_update)  # fmt: skip
-        counted = [one for one, _ in zip(trainer.stream(args.warm), range(args.updates), strict=False)]
+        stream = trainer.stream(args.warm * options.accumulate)
+        counted = list(itertools.islice(stream, args.updates * options.accumulate))
         each = flops(network, counted[0].to(here)) / counted[0].tokens
         trainer.run()
     speed = sum(one.tokens for one in counted) / (clock[options.updates] - clock[args.warm])
-    return speed, speed * each
+    return speed, speed * each, torch.cuda.max_memory_allocated(here) if here.type == "cuda" else 0
 
 
 def flops(network: model.Transformer, batch) -> int:
@@ -132,7 +177,7 @@ def translation(network: model.Transformer, lengths: np.ndarray) -> float:
     random = np.random.default_rng(3)
     sources = [random.integers(4, 32000, length).tolist() for length in lengths]
     options = search.Options(beam=4, max_ratio=1.0, batch_tokens=400_000 if here.type == "cuda" else 4000)
-    network = network.eval().bfloat16()
+    network = network.eval().bfloat16() if here.type == "cuda" else network.eval()
     search.search(network, sources[: len(sources) // 10], options)
     started = finished(here)
     search.search(network, sources, options)
