@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 
 import pytest
 import torch
@@ -80,6 +81,22 @@ def test_translates_lines(tmp_path, vocabulary):
     assert len(out) == 3
     assert out[1] == ""
     assert out == archive.translate(model, vocabulary, lines, search.Options(beam=2))
+
+
+def test_bf16_translates_by_a_copy_made_once(vocabulary):
+    model = toy(vocabulary=len(vocabulary)).float()
+    before, half = copy.deepcopy(model.state_dict()), copy.deepcopy(model).bfloat16()
+    lines = [" ".join(pair) for pair in itertools.product(["a", "small", "Haus", "am"], repeat=2)]
+    options = search.Options(beam=2, precision="bf16")
+    found = archive.translate(model, vocabulary, lines, options)
+    rows = [list(best.pieces) for (best,) in search.search(half, vocabulary.encode(lines), options)]
+    assert found == vocabulary.decode(rows)
+    assert found != archive.translate(model, vocabulary, lines, search.Options(beam=2))
+    for name, tensor in model.state_dict().items():
+        assert tensor.dtype == before[name].dtype
+        assert torch.equal(tensor, before[name])
+    assert archive.cast(half, options) is half
+    assert archive.cast(model, search.Options()) is model
 
 
 def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, vocabulary):

@@ -95,12 +95,13 @@ def third_party(module: str) -> str | None:
 
 
 def rules() -> list[tuple[str, str]]:
-    """(script, environment) of every rule."""
+    """(script, environment) of every rule that runs one."""
     text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
     blocks = re.split(r"^rule ", text, flags=re.MULTILINE)[1:]
     return [
-        (re.search(r"workflow_scripts/(\w+\.py)", block)[1], re.search(r'"\.\./envs/([\w.]+)"', block)[1])
+        (script[1], re.search(r'"\.\./envs/([\w.]+)"', block)[1])
         for block in blocks
+        if (script := re.search(r"workflow_scripts/(\w+\.py)", block))
     ]
 
 

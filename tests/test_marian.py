@@ -101,6 +101,12 @@ def test_a_tensor_that_ours_has_no_place_for_is_named(made, tmp_path: Path) -> N
         read(folder)
 
 
+def test_rows_that_no_piece_has_are_refused(made, tmp_path: Path) -> None:
+    more = {"final_logits_bias": torch.zeros(1, 99)}
+    with pytest.raises(ValueError, match=r"generator.bias has 99 rows for \d+ pieces"):
+        read(marian(tmp_path / "m", made, more=more))
+
+
 def test_positions_that_are_not_sinusoids_are_refused(made, tmp_path: Path) -> None:
     more = {"model.encoder.embed_positions.weight": torch.randn(32, 16)}
     with pytest.raises(ValueError, match=r"'model.encoder.embed_positions.weight' is not the constant"):

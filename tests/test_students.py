@@ -121,10 +121,10 @@ def teacher(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def translate(folder: Path, output: str) -> tuple[int, str]:
+def translate(folder: Path, output: str, *more: str) -> tuple[int, str]:
     return script("hypotheses", "--model", folder / "model.tzip", "--source", folder / "text", "--beam", "2",
                   "--max-ratio", "1", "--block", "16", "--state", folder / "state",
-                  "--output", folder / output)  # fmt: skip
+                  "--output", folder / output, *more)  # fmt: skip
 
 
 def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
@@ -147,3 +147,11 @@ def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
         assert translate(teacher, "resumed") == (0, "block 2 of 3\nblock 3 of 3\n")
     assert calls == [16, 16, 16, 8]
     assert (teacher / "resumed").read_text() == whole
+
+
+def test_in_bf16_one_copy_of_the_teacher_translates_every_block(teacher: Path) -> None:
+    with mock.patch.object(archive, "translate", wraps=archive.translate) as calls:
+        assert translate(teacher, "whole", "--precision", "bf16")[0] == 0
+    (model,) = {call.args[0] for call in calls.call_args_list}
+    assert calls.call_count == 3
+    assert model.generator.weight.dtype == torch.bfloat16

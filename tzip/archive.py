@@ -124,9 +124,14 @@ def restore(path: str | Path) -> tuple[Transformer, Pieces, container.Archive]:
     return model.eval(), Pieces(archive.vocabulary), archive
 
 
+def cast(model: Transformer, options: search.Options) -> Transformer:
+    """The model as the options' precision has it: itself, or a copy in bf16 if it is not in that yet."""
+    if options.precision == "fp32" or next(model.parameters()).dtype == torch.bfloat16:
+        return model
+    return copy.deepcopy(model).bfloat16()
+
+
 def translate(model: Transformer, pieces: Pieces, lines: list[str], options: search.Options) -> list[str]:
-    """The best translation of each line; in bf16, if the options say so, by a copy of the model."""
-    if options.precision == "bf16":
-        model = copy.deepcopy(model).bfloat16()
-    found = search.search(model, pieces.encode(lines), options)
+    """The best translation of each line, by the model as `cast` gives it; the model stays as it is."""
+    found = search.search(cast(model, options), pieces.encode(lines), options)
     return pieces.decode([list(best[0].pieces) for best in found])

@@ -12,7 +12,7 @@ import dataclasses
 import importlib
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -276,8 +276,14 @@ def tie(tensors: Mapping[str, Tensor], shared: bool) -> str:
     return "all" if shared and torch.equal(source, target) else "decoder"
 
 
-def arranged(weight: Tensor, order: list[int | None]) -> Tensor:
-    """Rows in the order of our ids; a row that theirs has not is 0."""
+def arranged(weight: Tensor, order: Sequence[int | None], name: str) -> Tensor:
+    """Rows in the order of our ids; a row that theirs has not is 0.
+
+    ValueError, with `name` before it, unless there are as many rows as pieces.
+    """
+    known = len({row for row in order if row is not None})
+    if len(weight) != known:
+        raise ValueError(f"{name} has {len(weight)} rows for {known} pieces")
     found = weight[torch.tensor([0 if row is None else row for row in order])]
     found[[i for i, row in enumerate(order) if row is None]] = 0.0
     return found

@@ -28,7 +28,7 @@ def main() -> None:
     made_of = [files.sha256(args.model), files.sha256(args.source), vars(settings), args.block]
     folder = args.state / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     model, pieces, _ = archive.restore(args.model)
-    model.to(here)
+    model = archive.cast(model.to(here), settings)  # once, not once a block
     lines = files.read_lines(args.source)
     blocks = {folder / f"{start}.txt": start for start in range(0, len(lines), args.block)}
     for number, (path, start) in enumerate(blocks.items(), 1):

@@ -1,4 +1,4 @@
-"""Import a model from elsewhere as the baseline: a checkpoint folder, or its vocabulary alone."""
+"""Import a model from elsewhere as the baseline: a checkpoint folder."""
 
 from __future__ import annotations
 
@@ -12,25 +12,17 @@ from tzip import checkpoint, device, files, foreign, options, script
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", help="file or folder of the model, or ARCHIVE::MEMBER")
-    parser.add_argument("--output", type=Path, help="checkpoint folder")
-    parser.add_argument("--summary", type=Path, help="JSON: format, time, memory")
-    parser.add_argument("--vocabulary", type=Path, help="file for its vocabulary, instead of a checkpoint")
+    parser.add_argument("--output", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument("--summary", required=True, type=Path, help="JSON: format, time, memory")
     options.add_arguments(parser, foreign.Options)
     args = parser.parse_args()
 
     started, here = time.perf_counter(), device.prepare(1)
     settings = options.from_arguments(args, foreign.Options, "baseline.import")
     imported = foreign.read(args.source, settings)
-    if args.vocabulary:
-        with files.replacing(args.vocabulary) as temporary:
-            temporary.write_bytes(imported.pieces)
-    if args.output:
-        model = foreign.build(imported)
-        checkpoint.save(args.output, model, imported.pieces, imported.origin)
-        taken = round(time.perf_counter() - started, 2)
-        files.write_json(
-            args.summary, {"imported": settings.format, "seconds": taken, **device.footprint(here)}
-        )
+    checkpoint.save(args.output, foreign.build(imported), imported.pieces, imported.origin)
+    taken = round(time.perf_counter() - started, 2)
+    files.write_json(args.summary, {"imported": settings.format, "seconds": taken, **device.footprint(here)})
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ def read(path: Path, options: foreign.Options) -> foreign.Imported:
         made = {}
         for ours, theirs in expanded(mapping["tensors"], config).items():
             found = taken(tensors, theirs, f"{where}: {ours}")
-            made[ours] = found if found is None or ours not in TABLES else rows(found, order, ours, where)
+            if found is not None and ours in TABLES:
+                found = foreign.arranged(found, order, f"{where}: {ours}")
+            made[ours] = found
         tensors.finish(ignored(mapping.get("ignore", []), tensors))
     for ours, shape in shapes(config).items():
         if ours in made and made[ours] is None:
@@ -123,12 +125,6 @@ def taken(tensors: foreign.Tensors, theirs: Any, where: str) -> Tensor | None:
             )
         found = found[span[0] : span[1]]
     return found.mT.contiguous() if wanted.get("transpose") else found
-
-
-def rows(tensor: Tensor, order: list[int], ours: str, where: str) -> Tensor:
-    if len(tensor) != len(order):
-        raise ValueError(f"{where}: {ours}: {len(tensor)} rows for {len(order)} pieces")
-    return foreign.arranged(tensor, list(order))
 
 
 def ignored(patterns: list[Any], tensors: foreign.Tensors) -> list[str]:

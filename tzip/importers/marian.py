@@ -179,10 +179,7 @@ def taken(
     placed = zip(("source_embedding.weight", "target_embedding.weight", "generator.weight", "generator.bias"),
                  (source, target, generator, bias), (orders[0], *[orders[1]] * 3), strict=True)  # fmt: skip
     for name, tensor, rows in placed:
-        known = 1 + max(rows)
-        if len(tensor) != known:
-            raise ValueError(f"{tensors.where}: {name} has {len(tensor)} rows for {known} pieces")
-        made[name] = foreign.arranged(tensor, list(rows))
+        made[name] = foreign.arranged(tensor, rows, f"{tensors.where}: {name}")
     return made
 
 

@@ -200,13 +200,14 @@ def taken(
     longest = POSITIONS
     for side, part, which in (("source", "encoder", orders[0]), ("target", "decoder", orders[1])):
         at = f"{part}.embeddings.make_embedding"
-        weight = tensors.take(f"{at}.emb_luts.0.weight")
-        made[f"{side}_embedding.weight"] = placed(file.path, weight, which, f"{at}.emb_luts.0.weight")
+        name = f"{at}.emb_luts.0.weight"
+        made[f"{side}_embedding.weight"] = foreign.arranged(tensors.take(name), which, f"{file.path}: {name}")
         longest = positions(tensors, f"{at}.pe.pe", longest)
     tensors.finish()
     for part in ("weight", "bias"):
         name = f"0.{part}" if f"0.{part}" in generator else part
-        made[f"generator.{part}"] = placed(file.path, generator.take(name), orders[1], f"generator {name}")
+        where = f"{file.path}: generator {name}"
+        made[f"generator.{part}"] = foreign.arranged(generator.take(name), orders[1], where)
     generator.finish()
     return made, counts | {"max_length": longest}
 
@@ -215,13 +216,6 @@ def fixed(name: str) -> str:
     """A LayerNorm of before July 2018, as OpenNMT-py itself reads it since."""
     name = re.sub(r"(\.layer_norm(?:_\d+)?)\.a_2$", r"\1.weight", name)
     return re.sub(r"(\.layer_norm(?:_\d+)?)\.b_2$", r"\1.bias", name)
-
-
-def placed(path: Path, tensor: Tensor, rows: list[int | None], name: str) -> Tensor:
-    known = len([row for row in rows if row is not None])
-    if len(tensor) != known:
-        raise ValueError(f"{path}: {name} has {len(tensor)} rows for {known} words")
-    return foreign.arranged(tensor, rows)
 
 
 def positions(tensors: foreign.Tensors, name: str, most: int) -> int:

@@ -3,8 +3,7 @@
     python marian.py FOLDER UPDATES
 
 FOLDER has train.en, train.de, test.en and test.de. Written there: model/ (safetensors), bin/ (a torch file),
-record.json (the pieces by their ids; of each test sentence the pieces of both sides, the greedy translation
-and the best of five beams), logits.npz (of the first sentences, teacher-forced).
+record.json and logits.npz as by recording.py, with the greedy translations and the best of five beams.
 """
 
 import json
@@ -15,15 +14,14 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 import torch
+from recording import lines, record
 from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
 FOLDER, UPDATES = Path(sys.argv[1]), int(sys.argv[2])
-LOGITS = 50  # sentences
-LONGEST = 99  # pieces of a translation, the end included
-
-
-def lines(name: str) -> list[str]:
-    return (FOLDER / name).read_text(encoding="utf-8").splitlines()
+SEARCH = {
+    "do_sample": False, "length_penalty": 0.0, "early_stopping": True, "forced_eos_token_id": None,
+    "max_new_tokens": 99,  # pieces of a translation, the end included
+}  # fmt: skip
 
 
 def vocabulary(folder: Path) -> int:
@@ -58,7 +56,7 @@ def create(size: int) -> MarianMTModel:
 
 
 def train(model: MarianMTModel, tokenizer: MarianTokenizer) -> None:
-    source, target = lines("train.en"), lines("train.de")
+    source, target = lines(FOLDER / "train.en"), lines(FOLDER / "train.de")
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda update: min((update + 1) / 100, (100 / (update + 1)) ** 0.5)
@@ -85,29 +83,6 @@ def train(model: MarianMTModel, tokenizer: MarianTokenizer) -> None:
     model.eval()
 
 
-def pieces_of(tokenizer: MarianTokenizer, ids: list[int]) -> list[str]:
-    """The pieces, without what begins, ends and pads."""
-    found = [i for i in ids if i != tokenizer.pad_token_id]
-    found = found[: found.index(tokenizer.eos_token_id)] if tokenizer.eos_token_id in found else found
-    return tokenizer.convert_ids_to_tokens(found)
-
-
-@torch.inference_mode()
-def translate(model: MarianMTModel, tokenizer: MarianTokenizer, beam: int) -> list[dict]:
-    done = []
-    for start in range(0, len(lines("test.en")), 50):
-        batch = tokenizer(lines("test.en")[start : start + 50], padding=True, return_tensors="pt")
-        found = model.generate(**batch, num_beams=beam, do_sample=False, max_new_tokens=LONGEST,
-                               length_penalty=0.0, early_stopping=True, forced_eos_token_id=None,
-                               bad_words_ids=[[tokenizer.pad_token_id]])  # fmt: skip
-        texts = tokenizer.batch_decode(found, skip_special_tokens=True)
-        done += [
-            {"pieces": pieces_of(tokenizer, row[1:]), "text": text}
-            for row, text in zip(found.tolist(), texts, strict=True)
-        ]
-    return done
-
-
 def main() -> None:
     folder = FOLDER / "model"
     folder.mkdir()
@@ -117,23 +92,9 @@ def main() -> None:
     model.save_pretrained(folder)
     shutil.copytree(folder, FOLDER / "bin", ignore=shutil.ignore_patterns("*.safetensors"))
     torch.save(model.state_dict(), FOLDER / "bin" / "pytorch_model.bin")
-    record = {"pieces": sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)}
-    sources = tokenizer(lines("test.en"))["input_ids"]
-    targets = tokenizer(text_target=lines("test.de"))["input_ids"]
-    record["source"] = [pieces_of(tokenizer, ids) for ids in sources]
-    record["target"] = [pieces_of(tokenizer, ids) for ids in targets]
-    record["greedy"] = translate(model, tokenizer, 1)
-    record["beam"] = translate(model, tokenizer, 5)
-    start = model.config.decoder_start_token_id
-    with torch.inference_mode():
-        logits = {
-            str(i): model(
-                torch.tensor([sources[i]]), decoder_input_ids=torch.tensor([[start, *targets[i][:-1]]])
-            ).logits[0].numpy()
-            for i in range(LOGITS)
-        }  # fmt: skip
-    np.savez(FOLDER / "logits.npz", **logits)
-    (FOLDER / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    given = SEARCH | {"bad_words_ids": [[tokenizer.pad_token_id]]}
+    searches = {name: given | {"num_beams": beam} for name, beam in (("greedy", 1), ("beam", 5))}
+    record(model, tokenizer, FOLDER, FOLDER, searches)
 
 
 main()

@@ -3,7 +3,7 @@
     python opennmt.py FOLDER UPDATES
 
 FOLDER has train, dev and test of .en and .de. Written there: model.pt, average.pt (of 1.0), sp.model,
-record.json and logits.npz as by marian.py.
+record.json and logits.npz as by recording.py.
 """
 
 import argparse
