@@ -101,6 +101,8 @@ def test_tensors_are_ticked_off() -> None:
     tensors.finish(ignore=["a.1.x", "c"])
     with pytest.raises(ValueError, match=r"file: no tensor 'd'; it has 'a.0.x', 'a.1.x', 'b', 'c'"):
         tensors.take("d")
+    with pytest.raises(ValueError, match=r"file: tensor 'e' is a single number"):
+        foreign.Tensors({"e": lambda: torch.tensor(1.0)}, "file").take("e")
 
 
 def test_names_in_errors_are_few_and_short() -> None:
@@ -247,6 +249,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (bias({"name": "out", "rows": [0, 999]}), "rows must be"),
     (bias({"name": "out", "rows": [0, 9]}), "9 rows for 280"),
     (bias({"name": "out", "flip": 1}), "expected a name"),
+    (bias({"name": "out", "transpose": True}), r"'out' \[280\] is no matrix to transpose"),
     ({"special": {"pad": 1}}, "each a number of its own"),
     ({"special": {"mask": 9}}, "special must give pad, unknown, begin, end"),
     ({"special": {"pad": 999}}, "0 to 279"),

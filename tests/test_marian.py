@@ -125,6 +125,24 @@ def test_numbers_that_are_none_and_of_other_types_are_refused(made, tmp_path: Pa
             read(folder)
 
 
+SHAPES = [
+    lambda tensor: tensor.flatten()[0],
+    lambda tensor: tensor.flatten()[:0],
+    lambda tensor: tensor[None],
+    lambda tensor: torch.zeros(3, 0),
+]
+
+
+def test_tensors_of_every_other_shape_are_refused_in_one_line(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
+    for name, tensor in state.items():
+        for shape in SHAPES:
+            save_file(state | {name: shape(tensor).clone()}, folder / "model.safetensors")
+            with pytest.raises(ValueError, match=r"^[^\n]+$"):
+                foreign.build(read(folder))
+
+
 def test_two_vocabularies(made, tmp_path: Path) -> None:
     """share_encoder_decoder_embeddings = false: lists, embeddings and sizes of each side's own."""
     folder = marian(tmp_path / "m", made, share_encoder_decoder_embeddings=False, decoder_vocab_size=13)

@@ -171,13 +171,15 @@ class Tensors:
         return name in self.tensors
 
     def take(self, name: str) -> Tensor:
-        """A tensor as float32; ValueError if there is none of that name."""
+        """A tensor of at least one dimension as float32; ValueError if there is none of that name."""
         if name not in self.tensors:
             raise ValueError(f"{self.where}: no tensor '{name}'; it has {some(self.tensors)}")
         self.taken.add(name)
         found = self.tensors[name]()
         if not found.is_floating_point():
             raise ValueError(f"{self.where}: tensor '{name}' is of type {found.dtype}, not of a float's")
+        if not found.dim():
+            raise ValueError(f"{self.where}: tensor '{name}' is a single number")
         return found.float()
 
     def constant(self, name: str, equals: Callable[[Tensor], bool]) -> None:

@@ -124,7 +124,11 @@ def taken(tensors: foreign.Tensors, theirs: Any, where: str) -> Tensor | None:
                 f"{where}: rows must be [first, last + 1], within the {len(found)} of '{wanted['name']}'"
             )
         found = found[span[0] : span[1]]
-    return found.mT.contiguous() if wanted.get("transpose") else found
+    if not wanted.get("transpose"):
+        return found
+    if found.dim() != 2:
+        raise ValueError(f"{where}: '{wanted['name']}' {list(found.shape)} is no matrix to transpose")
+    return found.mT.contiguous()
 
 
 def ignored(patterns: list[Any], tensors: foreign.Tensors) -> list[str]:

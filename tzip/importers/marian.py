@@ -175,7 +175,7 @@ def taken(
     source, target, generator = tables(tensors, shared)
     bias = generator.new_zeros(len(generator))
     if "final_logits_bias" in tensors:
-        bias = tensors.take("final_logits_bias").flatten()
+        bias = tensors.take("final_logits_bias").squeeze(0)  # [1, V]
     placed = zip(("source_embedding.weight", "target_embedding.weight", "generator.weight", "generator.bias"),
                  (source, target, generator, bias), (orders[0], *[orders[1]] * 3), strict=True)  # fmt: skip
     for name, tensor, rows in placed:
