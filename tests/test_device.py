@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import select
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+import torch
 
 from tzip import device
 
@@ -16,6 +20,17 @@ from pathlib import Path
 from tzip.device import claim
 print(claim(2, Path(sys.argv[1])), flush=True)
 sys.stdin.read()
+"""
+SHAPES = """
+import resource
+import torch
+from tzip.device import prepare
+prepare(1)
+layer = torch.nn.Linear(512, 512)
+for rows in range(100, 500):
+    with torch.autocast("cpu", torch.bfloat16):
+        layer(torch.randn(rows, 512)).sum().backward()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
@@ -52,3 +67,17 @@ def test_ranks_are_left_alone_outside_of_a_step_of_several_tasks() -> None:
         environment = dict(given)
         device.ranks_of_slurm(environment)
         assert environment == given
+
+
+@pytest.mark.skipif(not device.has_bf16(torch.device("cpu")), reason="this processor has no products in bf16")
+def test_many_shapes_do_not_fill_the_memory() -> None:
+    """A user's own setting holds, and shows what is saved without it: oneDNN's 1,024 kernels."""
+
+    def peak(**given: str) -> int:
+        plain = {key: value for key, value in os.environ.items() if key != "ONEDNN_PRIMITIVE_CACHE_CAPACITY"}
+        command = [sys.executable, "-c", SHAPES]
+        return int(
+            subprocess.run(command, cwd=ROOT, env=plain | given, capture_output=True, check=True).stdout
+        )
+
+    assert peak() < 0.8 * peak(ONEDNN_PRIMITIVE_CACHE_CAPACITY="1024")

@@ -20,6 +20,7 @@ import torch.distributed as dist
 from tzip import energy
 
 STARTED: list[energy.Meter] = []  # when the process chose its device
+KERNELS = "64"  # of oneDNN to keep, one a shape: the 1,024 that it keeps by itself take gigabytes
 GPUS = Path(tempfile.gettempdir(), "tzip-gpus")  # a lock for each, shared by all users of a machine
 
 
@@ -31,6 +32,7 @@ def prepare(threads: int) -> torch.device:
     part of what decides the last bits of a result, so it comes from the configuration, not from the machine.
     """
     torch.set_num_threads(threads)
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
     cuda = torch.cuda.is_available()
     ranks_of_slurm(os.environ)
     if cuda:
