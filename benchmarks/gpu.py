@@ -140,8 +140,6 @@ def training(network: model.Transformer, lengths: np.ndarray, args: argparse.Nam
         if update in (args.warm, options.updates):
             clock[update] = finished(here)
 
-    if here.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(here)
     with tempfile.TemporaryDirectory() as folder:
         data, log = encoded(Path(folder, "data"), lengths), Path(folder, "log")
         trainer = train.Trainer(network, data, options, seed=1, state=Path(folder, "state"), log=log,
@@ -149,6 +147,8 @@ def training(network: model.Transformer, lengths: np.ndarray, args: argparse.Nam
         stream = trainer.stream(args.warm * options.accumulate)
         counted = list(itertools.islice(stream, args.updates * options.accumulate))
         each = flops(network, counted[0].to(here)) / counted[0].tokens
+        if here.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(here)
         trainer.run()
     speed = sum(one.tokens for one in counted) / (clock[options.updates] - clock[args.warm])
     return speed, speed * each, torch.cuda.max_memory_allocated(here) if here.type == "cuda" else 0

@@ -81,21 +81,20 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Options) -> lis
     scores = torch.full((len(alive), beam), -torch.inf, device=device, dtype=decoder.dtype)
     scores[:, 0] = 0.0  # all beams start alike: only the first counts
     for length in range(1, max(limits) + 1):
-        total = scores[:, :, None] + decoder.step(pieces[:, :, -1])  # [B, beam, V]
-        best, flat = total.flatten(1).topk(2 * beam)
-        parent, piece = flat // total.shape[2], flat % total.shape[2]
+        divisor = penalty(length, options.alpha)
+        log_p = decoder.step(pieces[:, :, -1])
+        likely, piece = log_p.topk(min(2 * beam, log_p.shape[2]))  # of each hypothesis, no more can count
+        best, flat = (scores[:, :, None] + likely).flatten(1).topk(2 * beam)
+        parent, piece = flat // likely.shape[2], piece.flatten(1).gather(1, flat)
         ends = piece == END
-        _collect(finished, alive, ends[:, :beam], best, parent, pieces, penalty(length, options.alpha))
+        _collect(finished, alive, ends[:, :beam], best, parent, pieces, divisor)
         rank = torch.arange(2 * beam, device=device) + ends * 2 * beam
         lives = rank.argsort(dim=1)[:, :beam]
         scores, parent, piece = (x.gather(1, lives) for x in (best, parent, piece))
         pieces = torch.cat([pieces.gather(1, parent[:, :, None].expand_as(pieces)), piece[:, :, None]], dim=2)
-        stay = []
-        for row, sentence in enumerate(alive):
-            if length == limits[sentence]:
-                _cut(finished[sentence], pieces[row], scores[row], penalty(length, options.alpha))
-            elif len(finished[sentence]) < options.patience * beam:
-                stay.append(row)
+        _cut(finished, alive, [length == limits[one] for one in alive], pieces, scores, divisor)
+        wanted = [length < limits[one] and len(finished[one]) < options.patience * beam for one in alive]
+        stay = [row for row, more in enumerate(wanted) if more]
         if not stay:
             break
         rows = torch.tensor(stay, device=device)
@@ -105,20 +104,27 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Options) -> lis
 
 
 def _collect(finished, alive, ends, best, parent, pieces, divisor: float) -> None:
-    """Move the hypotheses that end now to their sentence's finished ones."""
-    for row, rank in ends.nonzero().tolist():
-        score = float(best[row, rank])
-        if score > -torch.inf:
-            done = pieces[row, parent[row, rank], 1:].tolist()
-            finished[alive[row]].append(Hypothesis(tuple(done), score / divisor))
+    """Move the hypotheses that end now to their sentence's finished ones, all in one look at a GPU."""
+    rows, ranks = ends.nonzero(as_tuple=True)
+    if len(rows):
+        done = pieces[rows, parent[rows, ranks], 1:].tolist()
+        _add(finished, [alive[row] for row in rows.tolist()], done, best[rows, ranks].tolist(), divisor)
 
 
-def _cut(finished: list[Hypothesis], pieces: Tensor, scores: Tensor, divisor: float) -> None:
+def _cut(finished, alive, last: list[bool], pieces, scores, divisor: float) -> None:
     """At the longest length, what still lives counts as it stands, if nothing has finished."""
-    if not finished:
-        for one, score in zip(pieces.tolist(), scores.tolist(), strict=True):
-            if score > -torch.inf:
-                finished.append(Hypothesis(tuple(one[1:]), score / divisor))
+    rows = [row for row, one in enumerate(alive) if last[row] and not finished[one]]
+    if rows:
+        done, left = pieces[rows, :, 1:].flatten(0, 1).tolist(), scores[rows].flatten().tolist()
+        _add(finished, [alive[row] for row in rows for _ in range(pieces.shape[1])], done, left, divisor)
+
+
+def _add(finished, sentences: list[int], pieces: list[list[int]], scores: list[float],
+         divisor: float) -> None:  # fmt: skip
+    """Hypotheses that are possible, each to its sentence's."""
+    for sentence, one, score in zip(sentences, pieces, scores, strict=True):
+        if score > -torch.inf:
+            finished[sentence].append(Hypothesis(tuple(one), score / divisor))
 
 
 class _Decoder:
