@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tzip.model import BEGIN, END, PAD, Past, Transformer, padded
+from tzip.model import BEGIN, END, PAD, Transformer, padded
 from tzip.options import option
 
 
@@ -125,6 +125,36 @@ def _add(finished, sentences: list[int], pieces: list[list[int]], scores: list[f
     for sentence, one, score in zip(sentences, pieces, scores, strict=True):
         if score > -torch.inf:
             finished[sentence].append(Hypothesis(tuple(one), score / divisor))
+
+
+class Past:
+    """What each layer remembers of the positions decoded so far (for search), [..., positions, width]."""
+
+    def __init__(self) -> None:
+        self.memory: dict[nn.Module, tuple[Tensor, ...]] = {}
+        self.rows: Tensor | None = None  # that go on, of what is in memory
+
+    def extend(self, layer: nn.Module, now: tuple[Tensor, ...], reach: int | None) -> tuple[Tensor, ...]:
+        """The past and `now`; of both, the last `reach` positions (None: all) are remembered."""
+        before = self.memory.get(layer)
+        both = now if before is None else tuple(map(self._joined, before, now))
+        kept = both[0].shape[-2] if reach is None else min(reach, both[0].shape[-2])
+        self.memory[layer] = tuple(x.narrow(-2, x.shape[-2] - kept, kept) for x in both)
+        return both
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch, in this order: from the next `extend` of each layer on."""
+        self.rows = rows
+
+    def _joined(self, before: Tensor, now: Tensor) -> Tensor:
+        """The rows of `before` that go on, and `now` after them: copied once, not twice."""
+        if self.rows is None:
+            return torch.cat([before, now], dim=-2)
+        length, more = before.shape[-2], now.shape[-2]
+        both = now.new_empty(*now.shape[:-2], length + more, now.shape[-1])
+        torch.index_select(before, 0, self.rows, out=both.narrow(-2, 0, length))
+        both.narrow(-2, length, more).copy_(now)
+        return both
 
 
 class _Decoder:
