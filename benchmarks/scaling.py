@@ -12,6 +12,7 @@ that. What a model keeps for its backward pass is counted on shapes alone, in bf
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import subprocess
 import sys
@@ -95,9 +96,13 @@ class Run:
         return given["updates"] * given.get("accumulate", 1) * each
 
     @property
-    def exchanged(self) -> int:
-        """Bytes of all gradients, in float32."""
+    def size(self) -> int:
+        """Bytes of all weights, or of their gradients, in float32."""
         return 4 * self.weights
+
+    def sent(self, gpus: int) -> float:
+        """Bytes that each of so many GPUs sends in an update: gradients around a ring, there and back."""
+        return 2 * (gpus - 1) / gpus * self.size
 
 
 def named(found: dict[str, Any]) -> str:
@@ -119,7 +124,7 @@ def hours(run: Run, speeds: dict[str, tuple[float, float, float]], link: float) 
     heads, columns = [], []
     for name, (train, tune, translate) in speeds.items():
         for gpus in GPUS if name.startswith("GPU") else (1,):
-            shared = 2 * (gpus - 1) / gpus * run.exchanged / (link * 1e9) * run.training["updates"]
+            shared = run.sent(gpus) / (link * 1e9) * run.training["updates"]
             rounds = -(-run.tuned // gpus)
             steps = [
                 run.tokens(run.training) / train / gpus + shared,
@@ -146,10 +151,13 @@ def told(seconds: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
-def kept(run: Run, sentences: int) -> int:
-    """Bytes that a backward pass needs of so many pairs of LENGTH pieces, of what is no weight."""
-    with FakeTensorMode():
-        network = model.Transformer(run.config).train()
+def kept(config: model.Config, sentences: int, real: bool = False) -> int:
+    """Bytes that a backward pass needs of so many pairs of LENGTH pieces, of what is no weight.
+
+    real  whether the pass is done, instead of followed on shapes alone
+    """
+    with contextlib.nullcontext() if real else FakeTensorMode():
+        network = model.Transformer(config).train()
         own = {value.untyped_storage()._cdata for value in network.parameters()}
         held: dict[int, Any] = {}
 
@@ -169,13 +177,13 @@ def kept(run: Run, sentences: int) -> int:
 
 def memory(run: Run) -> str:
     """GB that a GPU holds while it trains."""
-    state = 16 * run.weights
+    state = 4 * run.size
     loss = 3 * 4 * ROWS["cuda"] * run.config.targets
     cases = {f"training, {gpus} GPU{'s' * (gpus > 1)}": run.training["batch_tokens"] // gpus for gpus in GPUS}
     cases["fine-tuning"] = run.finetuning["batch_tokens"]
     rows = []
     for name, tokens in cases.items():
-        activations = kept(run, max(1, tokens // LENGTH))
+        activations = kept(run.config, max(1, tokens // LENGTH))
         parts = (state, activations, loss, state + activations + loss)
         rows.append([name, f"{tokens:,}", *(f"{part / 1e9:.1f}" for part in parts)])
     return table(["GB of each GPU", "tokens of its batch", "weights, gradients, AdamW", "activations",
@@ -184,20 +192,19 @@ def memory(run: Run) -> str:
 
 def disk(run: Run) -> str:
     """GB that lie on disk, and that go between GPUs."""
-    model_bytes = 4 * run.weights
     pieces = PAIRS * run.lengths.sum(axis=1).mean()
     sizes = {
         "text, as it was read and as it was cleaned": 2 * PAIRS * TEXT_BYTES,
         "encoded pairs: 2 bytes a piece, 16 a pair": 2 * pieces + 16 * PAIRS,
         f"training: state, {run.training['average']} checkpoints to average, the result":
-            (3 + run.training["average"] + 1) * model_bytes,
-        f"fine-tuning: a state of each of {run.tuned} rows, until it is done": 3 * run.tuned * model_bytes,
-        f"model.tzip of {run.rows} rows, at most": run.rows * model_bytes,
+            (3 + run.training["average"] + 1) * run.size,
+        f"fine-tuning: a state of each of {run.tuned} rows, until it is done": 3 * run.tuned * run.size,
+        f"model.tzip of {run.rows} rows, at most": run.rows * run.size,
     }  # fmt: skip
     sizes["together"] = sum(sizes.values())
     rows = [[name, f"{size / 1e9:.1f}"] for name, size in sizes.items()]
-    sent = [[f"sent by each of {gpus} GPUs", f"{2 * (gpus - 1) / gpus * model_bytes / 1e9:.2f} an update, "
-             f"{2 * (gpus - 1) / gpus * model_bytes * run.training['updates'] / 1e12:,.0f} TB in all"]
+    sent = [[f"sent by each of {gpus} GPUs", f"{run.sent(gpus) / 1e9:.2f} an update, "
+             f"{run.sent(gpus) * run.training['updates'] / 1e12:,.0f} TB in all"]
             for gpus in GPUS[1:]]  # fmt: skip
     return table(["on disk", "GB"], rows + sent)
 
