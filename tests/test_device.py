@@ -81,3 +81,11 @@ def test_kernels_of_shapes_long_gone_are_not_kept() -> None:
 
     assert found() == 0
     assert found(ONEDNN_PRIMITIVE_CACHE_CAPACITY="1024") == 100
+
+
+def test_a_batch_beyond_memory_names_the_setting():
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")):
+        with pytest.raises(ValueError, match="batch_tokens = 9000; lower it"), device.enough_memory(9000):
+            raise error
+    with pytest.raises(RuntimeError, match="another"), device.enough_memory(9000):
+        raise RuntimeError("another")

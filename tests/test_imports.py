@@ -54,6 +54,7 @@ ALLOWED = {
     "onecore": set(),
     "score": set(),
     "loss": {"tzip.model"},
+    "teacher": {"tzip.model"},
     "grid": {"tzip.methods"},
     "datasets": set(),
     "imports": {"tzip.datasets"},

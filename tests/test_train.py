@@ -12,13 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.test_model import TOY
-from tests.toydata import toy_pairs
 from tests.toytrain import fit
 from tzip import checkpoint, device, train
 from tzip.loss import Objective
-from tzip.model import Config, Transformer
-from tzip.train import Options, Trainer, learning_rate
+from tzip.train import Options, learning_rate
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = "checkpoint/model.safetensors"
@@ -134,17 +131,6 @@ def apart(trainer) -> float:
     one = next(trainer.stream())
     objective = Objective(trainer.model.eval(), 0.0, trainer.teacher, 1.0)
     return float(objective(*one.parts())[0]) / one.tokens
-
-
-def test_a_share_without_a_teacher_is_refused(tmp_path):
-    data, student = toy_pairs(tmp_path / "toy"), Transformer(Config(**TOY))
-    for teacher, says in (
-        (None, "none is given; set it to 0"),
-        (Transformer(Config(**TOY | {"vocabulary": 60})), "vocabulary has 60 pieces, 50 expected"),
-    ):
-        with pytest.raises(ValueError, match=says):
-            Trainer(student, data, Options(teacher=0.5), seed=1, state=tmp_path, log=tmp_path / "log",
-                    teacher=teacher)  # fmt: skip
 
 
 def test_damaged_state_is_set_aside(tmp_path, undisturbed, capsys):
@@ -275,11 +261,3 @@ def test_with_backoff_it_goes_on_from_there_more_slowly_and_ends_the_same_if_kil
     again = fit(tmp_path / "killed", backoff=0.1, **EXPLODING)
     assert again.slower == whole.slower
     assert (tmp_path / "killed" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
-
-
-def test_a_batch_beyond_memory_names_the_setting():
-    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")):
-        with pytest.raises(ValueError, match="batch_tokens = 9000; lower it"), train.enough_memory(9000):
-            raise error
-    with pytest.raises(RuntimeError, match="another"), train.enough_memory(9000):
-        raise RuntimeError("another")

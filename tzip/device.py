@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import platform
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,19 @@ def autocast(device: torch.device, precision: str) -> Any:
     """Products in bf16 inside: if asked for, or with `auto` where that is faster."""
     wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+
+
+@contextlib.contextmanager
+def enough_memory(batch_tokens: int) -> Iterator[None]:
+    """What PyTorch says of memory that it does not get, as a line that names the setting (ValueError)."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and "allocate memory" not in str(error):
+            raise
+        said = f"out of memory in a batch of batch_tokens = {batch_tokens}"
+        raise ValueError(f"{said}; lower it, and raise accumulate as much to keep updates alike") from None
 
 
 def describe(device: torch.device) -> str:

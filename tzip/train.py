@@ -23,13 +23,14 @@ from torch import Tensor, nn
 
 from tzip.batches import Batch, Stream, ahead
 from tzip.checkpoint import exclusive, load_state, load_untied, save_state, untied
-from tzip.device import autocast
+from tzip.device import autocast, enough_memory
 from tzip.dropout import Dropout, MaskPool, mixed
 from tzip.files import replacing
 from tzip.journal import Journal
 from tzip.loss import Objective
 from tzip.options import option
 from tzip.pieces import Encoded
+from tzip.teacher import frozen
 
 SAVE_SECONDS = 60.0
 SLOWEST = 1e-4  # of the learning rate asked for: what diverges even then has another fault
@@ -111,30 +112,6 @@ def likelihood(model: nn.Module, batches: Iterable[Batch]) -> float:
         total += float(objective(*one.to(device).parts())[1])
         tokens += one.tokens
     return total / max(tokens, 1)
-
-
-def frozen(teacher: nn.Module | None, student: nn.Module) -> nn.Module:
-    """The teacher without dropout or gradients; ValueError unless there is one with the student's pieces."""
-    if teacher is None:
-        raise ValueError("teacher is the share of a teacher's in the loss, but none is given; set it to 0")
-    for side in ("vocabulary", "targets"):
-        theirs, ours = getattr(teacher.config, side), getattr(student.config, side)
-        if theirs != ours:
-            raise ValueError(f"the teacher's vocabulary has {theirs} pieces, {ours} expected")
-    return teacher.eval().requires_grad_(False)
-
-
-@contextlib.contextmanager
-def enough_memory(batch_tokens: int) -> Iterator[None]:
-    """What PyTorch says of memory that it does not get, as a line that names the setting (ValueError)."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not known and "allocate memory" not in str(error):
-            raise
-        said = f"out of memory in a batch of batch_tokens = {batch_tokens}"
-        raise ValueError(f"{said}; lower it, and raise accumulate as much to keep updates alike") from None
 
 
 def weights(model: nn.Module) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ import torch
 from sacrebleu import corpus_bleu
 
 import tzip
-from tzip import archive, checkpoint, device, model, options, script, search, store, train
+from tzip import archive, checkpoint, device, model, options, script, search, store, teacher, train
 from tzip.batches import batch, groups
 from tzip.files import read_lines, write_json
 from tzip.pieces import Encoded, Pieces
@@ -68,13 +68,13 @@ def main() -> None:
     given = options.given(args, model.Config)
     config = model.configure({"preset": args.preset, **pieces.decides(), **given})
     settings = options.from_arguments(args, train.Options, "training")
-    teacher = archive.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
+    taught_by = archive.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
     torch.manual_seed(args.seed)
     network = model.Transformer(config).to(here)
     if args.start == "teacher":
         if args.teacher_checkpoint is None:
             raise ValueError("start = teacher: there is no teacher; give --teacher-checkpoint")
-        model.inherit(network, checkpoint.load(args.teacher_checkpoint)[0].to(here))
+        teacher.inherit(network, checkpoint.load(args.teacher_checkpoint)[0].to(here))
 
     dev = Encoded(args.dev)
     parts = groups(dev.lengths(), settings.batch_tokens, None)
@@ -90,7 +90,7 @@ def main() -> None:
         return scores
 
     trainer = train.Trainer(network, Encoded(args.train), settings, seed=args.seed, state=args.state,
-                            log=args.journal, evaluate=evaluate, teacher=teacher)  # fmt: skip
+                            log=args.journal, evaluate=evaluate, teacher=taught_by)  # fmt: skip
     trainer.run()
     if trainer.rank == 0:
         last = evaluate(network)
