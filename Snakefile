@@ -25,6 +25,7 @@ include: "rules/students.smk"
 include: "rules/compress.smk"
 include: "rules/evaluate.smk"
 include: "rules/speed.smk"
+include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
