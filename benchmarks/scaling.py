@@ -28,7 +28,7 @@ from tzip import model
 from tzip.batches import groups
 from tzip.files import read_json
 from tzip.loss import ROWS, Objective
-from tzip.site import REPORT
+from tzip.site import PROFILE, REPORT, VARIANT
 
 ROOT = Path(__file__).parent.parent
 ASSUMED = (600_000.0, 20_000.0, 5_000.0)  # tokens/s of training and fine-tuning, sentences/s
@@ -46,8 +46,6 @@ PAIRS = 4_500_000
 SENTENCES = 3004 + 3003  # of newstest2017 and newstest2014
 TEXT_BYTES = 112 + 125  # of a pair of newstest2017, line ends included: wc --bytes
 ON_GPU = ("train", "compress_baseline", "translate_baseline")
-VARIANT = ("compress", "size", "translate", "score", "attention")
-TOGETHER = 4  # variants to a job
 LENGTH = 32  # of the sentences whose activations are counted
 
 
@@ -212,16 +210,17 @@ def disk(run: Run) -> str:
 def jobs() -> str:
     """How many jobs SLURM is given, by what they ask for, as profiles/slurm groups them."""
     columns = []
+    together = yaml.safe_load((ROOT / PROFILE).read_text())["__variables__"]["variants"]
     for config in ("wmt-train", "wmt"):
         plan = planned(config)
         alone = sum(plan.get(rule, 0) for rule in ON_GPU)
         rest = sum(count for rule, count in plan.items() if rule not in (*ON_GPU, *VARIANT, *REPORT))
-        counts = [alone, -(-plan["size"] // TOGETHER), rest, 1]
+        counts = [alone, -(-plan["size"] // together), rest, 1]
         columns.append([f"`config/{config}.yaml`", *map(str, [*counts, sum(counts)])])
     labels = [
         "SLURM jobs",
         "on a GPU: training, the baseline's file, its translations",
-        f"on a GPU: rows, {TOGETHER} to a job",
+        f"on a GPU: rows, {together} to a job",
         "without one: downloads, text, vocabulary, encoding, import",
         "without one: the report",
         "together",
