@@ -1,141 +1,26 @@
-"""Downloads from a real HTTP server that misbehaves in every way we know, and archives made to do harm."""
+"""Downloads from a real HTTP server that misbehaves in every way we know, and from mirrors."""
 
 from __future__ import annotations
 
-import bz2
-import contextlib
-import gzip
 import hashlib
 import io
-import lzma
 import os
-import random
-import re
-import stat
 import subprocess
 import sys
-import tarfile
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import Request
 
 import pytest
 import yaml
 
+from tests.webserver import DATA, Handler, Server, listening
 from tzip import fetch as module
-from tzip.fetch import Options, extract, fetch, locate, open_member, open_plain
+from tzip.fetch import Options, fetch, locate
 
 ROOT = Path(__file__).parent.parent
-DATA = random.Random(1).randbytes(300_000)
 SUM = hashlib.sha256(DATA).hexdigest()
 QUICK = Options(retries=3, wait=0.0, timeout=5.0)
-
-
-class Server(ThreadingHTTPServer):
-    """Serves DATA the way that the first part of the path says; remembers what it was asked for."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.seen: list[tuple[str, str | None]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.data, self.tag = DATA, '"one"'
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self):
-        kind = self.path.split("/")[1]
-        self.server.seen.append((kind, self.headers.get("Range")))
-        requests = sum(seen == kind for seen, _ in self.server.seen)
-        getattr(self, "do_" + kind)(requests)
-
-    def send(self, data: bytes, cut: int | None = None, ranges: bool = True, length: bool = True):
-        asked = self.headers.get("Range") if ranges else None
-        condition = self.headers.get("If-Range")
-        start = int(asked[6:-1]) if asked and condition in (None, self.server.tag) else 0
-        if start >= len(data):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        if self.server.tag:
-            self.send_header("ETag", self.server.tag)
-        if length:
-            self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
-        self.wfile.write(data[start : start + cut] if cut else data[start:])
-
-    def do_good(self, _):
-        self.send(self.server.data)
-
-    def do_drops(self, _):
-        self.send(self.server.data, cut=100_000)
-
-    def do_forgetful(self, requests):  # drops once, and knows no Range
-        self.send(self.server.data, cut=100_000 if requests == 1 else None, ranges=False)
-
-    def do_changes(self, requests):  # another version after the connection dropped
-        if requests == 1:
-            self.send(bytes(300_000), cut=100_000)
-            self.server.tag = '"two"'
-        else:
-            self.send(DATA)
-
-    def do_stubborn(self, requests):  # likewise, but continues the old version's bytes with the new one's
-        if requests == 2:
-            del self.headers["If-Range"]
-        self.do_changes(requests)
-
-    def do_endless(self, _):
-        self.send(self.server.data, length=False)
-
-    def do_declares(self, _):
-        self.send_response(200)
-        self.send_header("Content-Length", str(1 << 50))
-        self.end_headers()
-
-    def do_missing(self, _):
-        self.send_error(404)
-
-    def do_broken(self, requests):
-        self.send_error(500) if requests < 3 else self.send(self.server.data)
-
-    def do_dead(self, _):
-        self.send_error(503)
-
-    def do_moved(self, _):
-        self.redirect(self.server.url + "/good/file")
-
-    def do_loop(self, _):
-        self.redirect(self.server.url + "/loop/file")
-
-    def do_elsewhere(self, _):
-        self.redirect("ftp://127.0.0.1/file")
-
-    def redirect(self, target: str):
-        self.send_response(302)
-        self.send_header("Location", target)
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
-
-
-@contextlib.contextmanager
-def listening(server):
-    """The server, answering until the block ends."""
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
@@ -380,141 +265,6 @@ def test_the_script_downloads_unpacks_and_fails_in_one_line(server, tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
-
-
-# ── archives ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def tar(path: Path, mode: str, *members: tuple[str, bytes | str, bytes]) -> Path:
-    """A tar archive of (name, content or link target, tarfile type)."""
-    with tarfile.open(path, mode) as archive:
-        for name, content, kind in members:
-            info = tarfile.TarInfo(name)
-            info.type = kind
-            if isinstance(content, bytes):
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-            else:
-                info.linkname = content
-                archive.addfile(info)
-    return path
-
-
-def make_zip(path: Path, name: str, content: bytes = b"x", mode: int = 0) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        info = zipfile.ZipInfo(name)
-        info.external_attr = mode << 16
-        info.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(info, content)
-    return path
-
-
-def plain(path: Path) -> bytes:
-    with open_plain(path) as file:
-        return file.read()
-
-
-def read(archive: Path, member: str) -> bytes:
-    with open_member(archive, member) as file:
-        return file.read()
-
-
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
-def test_members_of_tar_archives_are_streamed(tmp_path, mode):
-    path = tar(tmp_path / "a", mode, ("./one", b"1\n", tarfile.REGTYPE), ("dir/two", DATA, tarfile.REGTYPE))
-    assert read(path, "one") == b"1\n"
-    assert read(path, "dir/two") == DATA
-    written = extract(path, tmp_path / "out")
-    assert [file.relative_to(tmp_path / "out").as_posix() for file in written] == ["one", "dir/two"]
-    assert (tmp_path / "out/dir/two").read_bytes() == DATA
-
-
-def test_members_of_zip_archives_are_streamed(tmp_path):
-    assert read(make_zip(tmp_path / "a", "dir/one", DATA), "dir/one") == DATA
-    with pytest.raises(ValueError, match="no member 'two'; choose from dir/one"):
-        read(tmp_path / "a", "two")
-
-
-@pytest.mark.parametrize("name", ["/etc/evil", "../evil", "a/../../evil", "..\\evil", "C:\\evil"])
-def test_members_that_leave_the_folder_are_refused(tmp_path, name):
-    good = ("good", b"x", tarfile.REGTYPE)
-    for path in (
-        tar(tmp_path / "a.tar", "w:gz", (name, b"x", tarfile.REGTYPE), good),
-        make_zip(tmp_path / "a.zip", name),
-    ):
-        for action in (
-            lambda path=path: read(path, "good"),
-            lambda path=path: extract(path, tmp_path / "out"),
-        ):
-            with pytest.raises(ValueError, match="leaves the folder"):
-                action()
-    assert not list(tmp_path.rglob("*evil"))
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_are_refused(tmp_path, kind):
-    path = tar(tmp_path / "a", "w", ("link", "/tmp", kind), ("link/x", b"x", tarfile.REGTYPE))
-    with pytest.raises(ValueError, match="member 'link' is a link or a device"):
-        extract(path, tmp_path / "out")
-    with pytest.raises(ValueError, match="is a link or a device"):
-        read(make_zip(tmp_path / "z", "link", b"/tmp", stat.S_IFLNK | 0o777), "link")
-
-
-def test_a_link_that_was_there_before_does_not_lead_out(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "elsewhere").mkdir()
-    os.symlink(tmp_path / "elsewhere", tmp_path / "out/link")
-    path = tar(tmp_path / "a", "w", ("link/x", b"x", tarfile.REGTYPE))
-    with pytest.raises(ValueError, match="would be written outside"):
-        extract(path, tmp_path / "out")
-    assert not list((tmp_path / "elsewhere").iterdir())
-
-
-def test_bombs_are_refused_before_they_burst(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "FLOOR", 1 << 20)
-    zeros = bytes(1 << 24)
-    (tmp_path / "gz").write_bytes(gzip.compress(zeros))
-    (tmp_path / "xz").write_bytes(lzma.compress(zeros))
-    (tmp_path / "bz").write_bytes(bz2.compress(zeros))
-    for name in ("gz", "xz", "bz"):
-        with pytest.raises(ValueError, match="unpacks to more than"), open_plain(tmp_path / name) as file:
-            list(file)
-    bombs = [
-        make_zip(tmp_path / "zip", "a", zeros),
-        tar(tmp_path / "tar", "w:gz", ("b", zeros, tarfile.REGTYPE), ("a", b"x", tarfile.REGTYPE)),
-    ]
-    for path in bombs:
-        with pytest.raises(ValueError, match="unpacks to more than"):
-            read(path, "a")
-
-
-def test_damaged_archives_are_told_in_one_line(tmp_path):
-    whole = {
-        "gz": gzip.compress(DATA),
-        "xz": lzma.compress(DATA),
-        "bz": bz2.compress(DATA),
-        "zip": make_zip(tmp_path / "z", "a", DATA).read_bytes(),
-        "tar": tar(tmp_path / "t", "w:gz", ("a", DATA, tarfile.REGTYPE)).read_bytes(),
-    }
-    for name, data in whole.items():
-        flipped = bytearray(data)
-        flipped[len(data) // 2] ^= 0xFF
-        for kind, bad in (("cut", data[: len(data) // 2]), ("flipped", bytes(flipped)), ("text", b"Hallo")):
-            path = tmp_path / f"{kind}.{name}"
-            path.write_bytes(bad)
-            if kind == "text" and name in ("gz", "xz", "bz"):
-                continue
-            with pytest.raises(ValueError, match=re.escape(str(path))):
-                read(path, "a") if name in ("zip", "tar") else plain(path)
-
-
-def test_an_encrypted_member_is_named(tmp_path):
-    path = make_zip(tmp_path / "z", "a")
-    data = path.read_bytes()
-    at = data.index(b"PK\x01\x02") + 8
-    path.write_bytes(data[:at] + bytes([data[at] | 1]) + data[at + 1 :])
-    with pytest.raises(ValueError, match="'a' is encrypted"):
-        read(path, "a")
 
 
 # ── what the project itself names ─────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import RUN
-from tests.test_fetch import make_zip, tar
+from tests.packed import make_zip, tar
 from tests.test_workflow import ROOT, environment
 
 REGULAR = tarfile.REGTYPE
