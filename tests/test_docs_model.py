@@ -15,7 +15,7 @@ from tests import foreignmodels
 from tests.foreignmodels import PIECES
 from tests.test_docs import examples, in_order, words
 from tests.test_pieces import sentences
-from tests.test_workflow import command, copy_sources
+from tests.workflow import command, copy_sources
 from tzip import archive, checkpoint, cli, foreign, search
 from tzip.files import read_json, read_lines, write_text
 from tzip.pieces import Pieces

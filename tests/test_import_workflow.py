@@ -14,7 +14,7 @@ from tests import foreignmodels
 from tests.foreignmodels import OPENNMT, PIECES, opennmt
 from tests.test_config import SCHEMA, load
 from tests.test_lists import ONE
-from tests.test_workflow import command, copy_sources, planned
+from tests.workflow import command, copy_sources, planned
 from tzip import checkpoint, config, container, imports, students
 from tzip.files import read_json
 from tzip.pieces import Encoded, Pieces

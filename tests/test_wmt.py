@@ -24,7 +24,7 @@ import yaml
 from tests import foreignmodels
 from tests.foreignmodels import OPENNMT, PIECES
 from tests.test_lists import ONE
-from tests.test_workflow import ROOT, command, copy_sources
+from tests.workflow import ROOT, command, copy_sources
 from tzip import container, datasets
 from tzip.corpus import Side
 from tzip.files import read_json

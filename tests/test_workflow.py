@@ -6,61 +6,23 @@ One run, in a copy of the repository, is shared by all tests; those that change 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.workflow import MINIATURE, RUN, command, contents, copy_sources, mini, planned, rewrite
 from tzip import container
 from tzip.files import read_json
 from tzip.pieces import Encoded
 
-ROOT = Path(__file__).parent.parent
-SOURCES = (
-    "Snakefile",
-    "config.yaml",
-    "config",
-    "envs",
-    "profiles",
-    "report",
-    "rules",
-    "schemas",
-    "tzip",
-    "workflow_scripts",
-)
-MINIATURE = "config/miniature.yaml"
-RUN = Path("results/miniature")
 STUDENTS = {"student", "student-4bit", "student-convolutional"}
 TRAINING = {"train", "student", "hypotheses", "corpus", "pieces", "encode", "encode_hypotheses", "generate"}
 KMEANS = {"student-4bit", "kmeans-8bit", "kmeans-4bit", "kmeans-2bit", "kmeans-1bit", "kmeans-1bit-attention"}
 
 pytestmark = pytest.mark.xdist_group("workflow")
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """Commands of a copied repository import the copy's library, and ask for no mirror."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    kept = {key: value for key, value in os.environ.items() if key not in ("TZIP_MIRROR", "OMP_NUM_THREADS")}
-    return kept | {"PATH": path, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
-
-
-def command(folder: Path, *arguments: str, ok: bool = True) -> str:
-    """What a command says, in a copy of the repository."""
-    done = subprocess.run(arguments, cwd=folder, env=environment(folder), text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
-    assert (done.returncode == 0) == ok, done.stdout[-6000:]
-    return done.stdout
-
-
-def mini(folder: Path, *arguments: str, cores: int = 2, ok: bool = True) -> str:
-    return command(folder, "snakemake", "--cores", str(cores), "--configfile", MINIATURE, *arguments, ok=ok)
-
 
 METHOD = '''"""Every weight its tensor's mean."""
 
@@ -84,27 +46,6 @@ class Quantizer(Latent):
     def quantize(self, weight):
         return torch.zeros_like(weight, dtype=torch.int32), weight.mean().reshape(1), None
 '''
-
-
-def planned(output: str) -> set[tuple[str, str]]:
-    """(rule, variant) of each job that a dry run would do."""
-    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
-    return {(rule, *(re.findall(r"variant=([\w-]+)", block) or [""])) for rule, block in jobs}
-
-
-def copy_sources(folder: Path) -> Path:
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, folder / name)
-    return folder
-
-
-def contents(folder: Path, patterns: Sequence[str]) -> dict[str, bytes]:
-    paths = sorted(path for pattern in patterns for path in (folder / RUN).glob(pattern))
-    return {str(path.relative_to(folder / RUN)): path.read_bytes() for path in paths if path.is_file()}
 
 
 @pytest.fixture(scope="session")
@@ -137,13 +78,6 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     return folder
-
-
-def rewrite(folder: Path, file: str, change) -> None:
-    path = folder / file
-    found = yaml.safe_load(path.read_text())
-    change(found)
-    path.write_text(yaml.safe_dump(found, sort_keys=False))
 
 
 def test_a_baseline_in_the_store_is_taken_by_another_run(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.faults.conftest import RUN
 from tests.packed import make_zip, tar
-from tests.test_workflow import ROOT, environment
+from tests.workflow import ROOT, environment
 
 REGULAR = tarfile.REGTYPE
 

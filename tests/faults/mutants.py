@@ -22,7 +22,7 @@ from snakemake.utils import update_config
 
 from tests.faults.conftest import RUN
 from tests.test_fuzz import mutant
-from tests.test_workflow import ROOT, environment
+from tests.workflow import ROOT, environment
 from tzip import archive, checkpoint, config, corpus, datasets, students
 from tzip.pieces import Encoded
 

@@ -22,9 +22,9 @@ import torch
 from safetensors.torch import load_file
 
 from tests.slurm import cluster
-from tests.test_workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini, rewrite
 from tests.toytrain import fit
 from tests.waiting import wait_for
+from tests.workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini, rewrite
 from tzip.files import read_json
 
 RULE = r"(?m)^\s*(?:local)?rule (\w+):"  # in what Snakemake says
