@@ -174,6 +174,35 @@ def test_a_touch_and_the_number_of_cores_rerun_nothing(copied: Path) -> None:
     assert planned(mini(copied, "--dry-run", cores=1)) == set()
 
 
+def test_a_large_corpus_that_was_only_copied_again_reruns_nothing(tmp_path: Path) -> None:
+    """Beyond the 1 MB up to which Snakemake by itself looks at more than the time."""
+    folder = copy_sources(tmp_path)
+    corpora = folder / "corpora"
+    corpora.mkdir()
+    for side in ("en", "de"):
+        for part, count in (("train", 30000), ("dev", 10), ("test", 10)):
+            lines = (f"{side} {part}, the sentence of number {i}\n" for i in range(count))
+            (corpora / f"{part}.{side}").write_text("".join(lines))
+    assert (corpora / "train.en").stat().st_size > 1e6
+    train, dev, held = (
+        {"source": {"path": f"corpora/{part}.en"}, "target": {"path": f"corpora/{part}.de"}}
+        for part in ("train", "dev", "test")
+    )
+    own = {"languages": ["en", "de"], "train": [train], "dev": [dev], "test": {"held": held}}
+    (folder / "own.yaml").write_text(
+        yaml.safe_dump({"name": "own", "dataset": "own", "datasets": {"own": own}, "tests": ["held"]})
+    )
+    run = ("snakemake", "results/own/data/train.en", "--cores", "1", "--configfile", "own.yaml")
+    command(folder, *run)
+    for path in corpora.iterdir():
+        os.utime(path)
+    assert planned(command(folder, *run, "--dry-run")) == set()
+    with (corpora / "train.en").open("a") as english, (corpora / "train.de").open("a") as german:
+        english.write("one more\n")
+        german.write("noch einer\n")
+    assert planned(command(folder, *run, "--dry-run")) == {("corpus", "")}
+
+
 def test_one_core_gives_the_same_bytes_as_two(runs: tuple[Path, Path]) -> None:
     patterns = ("seed-*/checkpoint/*", "seed-*/students/*/checkpoint/*", "seed-*/teacher/*",
                 "seed-*/*/model.tzip", "seed-*/*/*.hyp.txt", "seed-*/*/*.score.json",
