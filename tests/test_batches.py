@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 
 from tests.toydata import toy_pairs
 from tzip.batches import Batch, Stream, ahead, batch, groups
@@ -62,7 +63,7 @@ def test_stream_continues_from_anywhere(tmp_path):
 def test_made_ahead_by_a_thread_they_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(Batch, "pinned", lambda self: self)  # which needs a GPU
     stream = Stream(toy_pairs(tmp_path / "toy"), 100, 1)
-    ours, theirs = stream(3), ahead(stream(3))
+    ours, theirs = stream(3), ahead(stream(3), torch.device("cpu"))
     for _ in range(20):
         for one, other in zip(next(ours).parts(), next(theirs).parts(), strict=True):
             assert one.equal(other)

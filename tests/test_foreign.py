@@ -131,6 +131,8 @@ def test_a_checkpoint_of_ours(made, vocabulary: Path, tmp_path: Path) -> None:
     assert equal(foreign.build(found), made)
     assert found.pieces == vocabulary.read_bytes()
     assert foreign.read(tmp_path / "c", Options(format="tzip", max_length=9)).config.max_length == 9
+    with pytest.raises(ValueError, match="import: max_length = 1 is not an integer at least 2"):
+        foreign.read(tmp_path / "c", Options(format="tzip", max_length=1))
     with pytest.raises(ValueError, match=r"not a checkpoint: config.json is missing"):
         foreign.read(tmp_path, Options(format="tzip"))
 
@@ -243,7 +245,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"config": {"d_model": "wide"}}, "config: d_model = 'wide' is not an integer"),
     ({"config": {"vocabulary": 7}}, "both sides have the 280 pieces"),
     ({"tensors": {"source_embedding.weight": None}}, "our model has no place for 'src'"),
-    ({"tensors": {"encoder.{i}.more.weight": "out"}}, "tensor encoder.0.more.weight"),
+    ({"tensors": {"encoder.{i}.more.weight": "out"}}, "our model has no 'encoder.0.more.weight'"),
+    (
+        {"tensors": {"encoder.9.self_attention.query.bias": None}},
+        "our model has no 'encoder.9.self_attention",
+    ),
+    ({"tensors": {"encoders.{i}.more.weight": "out"}}, "our model has no layers 'encoders.{i}.more.weight'"),
+    ({"tensors": {"generator.weight": "src"}}, "generator.weight is not the same as target_embedding.weight"),
     ({"tensors": {"generator.bias": "away"}}, "no tensor 'away'; it has"),
     (bias(7), "generator.bias: expected a name, or name, transpose, rows, or null"),
     (bias({"name": "out", "rows": [0, 999]}), "rows must be"),
@@ -254,6 +262,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"special": {"mask": 9}}, "special must give pad, unknown, begin, end"),
     ({"special": {"pad": 999}}, "0 to 279"),
     ({"special": {"pad": "x"}}, "special must give"),
+    ({"special": {"pad": [1]}}, "special must give numbers"),
 ]
 
 
@@ -272,6 +281,25 @@ def test_a_mapping_that_is_wrong_is_refused(
     with pytest.raises(ValueError, match=said) as caught:
         foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("apart", "tie"),
+    [((), "all"), (("source",), "decoder"), (("source", "output"), "none"), (("output",), "none")],
+)
+def test_ties_that_a_mapping_does_not_tell_are_found(
+    queries_without_bias, vocabulary: Path, apart: tuple[str, ...], tie: str, tmp_path: Path
+) -> None:
+    told, file = mapping(queries_without_bias)
+    del told["config"]["tie"]
+    told["tensors"]["generator.weight"] = "output"
+    file |= {"src": file["tgt"], "output": file["tgt"].clone()}
+    file |= {"src" if name == "source" else name: file["tgt"] + 1 + i for i, name in enumerate(apart)}
+    found = foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary, zipped=True))
+    assert found.config.tie == tie
+    state = foreign.build(found).state_dict()
+    for ours, theirs in (("source_embedding", "src"), ("target_embedding", "tgt"), ("generator", "output")):
+        assert torch.equal(state[f"{ours}.weight"], file[theirs])
 
 
 def test_a_tensor_that_no_mapping_names_is_refused(

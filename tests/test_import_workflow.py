@@ -129,6 +129,7 @@ WRONG = [
     (imported(formt="x"), "unknown key 'formt' in baseline.import; did you mean 'format'?"),
     (imported(format="fairseq"), "baseline.import.format = 'fairseq' is not one of mapping, marian, opennmt"),
     (imported(prefix=">>de<<"), "baseline.import.prefix: the format opennmt has no such option"),
+    (imported(pieces=None), "baseline.import.pieces: the format opennmt needs it; give a file"),
     (imported(source={"member": "x"}), "baseline.import.source: a file is given by url or by path"),
     (imported(source={"path": "x", "column": 2}), "baseline.import.source: a file is given by url or by"),
     (imported(source={"paht": "x"}), "unknown key 'paht' in baseline.import.source"),

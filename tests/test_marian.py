@@ -66,6 +66,10 @@ WRONG = [
     ({"decoder_ffn_dim": 8}, "encoder_ffn_dim and decoder_ffn_dim differ"),
     ({"bad_words_ids": [[5]]}, r"bad_words_ids = \[\[5\]\]; our search bans padding alone"),
     ({"forced_bos_token_id": 5}, "forced_bos_token_id = 5; our search"),
+    ({"no_repeat_ngram_size": 3}, "no_repeat_ngram_size = 3; our search"),
+    ({"repetition_penalty": 1.2}, "repetition_penalty = 1.2; our search"),
+    ({"begin_suppress_tokens": [7]}, r"begin_suppress_tokens = \[7\]; our search"),
+    ({"decoder_start_token_id": 9}, "decoder_start_token_id = 9 is '.*'; our translations begin"),
     ({"vocab_size": 9}, "pieces, whose numbers should be 0 to 9 - 1"),
     ({"pad_token_id": 10**6, "bad_words_ids": None}, "pad, eos or decoder_start of config.json, or <unk>"),
     ({"eos_token_id": 1}, "pad, <unk>, eos and decoder_start are not four pieces"),
@@ -93,6 +97,11 @@ def test_the_search_of_generation_config_is_looked_at(made, tmp_path: Path) -> N
     (folder / "generation_config.json").write_text('{"bad_words_ids": [[7]]}')
     with pytest.raises(ValueError, match=r"generation_config.json: bad_words_ids = \[\[7\]\]"):
         read(folder)
+
+
+def test_a_search_that_says_nothing_is_accepted(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made, repetition_penalty=1.0, no_repeat_ngram_size=0, sequence_bias=None)
+    assert read(folder).config == made.config
 
 
 def test_a_tensor_that_ours_has_no_place_for_is_named(made, tmp_path: Path) -> None:

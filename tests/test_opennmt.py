@@ -119,11 +119,15 @@ WRONG = [
     ({"parallel_residual": True}, "parallel_residual = True"),
     ({"transforms": ["bpe"]}, "the text was transformed by 'bpe'; only SentencePiece is read"),
     ({"transforms": ["sentencepiece", "prefix"]}, "the text was transformed by 'prefix'"),
+    ({"transforms": 5}, "the text was transformed by 5"),
     ({"heads": ...}, "it has no 'heads'"),
     ({"heads": 3}, "d_model = 16 is not even and a multiple of heads = 3"),
     ({"dropout": "much"}, "dropout = 'much' is not a number"),
     ({"decoder.transformer_layers.0.mask": torch.zeros(1, 4, 4)}, r"layers.0.mask' is not the"),
     ({"encoder.embeddings.make_embedding.pe.pe": torch.zeros(40, 1, 16)}, r"pe.pe' is not the constant"),
+    ({"encoder.embeddings.make_embedding.pe.pe": torch.zeros(1 << 44, 1, 0)}, r"pe.pe' .* has no numbers"),
+    ({"decoder.transformer_layers.0.mask": torch.zeros(0, 3, 3)}, r"mask' \[0, 3, 3\] has no numbers"),
+    ({"encoder.transformer.0.self_attn.linear_query.weight": torch.zeros(1 << 40, 0)}, "has no numbers"),
     ({"encoder.embeddings.make_embedding.emb_luts.1.weight": torch.ones(3)}, "no place for .*emb_luts"),
     ({"encoder.embeddings.make_embedding.emb_luts.0.weight": torch.ones(3, 16)}, "has 3 rows for"),
     ({"encoder.transformer.3.layer_norm.weight": torch.ones(16)}, "not numbered from 0 on without a gap"),
@@ -141,9 +145,7 @@ def test_what_our_model_is_not_is_refused_by_name(
 
 def test_a_file_without_its_sentencepiece_model(made, tmp_path: Path) -> None:
     path = opennmt(tmp_path / "m.pt", made)
-    with pytest.raises(
-        ValueError, match="pieces: a checkpoint of OpenNMT-py has no SentencePiece model; give"
-    ):
+    with pytest.raises(ValueError, match="pieces: the format opennmt needs it; give a file"):
         foreign.read(path, Options(format="opennmt"))
 
 

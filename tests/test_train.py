@@ -1,5 +1,6 @@
 """Training: it learns, resumes to the same bytes however it was stopped, and two processes agree with one."""
 
+import functools
 import json
 import os
 import signal
@@ -12,10 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.test_model import TOY
+from tests.toydata import toy_pairs
 from tests.toytrain import fit
 from tzip import checkpoint, device, train
 from tzip.loss import Objective
-from tzip.train import Options, learning_rate
+from tzip.model import Config, Transformer
+from tzip.train import Options, Trainer, learning_rate
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = "checkpoint/model.safetensors"
@@ -228,15 +232,33 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(tmp_path, 
 
 def owing(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU: losses are looked at now and then."""
-    monkeypatch.setattr(
-        train.Trainer, "_due", lambda self: self.update % 7 == 0 or self.update == self.options.updates
-    )
+    monkeypatch.setitem(train.LATER, "cpu", 7)
 
 
 def test_losses_that_are_looked_at_later_change_nothing(tmp_path, monkeypatch, undisturbed):
     owing(monkeypatch)
     fit(tmp_path)
     assert (tmp_path / WEIGHTS).read_bytes() == undisturbed
+
+
+def test_compiled_it_trains_the_same(tmp_path, monkeypatch):
+    """Traced as for a GPU, all shapes at once, and run by PyTorch's own kernels: no compiler is needed."""
+    traced = functools.partial(torch.compile, backend="aot_eager")
+    for folder, how in (("plain", lambda function, **_: function), ("traced", traced)):
+        monkeypatch.setattr(torch, "compile", how)
+        fit(tmp_path / folder, dropout=0.0, compile=True)
+    plain, compiled = (load_file(tmp_path / folder / WEIGHTS) for folder in ("plain", "traced"))
+    for name, weight in plain.items():
+        torch.testing.assert_close(compiled[name], weight, atol=1e-5, rtol=1e-4)
+
+
+def test_in_multiples_the_longest_sentence_still_fits(tmp_path):
+    data = toy_pairs(tmp_path / "toy")
+    model = Transformer(Config(**TOY, max_length=int(data.lengths().max()) + 1))
+    trainer = Trainer(model, data, Options(updates=20), seed=1, state=tmp_path, log=tmp_path / "log")
+    trainer.stream.multiple = train.MULTIPLE
+    assert model.config.max_length % train.MULTIPLE
+    trainer.run()
 
 
 def test_looked_at_later_a_divergence_is_told_with_its_own_update(tmp_path, monkeypatch):

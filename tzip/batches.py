@@ -68,18 +68,19 @@ def groups(lengths: np.ndarray, budget: int, seed: int | None) -> list[np.ndarra
     return [parts[i] for i in random.permutation(len(parts))] if seed is not None else parts
 
 
-def batch(data: Encoded, rows: np.ndarray, source_end: bool = True, multiple: int = 1) -> Batch:
+def batch(data: Encoded, rows: np.ndarray, source_end: bool = True, multiple: int = 1,
+          most: int | None = None) -> Batch:  # fmt: skip
     """The pairs `rows` of `data` as one padded batch; `source_end` as in the model's Config.
 
-    multiple  of the lengths that a model sees, of sources and of targets without their END
+    multiple  of the lengths that a model sees, of sources and of targets without their BEGIN
+    most      a length that such a multiple stays within
     """
     pairs = [data.pair(int(row)) for row in rows]
     end = [END] if source_end else []
-    target = padded([[*target.tolist(), END] for _, target in pairs], multiple)
+    source = padded([[*source.tolist(), *end] for source, _ in pairs], multiple, most)
+    target = padded([[*target.tolist(), END] for _, target in pairs], multiple, most)
     begin = target.new_full((len(pairs), 1), BEGIN)
-    return Batch.of(
-        padded([[*source.tolist(), *end] for source, _ in pairs], multiple), torch.cat([begin, target], dim=1)
-    )
+    return Batch.of(source, torch.cat([begin, target], dim=1))
 
 
 class Stream:
@@ -92,6 +93,7 @@ class Stream:
         self.source_end, self.multiple = source_end, multiple
         self.lengths = data.lengths()
         self.per_epoch = len(groups(self.lengths, budget, seed))
+        self.most = int(self.lengths.max()) + 1  # with END
 
     def __call__(self, start: int = 0, step: int = 1) -> Iterator[Batch]:
         """Every `step`-th batch from number `start` on."""
@@ -100,13 +102,14 @@ class Stream:
             if start // self.per_epoch != epoch:
                 epoch = start // self.per_epoch
                 order = groups(self.lengths, self.budget, self.seed * 1_000_003 + epoch)
-            yield batch(self.data, order[start % self.per_epoch], self.source_end, self.multiple)
+            yield batch(self.data, order[start % self.per_epoch], self.source_end, self.multiple, self.most)
             start += step
 
 
-def ahead(batches: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
-    """The same batches without an end, made so many ahead by a thread of their own, in pinned memory."""
-    with ThreadPoolExecutor(1) as thread:
+def ahead(batches: Iterator[Batch], device: torch.device, depth: int = 4) -> Iterator[Batch]:
+    """The same batches without an end, made so many ahead by a thread of their own, pinned for the GPU."""
+    chosen = {"initializer": torch.cuda.set_device, "initargs": (device,)} if device.type == "cuda" else {}
+    with ThreadPoolExecutor(1, **chosen) as thread:  # a new thread would pin for the first GPU
         waiting = deque(thread.submit(lambda: next(batches).pinned()) for _ in range(depth))
         while True:
             yield waiting.popleft().result()

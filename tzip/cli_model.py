@@ -82,7 +82,8 @@ def run_compress(args: argparse.Namespace) -> None:
 
 def run_decompress(args: argparse.Namespace) -> None:
     model, pieces, read = archive.restore(args.model)
-    checkpoint.save(args.output, model, pieces.model, read.history.get("origin"))
+    with replacing_folder(args.output) as folder:
+        checkpoint.save(folder, model, pieces.model, read.history.get("origin"))
     print(f"{args.output}: {(args.output / checkpoint.WEIGHTS).stat().st_size:,} bytes of float32 weights")
 
 

@@ -32,6 +32,8 @@ def prepare(threads: int) -> torch.device:
     process's own GPU; alone on a machine with several GPUs, the first that is free. The number of threads is
     part of what decides the last bits of a result, so it comes from the configuration, not from the machine.
     """
+    if threads < 1:
+        raise ValueError(f"threads = {threads} is not an integer at least 1")
     torch.set_num_threads(threads)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
     cuda = torch.cuda.is_available()
@@ -42,13 +44,14 @@ def prepare(threads: int) -> torch.device:
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it did not write
     rank = int(os.environ.get("LOCAL_RANK", 0))
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if cuda else "gloo")
     device = torch.device("cpu")
     if cuda:
         count = torch.cuda.device_count()
         assigned = "LOCAL_RANK" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ
         device = torch.device("cuda", rank % count if assigned else claim(count))
+        torch.cuda.set_device(device)  # what NCCL sends objects from
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
     STARTED[:] = [energy.Meter(device)]
     return device
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from tzip import checkpoint, fetch, files, imports
 from tzip.model import Config, Transformer
-from tzip.options import option
+from tzip.options import make, option
 from tzip.pieces import Pieces, sentence_pieces
 from tzip.torchfile import Stored, TorchFile
 
@@ -62,13 +62,16 @@ class Imported:
 
 
 def check(options: Options) -> None:
-    """ValueError unless the format exists and has the options that are given."""
+    """ValueError unless the format exists and has the options that are given, and those it needs are."""
     if options.format not in imports.formats():
         raise ValueError(f"format = {options.format!r} is not one of {', '.join(imports.formats())}")
     usable = ("format", "max_length", *imports.uses(options.format))
     for field in dataclasses.fields(options):
         if getattr(options, field.name) != field.default and field.name not in usable:
             raise ValueError(f"{field.name}: the format {options.format} has no such option")
+    for key in imports.needs(options.format):
+        if not getattr(options, key):
+            raise ValueError(f"{key}: the format {options.format} needs it; give a file")
 
 
 def read(source: str | Path, options: Options) -> Imported:
@@ -113,16 +116,28 @@ def limited(imported: Imported, max_length: int) -> Imported:
     most = imported.config.max_length
     if max_length > most:
         raise ValueError(f"max_length = {max_length}, but the model knows only {most} positions")
-    config = dataclasses.replace(imported.config, max_length=max_length or most)
+    if not max_length:
+        return imported
+    config = make(Config, vars(imported.config) | {"max_length": max_length}, "import")
     return dataclasses.replace(imported, config=config)
 
 
 def fitting(imported: Imported) -> Imported:
-    """With each tensor once; ValueError names one that is missing, does not fit, or is not finite."""
-    with torch.device("meta"):  # no memory before the tensors are known to be there
-        expected = dict(Transformer(imported.config).named_parameters())
-    every = {name for name, _ in parameters(imported.config)}
-    found = {name: x for name, x in imported.tensors.items() if name in expected or name not in every}
+    """With each tensor once; ValueError names one that is missing, does not fit, or is not finite.
+
+    So it does with one that is not the same as that which the configuration ties it to.
+    """
+    expected: dict[str, Tensor] = {}
+    first: dict[int, str] = {}  # the name by which a parameter is known
+    found = dict(imported.tensors)
+    for name, one in parameters(imported.config):
+        kept = first.setdefault(id(one), name)
+        expected[kept] = one
+        tied = found.pop(name) if kept != name and name in found else None
+        if tied is not None and kept in found and not torch.equal(tied, found[kept]):
+            raise ValueError(
+                f"tensor {name} is not the same as {kept}: tie = {imported.config.tie!r} is wrong"
+            )
     checkpoint.check_shapes(expected, found)
     for name, tensor in found.items():
         if not tensor.isfinite().all():
@@ -174,8 +189,7 @@ class Tensors:
         """A tensor of at least one dimension as float32; ValueError if there is none of that name."""
         if name not in self.tensors:
             raise ValueError(f"{self.where}: no tensor '{name}'; it has {some(self.tensors)}")
-        self.taken.add(name)
-        found = self.tensors[name]()
+        found = self._read(name)
         if not found.is_floating_point():
             raise ValueError(f"{self.where}: tensor '{name}' is of type {found.dtype}, not of a float's")
         if not found.dim():
@@ -184,10 +198,16 @@ class Tensors:
 
     def constant(self, name: str, equals: Callable[[Tensor], bool]) -> None:
         """Tick off a tensor that is no parameter, if it is there; ValueError unless it is what it must be."""
-        if name in self.tensors:
-            self.taken.add(name)
-            if not equals(self.tensors[name]()):
-                raise ValueError(f"{self.where}: tensor '{name}' is not the constant that it should be")
+        if name in self.tensors and not equals(self._read(name)):
+            raise ValueError(f"{self.where}: tensor '{name}' is not the constant that it should be")
+
+    def _read(self, name: str) -> Tensor:
+        """A tensor that is there; one without numbers, whose shape may claim anything, is refused."""
+        self.taken.add(name)
+        found = self.tensors[name]()
+        if not found.numel():
+            raise ValueError(f"{self.where}: tensor '{name}' {list(found.shape)} has no numbers")
+        return found
 
     def count(self, pattern: str) -> int:
         """How many numbers stand for {i} in the names that begin like `pattern`, from 0 on without a gap."""

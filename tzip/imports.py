@@ -25,11 +25,21 @@ def formats() -> list[str]:
 
 
 def uses(name: str) -> tuple[str, ...]:
-    """The options of a format, by its constant USES; read without importing it."""
+    """The options of a format: its constant USES."""
+    return _constant(name, "USES")
+
+
+def needs(name: str) -> tuple[str, ...]:
+    """Those of them that must be given: its constant NEEDS."""
+    return _constant(name, "NEEDS")
+
+
+def _constant(name: str, constant: str) -> tuple[str, ...]:
+    """Read from the file of a format without importing it."""
     for node in ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "USES":
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == constant:
             return ast.literal_eval(node.value)
-    raise AssertionError(f"{name}: no constant USES")
+    raise AssertionError(f"{name}: no constant {constant}")
 
 
 def check(found: dict[str, Any], where: str = "baseline.import") -> None:
@@ -41,6 +51,9 @@ def check(found: dict[str, Any], where: str = "baseline.import") -> None:
         if key not in ("format", "source", *uses(name)):
             raise ValueError(f"{where}.{key}: the format {name} has no such option; "
                              f"choose from {', '.join(('source', *uses(name)))}")  # fmt: skip
+    for key in needs(name):
+        if key not in found:
+            raise ValueError(f"{where}.{key}: the format {name} needs it; give a file")
     for key in FILES:
         for file in parts(found.get(key, [])):
             if ("url" in file) == ("path" in file) or "column" in file:

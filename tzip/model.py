@@ -326,13 +326,16 @@ class Transformer(nn.Module):
         return self.generator(self.decode(target_BT, *self.encode(source_BS)))
 
 
-def padded(rows: list[list[int]], multiple: int = 1) -> Tensor:
-    """Lists of piece ids as one int64 tensor [B, longest], PAD at the end of shorter rows.
+def padded(rows: list[list[int]], multiple: int = 1, most: int | None = None) -> Tensor:
+    """Lists of piece ids as one int64 tensor [B, width], PAD at the end of shorter rows.
 
     multiple  of which the width is one: few widths where each costs a kernel of its own
+    most      a width that is enough for every row, where a multiple would be wider
     """
-    longest = -(-max(map(len, rows)) // multiple) * multiple
-    return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows], dtype=torch.int64)
+    longest = max(map(len, rows))
+    width = -(-longest // multiple) * multiple
+    width = width if most is None else max(longest, min(width, most))
+    return torch.tensor([row + [PAD] * (width - len(row)) for row in rows], dtype=torch.int64)
 
 
 def layer_norm(config: Config) -> nn.LayerNorm:

@@ -54,9 +54,10 @@ def summed(values: Tensor, indices: Tensor, entries: int) -> Tensor:
 
 
 def summed_by_sorting(values: Tensor, indices: Tensor, entries: int) -> Tensor:
-    """As `summed`, for devices where adding up by index has no fixed order."""
-    order = torch.argsort(indices, stable=True)
-    return torch.segment_reduce(values[order], "sum", lengths=torch.bincount(indices, minlength=entries))
+    """As `summed`, for devices where adding up by index has no fixed order; waits for none of its results."""
+    ordered, order = torch.sort(indices.int(), stable=True)
+    ends = torch.searchsorted(ordered, torch.arange(entries + 1, dtype=torch.int32, device=indices.device))
+    return torch.segment_reduce(values[order], "sum", lengths=ends.diff(), unsafe=True)
 
 
 def zeroed(weight: Tensor, keep: Tensor | None) -> Tensor:

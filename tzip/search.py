@@ -16,9 +16,11 @@ class Options:
     """Beam search."""
 
     beam: int = option(5, "hypotheses kept at each step; 1 = greedy", low=1, high=256)
-    alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0)
+    alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0, high=10.0)
     nbest: int = option(1, "translations to return a sentence, at most beam", low=1)
-    max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0)
+    max_ratio: float = option(
+        2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0, high=1000.0
+    )
     batch_tokens: int = option(4000, "source tokens x beam of a batch", low=1)
     patience: float = option(1.0, "hypotheses that end before a sentence is done: patience x beam", low=1.0)
     precision: str = option("fp32", "of weights and products", choices=("fp32", "bf16"))

@@ -35,7 +35,7 @@ from tzip.teacher import frozen
 SAVE_SECONDS = 60.0
 SLOWEST = 1e-4  # of the learning rate asked for: what diverges even then has another fault
 GOOD = 100  # updates between the states that a training with `backoff` may go back to
-LATER = 20  # updates whose losses a GPU may still owe: to ask for each would make it wait
+LATER = {"cpu": 1, "cuda": 20}  # updates whose losses a device may owe: to ask for each makes a GPU wait
 MULTIPLE = 8  # of the lengths of a GPU's batches: what its products are quick with
 
 
@@ -153,6 +153,7 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.journal = Journal(Path(log), options.updates, writes=self.rank == 0)
+        self.later = LATER.get(self.device.type, 1)
         multiple = MULTIPLE if self.device.type == "cuda" else 1
         self.stream = Stream(data, options.batch_tokens, seed, model.config.source_end, multiple)
         self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -211,7 +212,7 @@ class Trainer:
             self.owed.append(self._step(objective, micro))
             self.update += 1
             evaluated = bool(given.every) and self.update % given.every == 0
-            reported = evaluated or self.update % max(1, given.updates // 100) == 0
+            reported = evaluated or self.update % max(self.later, given.updates // 100) == 0
             if not (reported or self._due()):
                 continue
             if not self._settle():
@@ -233,8 +234,8 @@ class Trainer:
             self.on_update(self.update)
 
     def _due(self) -> bool:
-        """Whether it is time to look at the losses: at each on a CPU, which has nothing to wait for."""
-        return self.device.type == "cpu" or self.update % LATER == 0 or self.update == self.options.updates
+        """Whether it is time to look at the losses that are owed."""
+        return self.update % self.later == 0 or self.update == self.options.updates
 
     def _settle(self) -> bool:
         """Look at the losses that are owed; False after one that diverged, and the way back from it."""
@@ -251,7 +252,7 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         """This process's batches from the next update on."""
         batches = self.stream(self.update * self.options.accumulate * self.world + self.rank, self.world)
-        return ahead(batches) if self.device.type == "cuda" else batches
+        return ahead(batches, self.device) if self.device.type == "cuda" else batches
 
     def _step(self, objective: nn.Module, micro: list[Batch]) -> tuple[Tensor, int]:
         """One update; the summed smoothed loss (nats) of this rank, unread, and the target tokens of all."""

@@ -6,6 +6,7 @@ example of the mapping file.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,16 @@ from tzip.options import make
 from tzip.pieces import sentence_pieces
 
 USES = ("pieces", "mapping")
+NEEDS = ("pieces", "mapping")
 KEYS = ("config", "tensors", "ignore", "special")
 SPECIAL = {"pad": PAD, "unknown": UNKNOWN, "begin": BEGIN, "end": END}
 CHANGES = ("name", "transpose", "rows")
-TABLES = {"source_embedding.weight", "target_embedding.weight", "generator.weight", "generator.bias"}
+EMBEDDINGS = ("source_embedding.weight", "target_embedding.weight", "generator.weight")
+TABLES = {*EMBEDDINGS, "generator.bias"}
 
 
 def read(path: Path, options: foreign.Options) -> foreign.Imported:
     """Read the file `path` as options.mapping says; ValueError in one line names what it does not say."""
-    for key in USES:
-        if not getattr(options, key):
-            raise ValueError(f"{key}: the format mapping needs it; give a file")
     where = options.mapping
     mapping = checked(where)
     order, pieces = vocabulary(mapping, options.pieces, where)
@@ -46,9 +46,13 @@ def read(path: Path, options: foreign.Options) -> foreign.Imported:
                 found = foreign.arranged(found, order, f"{where}: {ours}")
             made[ours] = found
         tensors.finish(ignored(mapping.get("ignore", []), tensors))
-    for ours, shape in shapes(config).items():
-        if ours in made and made[ours] is None:
-            made[ours] = Tensor().new_zeros(shape)
+    known = shapes(config)
+    for ours, found in made.items():
+        if ours not in known:
+            raise ValueError(f"{where}: tensors: our model has no '{ours[:80]}'")
+        made[ours] = Tensor().new_zeros(known[ours]) if found is None else found
+    if "tie" not in mapping.get("config", {}) and all(name in made for name in EMBEDDINGS):
+        config = dataclasses.replace(config, tie=foreign.tie(made, shared=True))
     return foreign.Imported(config, made, pieces, (path, Path(options.mapping), Path(options.pieces)))
 
 
@@ -73,10 +77,10 @@ def vocabulary(mapping: dict[str, Any], file: str, where: str) -> tuple[list[int
     special = SPECIAL | mapping.get("special", {})
     opened = sentence_pieces(model := foreign.piece_model(file), file)
     rows = list(special.values())
-    if set(special) != set(SPECIAL) or sorted({*rows}, key=str) != sorted(rows, key=str):
-        raise ValueError(f"{where}: special must give {', '.join(SPECIAL)}, each a number of its own")
     if not all(type(row) is int and 0 <= row < len(opened) for row in rows):
         raise ValueError(f"{where}: special must give numbers of pieces, 0 to {len(opened) - 1}")
+    if set(special) != set(SPECIAL) or len({*rows}) < len(rows):
+        raise ValueError(f"{where}: special must give {', '.join(SPECIAL)}, each a number of its own")
     order = [*rows, *(row for row in range(len(opened)) if row not in rows)]
     ends = mapping.get("config", {}).get("source_end", True)
     if order == sorted(order) and ends is True:
@@ -93,7 +97,9 @@ def expanded(names: dict[str, Any], config: Config) -> dict[str, Any]:
         if "{i}" not in str(ours):
             found[str(ours)] = theirs
             continue
-        for i in range(getattr(config, f"{stack}_layers", 0)):
+        if stack not in ("encoder", "decoder"):
+            raise ValueError(f"tensors: our model has no layers '{str(ours)[:80]}', only encoder and decoder")
+        for i in range(getattr(config, f"{stack}_layers")):
             found[ours.replace("{i}", str(i))] = numbered(theirs, i)
     return found
 

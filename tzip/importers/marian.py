@@ -21,6 +21,7 @@ from tzip.model import Config, sinusoids
 from tzip.options import make, shown
 
 USES = ("prefix",)
+NEEDS = ()
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 NAMES = ("<pad>", "<unk>", "<s>", "</s>")
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "silu", "silu": "silu"}
@@ -33,6 +34,12 @@ REQUIRED = ("model_type", "scale_embedding", "vocab_size", "d_model", "encoder_l
             "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim",
             "activation_function", "max_position_embeddings", "pad_token_id", "eos_token_id",
             "decoder_start_token_id")  # fmt: skip
+# What their search may be told to write or not, and the value that, beside none and 0, says nothing.
+BANS = dict.fromkeys(
+    ("bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "forced_bos_token_id",
+     "forced_decoder_ids", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "min_length",
+     "min_new_tokens", "exponential_decay_length_penalty")
+) | {"repetition_penalty": 1.0, "encoder_repetition_penalty": 1.0}  # fmt: skip
 SHARED = "model.shared.weight"
 TABLES = ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
@@ -104,9 +111,9 @@ def checked(path: Path) -> dict[str, Any]:
 def search_bans(path: Path, padding: int) -> None:
     """ValueError if their search may not write what ours may: only padding is banned in both."""
     found = read_json(path) if path.is_file() else {}
-    for key in ("bad_words_ids", "suppress_tokens", "forced_bos_token_id"):
+    for key, says_nothing in BANS.items():
         banned = (found if isinstance(found, dict) else {}).get(key)
-        if banned and banned != [[padding]]:
+        if banned and banned not in ([[padding]], says_nothing):
             raise ValueError(f"{path}: {key} = {str(banned)[:80]}; our search bans padding alone")
 
 
@@ -157,6 +164,9 @@ def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
     first = [pad, pieces.index("<unk>"), start, end]
     if len({pad, first[1], end}) < 3 or start in (first[1], end):
         raise ValueError(f"{path}: pad, <unk>, eos and decoder_start are not four pieces, nor start = pad")
+    if start != pad and pieces[start] != NAMES[2]:
+        raise ValueError(f"{path}: decoder_start_token_id = {start} is {shown(pieces[start])}; our "
+                         f"translations begin with padding or {NAMES[2]}, which no text has")  # fmt: skip
     return [*first, *(row for row in range(len(pieces)) if row not in first)]
 
 

@@ -23,6 +23,7 @@ from tzip.pickles import Made
 from tzip.torchfile import TorchFile
 
 USES = ("pieces", "target_pieces")
+NEEDS = ("pieces",)
 POSITIONS = 5000  # that they have where the file does not say so
 NAMES = ("<blank>", "<unk>", "<s>", "</s>")
 # What would change the computation, and the values that our model computes; the first where nothing is said.
@@ -69,10 +70,6 @@ def read(path: Path, options: foreign.Options) -> foreign.Imported:
     value = file.value if isinstance(file.value, dict) else {}
     if missing := [key for key in ("model", "generator", "opt", "vocab") if key not in value]:
         raise ValueError(f"{path}: no checkpoint of OpenNMT-py: it has no '{missing[0]}'")
-    if not options.pieces:
-        raise ValueError(
-            f"{path}: pieces: a checkpoint of OpenNMT-py has no SentencePiece model; give its file"
-        )
     settings = checked(path, value["opt"], value["vocab"])
     sides = [pieces(path, value["vocab"], side) for side in ("src", "tgt")]
     orders = [order(path, side, name) for side, name in zip(sides, ("source", "target"), strict=True)]
@@ -106,7 +103,8 @@ def checked(path: Path, told: Any, vocabulary: Any) -> dict[str, Any]:
         raise ValueError(
             f"{path}: opt: position_encoding = {shown(found.get('position_encoding'))}; ours is True"
         )
-    for transform in found.get("transforms") or []:
+    transforms = found.get("transforms") or []
+    for transform in transforms if isinstance(transforms, list) else [transforms]:
         if transform not in TRANSFORMS:
             raise ValueError(
                 f"{path}: opt: the text was transformed by {shown(transform)}; only SentencePiece is read"

@@ -7,6 +7,7 @@ from pathlib import Path
 from tzip import checkpoint, foreign
 
 USES = ()
+NEEDS = ()
 
 
 def read(path: Path, options: foreign.Options) -> foreign.Imported:
