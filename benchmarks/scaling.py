@@ -23,6 +23,7 @@ import torch
 import yaml
 from gpu import newstest
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 
 from tzip import model
 from tzip.batches import groups
@@ -60,12 +61,24 @@ def main() -> None:
                         "[600000 20000 5000]")  # fmt: skip
     parser.add_argument("--link", type=float, default=100.0, help="GB/s between GPUs, each way [100]")
     args = parser.parse_args()
-    found = {named(one): one for one in map(read_json, args.measured)}
+    found = {named(one): one for one in map(measured, args.measured)}
     speeds = {name: tuple(one[key] for key in SPEEDS) for name, one in found.items()}
     if not any(name.startswith("GPU") for name in speeds):
         speeds["GPU, assumed"] = tuple(args.assume)
     run = Run()
     print(measures(found), hours(run, speeds, args.link), memory(run), disk(run), jobs(), sep="\n")
+
+
+def measured(path: Path) -> dict[str, Any]:
+    """What benchmarks/gpu.py measured, if that was all of it, on the run's own model."""
+    found = read_json(path) if path.exists() else {}
+    if lacking := [key for key in SPEEDS if key not in found]:
+        raise SystemExit(
+            f"error: {path}: no {lacking[0]}; benchmarks/gpu.py measures it, on a CPU with --cpu"
+        )
+    if found["preset"] != "base":
+        raise SystemExit(f"error: {path}: preset = {found['preset']}; the run's model is base")
+    return found
 
 
 class Run:
@@ -149,6 +162,15 @@ def told(seconds: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
+class AsCUDA(TorchFunctionMode):
+    """What autocast computes in float32 on a GPU, and on a CPU in bf16."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (torch.nn.functional.layer_norm, torch.Tensor.softmax):
+            args = (args[0].float(), *args[1:])
+        return function(*args, **(kwargs or {}))
+
+
 def kept(config: model.Config, sentences: int, real: bool = False) -> int:
     """Bytes that a backward pass needs of so many pairs of LENGTH pieces, of what is no weight.
 
@@ -168,6 +190,7 @@ def kept(config: model.Config, sentences: int, real: bool = False) -> int:
         with (
             torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value),
             torch.autocast("cpu", torch.bfloat16),
+            AsCUDA(),
         ):
             Objective(network, 0.1)(source, target, torch.arange(sentences * LENGTH))
         return sum(storage.nbytes() for storage in held.values())
