@@ -30,8 +30,11 @@ def folder(tmp_path_factory) -> Path:
 
 
 def tzip(*arguments: str | Path, input: str = "") -> subprocess.CompletedProcess:
+    """A process of its own; `input` may have lone bytes, as surrogates."""
     command = [sys.executable, "-m", "tzip.cli", *map(str, arguments)]
-    return subprocess.run(command, input=input, capture_output=True, text=True, encoding="utf-8")
+    return subprocess.run(
+        command, input=input, capture_output=True, text=True, encoding="utf-8", errors="surrogateescape"
+    )
 
 
 def call(monkeypatch, capsys, *arguments: str | Path) -> str:
@@ -60,6 +63,8 @@ def test_translate_reads_standard_input(folder, compressed, monkeypatch, capsys)
         monkeypatch, capsys, "translate", compressed, folder / "source", "--beam", "2", "--threads", "1"
     )
     assert named == piped.stdout
+    broken = tzip("translate", compressed, "--threads", "1", input="a line\n\udcff\n")
+    assert broken.stderr == "error: standard input: line 2 is not UTF-8\n"
 
 
 def test_inspect_accounts_for_every_byte(compressed, monkeypatch, capsys):

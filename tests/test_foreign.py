@@ -333,6 +333,9 @@ def test_hostile_files_of_a_mapping(queries_without_bias, vocabulary: Path, tmp_
     (tmp_path / "mapping.yaml").write_text("!!python/object/apply:os.mkdir [trace]")
     with pytest.raises(ValueError, match="not YAML: could not determine a constructor"):
         foreign.read(tmp_path / "model", options)
+    (tmp_path / "mapping.yaml").write_text("tensors: {a: 2026-13-41}")
+    with pytest.raises(ValueError, match=r"mapping.yaml: not YAML: month must be in 1..12"):
+        foreign.read(tmp_path / "model", options)
     with pytest.raises(ValueError, match="mapping: the format mapping needs it"):
         foreign.read(tmp_path / "model", replace(options, mapping=""))
 

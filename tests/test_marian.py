@@ -200,6 +200,8 @@ def test_tables_that_are_not_as_the_configuration_says_are_refused(made, tmp_pat
     save_file(state, folder / "model.safetensors")
     with pytest.raises(ValueError, match=r"no embeddings, neither model.shared.weight nor"):
         read(folder)
+    with pytest.raises(ValueError, match=r"no tensor 'lm_head.weight', which config.json says is not tied"):
+        read(marian(tmp_path / "n", made, tie_word_embeddings=False))
 
 
 def test_a_model_of_many_languages_needs_a_prefix(made, tmp_path: Path) -> None:

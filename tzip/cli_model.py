@@ -28,7 +28,7 @@ from tzip import (
     sizes,
     train,
 )
-from tzip.files import read_lines, replacing_folder
+from tzip.files import replacing_folder, split_lines
 from tzip.pieces import Encoded, Pieces
 
 
@@ -107,9 +107,8 @@ def run_translate(args: argparse.Namespace) -> None:
     here = device.prepare(args.threads)
     settings = options.from_arguments(args, search.Options, "search")
     model, pieces, _ = archive.restore(args.model)
-    lines = read_lines(args.source) if args.source else sys.stdin.buffer.read().decode("utf-8").split("\n")
-    if not args.source and lines[-1] == "":
-        lines.pop()
+    text = args.source.read_bytes() if args.source else sys.stdin.buffer.read()
+    lines = split_lines(text, str(args.source or "standard input"))
     for line in archive.translate(model.to(here), pieces, lines, settings):
         print(line)
 

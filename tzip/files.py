@@ -68,20 +68,25 @@ def read_json(path: str | Path) -> Any:
     """The JSON value in `path`; ValueError names the file and the line that is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of JSON, of UTF-8, or of a number with thousands of digits
         raise ValueError(f"{path}: not JSON: {error}") from None
 
 
 def read_lines(path: str | Path) -> list[str]:
     """The lines of a UTF-8 text file, each ended by a line feed; ValueError names one that is not UTF-8."""
-    lines = Path(path).read_bytes().split(b"\n")
+    return split_lines(Path(path).read_bytes(), str(path))
+
+
+def split_lines(text: bytes, where: str) -> list[str]:
+    """The lines of UTF-8 text from `where`, as `read_lines`."""
+    lines = text.split(b"\n")
     if not lines[-1]:
         lines.pop()
     try:
         return [line.decode("utf-8").removesuffix("\r") for line in lines]
     except UnicodeDecodeError as error:
         number = next(i for i, line in enumerate(lines, 1) if line == error.object)
-        raise ValueError(f"{path}: line {number} is not UTF-8") from None
+        raise ValueError(f"{where}: line {number} is not UTF-8") from None
 
 
 def sha256(path: str | Path) -> str:

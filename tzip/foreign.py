@@ -283,7 +283,7 @@ def layers(tensors: Tensors, ours: str, theirs: str, names: Mapping[str, str], c
 def piece_model(path: str | Path) -> bytes:
     """The bytes of a SentencePiece model; ValueError names the file if it is none."""
     if not Path(path).is_file():
-        raise ValueError(f"{path}: missing")
+        raise ValueError(f"{path}: {'no file' if Path(path).exists() else 'missing'}")
     data = Path(path).read_bytes()
     sentence_pieces(data, str(path))
     return data

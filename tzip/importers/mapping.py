@@ -60,7 +60,7 @@ def checked(path: str) -> dict[str, Any]:
     """The mapping file; ValueError names a key of it that is none, or of another kind than it should be."""
     try:
         found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(found, dict) or not isinstance(found.get("tensors"), dict):
         raise ValueError(f"{path}: no mapping: it must have 'tensors', our names and theirs")
