@@ -41,6 +41,7 @@ LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
 def slurm() -> Iterator[None]:
     if why := cluster.missing():
         pytest.skip(f"no SLURM can be started here: {why}")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, and by children, in a shell's background
     cluster.start()
     yield
     cluster.stop()
@@ -157,9 +158,11 @@ def test_a_grid_of_200_variants_is_fifty_jobs(tmp_path: Path, local: Future) -> 
         wait_for(lambda: len(submissions((folder / "slurm.log").read_text(), "variant")) >= 50)
         time.sleep(10)  # for more, if there were more
     finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(60)
-        cluster.ask("scontrol", "update", "PartitionName=gpu", "State=UP")
+        try:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(60)
+        finally:
+            cluster.ask("scontrol", "update", "PartitionName=gpu", "State=UP")
     said = (folder / "slurm.log").read_text()
     assert re.search(r"^compress +200$", said, re.MULTILINE)
     assert len(submissions(said, "variant")) == 50
