@@ -41,7 +41,7 @@ LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
 def slurm() -> Iterator[None]:
     if why := cluster.missing():
         pytest.skip(f"no SLURM can be started here: {why}")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, and by children, in a shell's background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     cluster.start()
     yield
     cluster.stop()
