@@ -30,10 +30,11 @@ from tzip.files import read_json
 RULE = r"(?m)^\s*(?:local)?rule (\w+):"  # in what Snakemake says
 TRAINING = RUN / "seed-1" / "training.json"
 WEIGHTS = "checkpoint/model.safetensors"
-UPDATES = 3000  # minutes, where the whole miniature takes seconds to train
+UPDATES = 2000  # more than a minute, where the whole miniature takes seconds to train
 # Every rule, on some of the rows; speed is not measured on a machine that runs two at a time.
 ROWS = ["baseline", "kmeans-4bit", "pruned-50-80", "student-4bit", "student-convolutional"]
 SOME = ["--config", "speed=[]", f"rows=[{', '.join(ROWS)}]", "attention={rows: [baseline, kmeans-4bit]}"]
+SOON = ["--slurm-init-seconds-before-status-checks", "3"]  # these jobs are short
 LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
 
 
@@ -55,7 +56,8 @@ def copied(tmp_path: Path) -> Path:
 
 def submit(folder: Path, *arguments: str) -> subprocess.Popen:
     """Snakemake with the profile, its output in `slurm.log` of the folder."""
-    command = ["snakemake", *arguments, "--workflow-profile", "profiles/slurm", "--configfile", MINIATURE]
+    profile = ["--workflow-profile", "profiles/slurm", "--configfile", MINIATURE, *SOON]
+    command = ["snakemake", *arguments, *profile]
     with open(folder / "slurm.log", "w") as log:
         return subprocess.Popen(command, cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL,
                                 stdout=log, stderr=log, start_new_session=True)  # fmt: skip
