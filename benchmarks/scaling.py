@@ -6,7 +6,7 @@ The arguments are what benchmarks/gpu.py measured. Where none of them is a GPU's
 speeds that --assume names. The run is config/wmt.yaml after config/wmt-train.yaml. More GPUs share one batch,
 so that the updates are the same; to the time of its part each adds the exchange of all gradients, none of it
 hidden, and a part is taken to be as quick, token for token, as the whole batch: small parts are slower than
-that. What a model keeps for its backward pass is counted on shapes alone, in bf16, without a GPU.
+that. What a model keeps for its backward pass is counted on shapes alone, as in bf16 on a GPU, without one.
 """
 
 from __future__ import annotations

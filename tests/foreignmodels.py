@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tests.test_lists import ONE, OTHER, listed
 from tests.test_model import TOY
+from tzip import pieces
 from tzip.model import Config, Transformer, sinusoids
 
 PIECES = list(dict.fromkeys([*listed(ONE), *listed(OTHER)]))
@@ -113,6 +114,25 @@ def marian(folder: Path, made: Transformer, torch_file: bool = False, more: dict
     (folder / "source.spm").write_bytes(ONE)
     (folder / "target.spm").write_bytes(OTHER)
     return folder
+
+
+# ── ours ──────────────────────────────────────────────────────────────────────────────────────────
+
+OURS = {"activation": "gelu", "norm": "pre", "tie": "decoder", "max_length": 30}
+
+
+def vocabulary_of_ours(folder: Path) -> Path:
+    """A SentencePiece model of ours, of 280 pieces."""
+    (folder / "text").write_text("a small house stands by the lake\nein Haus\n" * 20, encoding="utf-8")
+    pieces.train([folder / "text"], folder / "pieces.model", pieces.Options(size=280))
+    return folder / "pieces.model"
+
+
+def equal(one: Transformer, other: Transformer) -> bool:
+    states = one.state_dict(), other.state_dict()
+    return states[0].keys() == states[1].keys() and all(
+        torch.equal(x, states[1][n]) for n, x in states[0].items()
+    )
 
 
 # ── OpenNMT-py ────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ import yaml
 from safetensors.torch import save_file
 
 import tzip
-from tests import foreignmodels, test_foreign
+from tests import foreignmodels, test_mapping
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
 from tzip import (
@@ -201,7 +201,7 @@ def test_the_page_on_import_can_be_followed(tmp_path: Path, monkeypatch, capsys)
     for name, parameter in made.named_parameters():
         if name.endswith("query.bias"):
             parameter.data.zero_()
-    told, tensors = test_foreign.mapping(made)
+    told, tensors = test_mapping.mapping(made)
     Path("theirs.yaml").write_text(yaml.safe_dump(told))
     save_file(tensors, "theirs.safetensors")
     small_model(tmp_path)

@@ -332,9 +332,8 @@ def padded(rows: list[list[int]], multiple: int = 1, most: int | None = None) ->
     multiple  of which the width is one: few widths where each costs a kernel of its own
     most      a width that is enough for every row, where a multiple would be wider
     """
-    longest = max(map(len, rows))
-    width = -(-longest // multiple) * multiple
-    width = width if most is None else max(longest, min(width, most))
+    width = -(-max(map(len, rows)) // multiple) * multiple
+    width = width if most is None else min(width, most)
     return torch.tensor([row + [PAD] * (width - len(row)) for row in rows], dtype=torch.int64)
 
 

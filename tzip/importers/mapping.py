@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from torch import Tensor
 
@@ -38,19 +39,19 @@ def read(path: Path, options: foreign.Options) -> foreign.Imported:
     config = make(Config, given, f"{where}: config")
     if config.vocabulary != len(order) or config.target_vocabulary:
         raise ValueError(f"{where}: config: both sides have the {len(order)} pieces of {options.pieces}")
+    known = shapes(config)
     with foreign.opened(path) as tensors:
         made = {}
-        for ours, theirs in expanded(mapping["tensors"], config).items():
+        for ours, theirs in expanded(mapping["tensors"], config, where).items():
+            if ours not in known:
+                raise ValueError(f"{where}: tensors: our model has no '{ours[:80]}'")
             found = taken(tensors, theirs, f"{where}: {ours}")
-            if found is not None and ours in TABLES:
+            if found is None:
+                found = torch.zeros(known[ours])
+            elif ours in TABLES:
                 found = foreign.arranged(found, order, f"{where}: {ours}")
             made[ours] = found
         tensors.finish(ignored(mapping.get("ignore", []), tensors))
-    known = shapes(config)
-    for ours, found in made.items():
-        if ours not in known:
-            raise ValueError(f"{where}: tensors: our model has no '{ours[:80]}'")
-        made[ours] = Tensor().new_zeros(known[ours]) if found is None else found
     if "tie" not in mapping.get("config", {}) and all(name in made for name in EMBEDDINGS):
         config = dataclasses.replace(config, tie=foreign.tie(made, shared=True))
     return foreign.Imported(config, made, pieces, (path, Path(options.mapping), Path(options.pieces)))
@@ -89,7 +90,7 @@ def vocabulary(mapping: dict[str, Any], file: str, where: str) -> tuple[list[int
     return order, pack(Lists(model, b"", tuple(names), source_end=bool(ends)))
 
 
-def expanded(names: dict[str, Any], config: Config) -> dict[str, Any]:
+def expanded(names: dict[str, Any], config: Config, where: str) -> dict[str, Any]:
     """Our names and theirs without {i}: one entry a layer of the stack that ours begins with."""
     found: dict[str, Any] = {}
     for ours, theirs in names.items():
@@ -98,7 +99,8 @@ def expanded(names: dict[str, Any], config: Config) -> dict[str, Any]:
             found[str(ours)] = theirs
             continue
         if stack not in ("encoder", "decoder"):
-            raise ValueError(f"tensors: our model has no layers '{str(ours)[:80]}', only encoder and decoder")
+            raise ValueError(f"{where}: tensors: our model has no layers '{str(ours)[:80]}', "
+                             "only encoder and decoder")  # fmt: skip
         for i in range(getattr(config, f"{stack}_layers")):
             found[ours.replace("{i}", str(i))] = numbered(theirs, i)
     return found
