@@ -27,10 +27,12 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tzip import clustering, compress, device, model, search, train
+from tzip import clustering, device
+from tzip.compression import compress
+from tzip.data.pieces import Encoded
 from tzip.files import write_json
-from tzip.loss import Objective
-from tzip.pieces import Encoded
+from tzip.nmt import model, search, train
+from tzip.nmt.loss import Objective
 
 
 def main() -> None:

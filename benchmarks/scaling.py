@@ -25,11 +25,11 @@ from gpu import newstest
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
-from tzip import model
-from tzip.batches import groups
+from tzip.config.site import PROFILE, REPORT, VARIANT
 from tzip.files import read_json
-from tzip.loss import ROWS, Objective
-from tzip.site import PROFILE, REPORT, VARIANT
+from tzip.nmt import model
+from tzip.nmt.batches import groups
+from tzip.nmt.loss import ROWS, Objective
 
 ROOT = Path(__file__).parent.parent
 ASSUMED = (600_000.0, 20_000.0, 5_000.0)  # tokens/s of training and fine-tuning, sentences/s

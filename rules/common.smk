@@ -7,8 +7,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tzip import config as configuration
-from tzip import datasets, imports, students
+from tzip.config import run as configuration
+from tzip.config import datasets, imports, students
 from tzip.options import flags
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.

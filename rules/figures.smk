@@ -1,7 +1,12 @@
 rule figure_of_frontier:
     input:
         frontier=f"{RUN}/tables/frontier.csv",
-        code=["tzip/plots_frontier.py", "tzip/plots.py", "tzip/points.py", "tzip/paper.py"],
+        code=[
+            "tzip/report/plots_frontier.py",
+            "tzip/report/plots.py",
+            "tzip/report/points.py",
+            "tzip/report/paper.py",
+        ],
     output:
         f"{RUN}/figures/frontier.png",
         report(
@@ -29,7 +34,7 @@ rule figure_of_frontier:
 rule figure_of_sharpness:
     input:
         attention=ATTENTION,
-        code=["tzip/plots.py", "tzip/paper.py"],
+        code=["tzip/report/plots.py", "tzip/report/paper.py"],
     output:
         f"{RUN}/figures/sharpness.png",
         report(
@@ -55,7 +60,7 @@ rule figure_of_sharpness:
 rule figure_of_attention:
     input:
         maps=[f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz" for row in config["attention"]["rows"]],
-        code=["tzip/plots.py", "tzip/paper.py"],
+        code=["tzip/report/plots.py", "tzip/report/paper.py"],
     output:
         f"{RUN}/figures/attention.svg",
         report(
@@ -81,7 +86,7 @@ rule figure_of_attention:
 rule figure_of_layers:
     input:
         maps=f"{RUN}/seed-{SEEDS[0]}/{{variant}}/attention.npz",
-        code=["tzip/plots.py", "tzip/paper.py"],
+        code=["tzip/report/plots.py", "tzip/report/paper.py"],
     output:
         f"{RUN}/figures/attention-layers-{{variant}}.svg",
         report(
@@ -107,7 +112,7 @@ rule figure_of_layers:
 rule figure_of_weights:
     input:
         weights=f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz",
-        code=["tzip/plots.py"],
+        code=["tzip/report/plots.py"],
     output:
         f"{RUN}/figures/weights.png",
         report(
@@ -133,7 +138,7 @@ rule figure_of_weights:
 rule figure_of_cumulative_weights:
     input:
         weights=f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz",
-        code=["tzip/plots.py"],
+        code=["tzip/report/plots.py"],
     output:
         f"{RUN}/figures/cumulative.png",
         report(

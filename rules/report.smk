@@ -47,7 +47,7 @@ rule tables:
         results=SCORED,
         cleaning=f"{RUN}/data/cleaning.json",
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/tables.py", "tzip/results.py", "tzip/paper.py"],
+        code=["tzip/report/tables.py", "tzip/report/results.py", "tzip/report/paper.py"],
     output:
         report(
             f"{RUN}/tables/table1.csv",
@@ -86,7 +86,12 @@ rule claims:
         results=SCORED,
         attention=ATTENTION,
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/claims.py", "tzip/tables.py", "tzip/results.py", "tzip/paper.py"],
+        code=[
+            "tzip/report/claims.py",
+            "tzip/report/tables.py",
+            "tzip/report/results.py",
+            "tzip/report/paper.py",
+        ],
     output:
         report(
             f"{RUN}/tables/claims.csv",
@@ -116,7 +121,12 @@ rule frontier:
         results=FRONTIER,
         config=f"{RUN}/config.json",  # what the commands that make these files start from
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/frontier.py", "tzip/points.py", "tzip/tables.py", "tzip/results.py"],
+        code=[
+            "tzip/report/frontier.py",
+            "tzip/report/points.py",
+            "tzip/report/tables.py",
+            "tzip/report/results.py",
+        ],
     output:
         report(
             f"{RUN}/tables/frontier.csv",
@@ -157,7 +167,7 @@ rule goals:
     input:
         frontier=f"{RUN}/tables/frontier.csv",
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/goals.py", "tzip/frontier.py", "tzip/tables.py"],
+        code=["tzip/report/goals.py", "tzip/report/frontier.py", "tzip/report/tables.py"],
     output:
         report(
             f"{RUN}/tables/goals.csv",
@@ -187,7 +197,12 @@ rule timings:
         results=SCORED,
         training=[f"{RUN}/seed-{seed}/training.json" for seed in SEEDS],
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/tables.py", "tzip/claims.py", "tzip/results.py", "tzip/paper.py"],
+        code=[
+            "tzip/report/tables.py",
+            "tzip/report/claims.py",
+            "tzip/report/results.py",
+            "tzip/report/paper.py",
+        ],
     output:
         report(
             f"{RUN}/timings/speed.csv",
@@ -226,7 +241,7 @@ rule stages:
         speed=SPEED_TABLE,
         goals=GOALS_TABLE,
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/stages.py", "tzip/tables.py"],
+        code=["tzip/report/stages.py", "tzip/report/tables.py"],
     output:
         report(
             f"{RUN}/timings/stages.csv",
@@ -263,19 +278,18 @@ rule page:
         speed=SPEED_TABLE,
         goals=GOALS_TABLE,
         provenance=f"{RUN}/provenance.json",
-        code=multiext(
-            "tzip/",
-            "page.py",
-            "page.html",
-            "chart.py",
-            "chart.html",
-            "frontier.py",
-            "goals.py",
-            "tables.py",
-            "speed.py",
-            "stages.py",
-            "paper.py",
-        ),
+        code=[
+            "tzip/report/page.py",
+            "tzip/report/page.html",
+            "tzip/report/chart.py",
+            "tzip/report/chart.html",
+            "tzip/report/frontier.py",
+            "tzip/report/goals.py",
+            "tzip/report/tables.py",
+            "tzip/report/speed.py",
+            "tzip/report/stages.py",
+            "tzip/report/paper.py",
+        ],
     output:
         report(f"{RUN}/report.html", caption="../report/page.rst", category="Page"),
     log:

@@ -96,7 +96,12 @@ rule speed:
         measured=MEASURED,
         baseline=f"{RUN}/seed-{SEEDS[0]}/baseline/{TESTS[0]}.score.json",
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/speed.py", "tzip/tables.py", "tzip/results.py", "tzip/paper.py"],
+        code=[
+            "tzip/report/speed.py",
+            "tzip/report/tables.py",
+            "tzip/report/results.py",
+            "tzip/report/paper.py",
+        ],
     output:
         report(
             f"{RUN}/timings/inference.csv",

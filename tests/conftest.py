@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tzip import methods
+from tzip.compression import registry
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tensors are small; threads would only wait for each other
 
@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for folder in config.getoption("--methods"):
-        methods.extend(folder)
+        registry.extend(folder)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import numpy as np
 
 from tests.test_results import FAULTS, make_run
 from tzip import files
-from tzip.points import PLANS
+from tzip.report.points import PLANS
 
 ROOT = Path(__file__).parent.parent
 ROWS = {"baseline": FAULTS["baseline"], "fp16": (0.02, 2.0)} | FAULTS

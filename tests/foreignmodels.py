@@ -19,8 +19,8 @@ from torch import Tensor
 
 from tests.test_lists import ONE, OTHER, listed
 from tests.test_model import TOY
-from tzip import pieces
-from tzip.model import Config, Transformer, sinusoids
+from tzip.data import pieces
+from tzip.nmt.model import Config, Transformer, sinusoids
 
 PIECES = list(dict.fromkeys([*listed(ONE), *listed(OTHER)]))
 MARIAN = {"activation": "silu", "positions": "halves", "max_length": 32}

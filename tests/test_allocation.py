@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tzip.allocation import Choice, allocate
+from tzip.compression.budget import Choice, allocate
 
 CURVES = st.lists(
     st.tuples(st.integers(1, 1000), st.floats(0.01, 100.0)), min_size=1, max_size=4

@@ -9,8 +9,12 @@ import torch
 
 from tests.test_model import toy
 from tests.toydata import toy_pairs
-from tzip import archive, calibration, container, pieces, search, sizes, train
-from tzip.compress import Variant
+from tzip import pipeline
+from tzip.compression import curvature
+from tzip.compression.compress import Variant
+from tzip.data import pieces
+from tzip.format import container, sizes
+from tzip.nmt import search, train
 
 VARIANTS = {
     "baseline": Variant(),
@@ -40,13 +44,13 @@ def test_the_file_holds_what_was_tuned(tmp_path, vocabulary, name):
     before = copy.deepcopy(model)
     data = toy_pairs(tmp_path / "toy")
     options = train.Options(updates=12, batch_tokens=400, learning_rate=1e-3, warmup=3, precision="fp32")
-    tune = archive.tuning(data, options, seed=1, state=tmp_path / "state", log=tmp_path / "log.jsonl")
-    made, costs = archive.build(
+    tune = pipeline.tuning(data, options, seed=1, state=tmp_path / "state", log=tmp_path / "log.jsonl")
+    made, costs = pipeline.build(
         model, vocabulary.model, VARIANTS[name], name=name, seed=1, updates=12, finetune=tune
     )
     container.write(tmp_path / "model.tzip", made)
 
-    restored, words, read = archive.restore(tmp_path / "model.tzip")
+    restored, words, read = pipeline.restore(tmp_path / "model.tzip")
     if VARIANTS[name].rest == "float16":  # the file rounds what no method touched
         for parameter in model.parameters():
             parameter.data = parameter.data.half().float()
@@ -67,9 +71,9 @@ def test_the_file_holds_what_was_tuned(tmp_path, vocabulary, name):
 
 def test_no_tuning_is_the_checkpoint_itself(tmp_path, vocabulary):
     model = toy(vocabulary=len(vocabulary)).float()
-    made, costs = archive.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
+    made, costs = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     container.write(tmp_path / "model.tzip", made)
-    restored, _, _ = archive.restore(tmp_path / "model.tzip")
+    restored, _, _ = pipeline.restore(tmp_path / "model.tzip")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), restored.parameters(), strict=True))
     assert costs.finetune == 0.0
 
@@ -77,10 +81,10 @@ def test_no_tuning_is_the_checkpoint_itself(tmp_path, vocabulary):
 def test_translates_lines(tmp_path, vocabulary):
     model = toy(vocabulary=len(vocabulary)).float()
     lines = ["a small house", "", "ein kleines Haus"]
-    out = archive.translate(model, vocabulary, lines, search.Options(beam=2))
+    out = pipeline.translate(model, vocabulary, lines, search.Options(beam=2))
     assert len(out) == 3
     assert out[1] == ""
-    assert out == archive.translate(model, vocabulary, lines, search.Options(beam=2))
+    assert out == pipeline.translate(model, vocabulary, lines, search.Options(beam=2))
 
 
 def test_bf16_translates_by_a_copy_made_once(vocabulary):
@@ -88,20 +92,20 @@ def test_bf16_translates_by_a_copy_made_once(vocabulary):
     before, half = copy.deepcopy(model.state_dict()), copy.deepcopy(model).bfloat16()
     lines = [" ".join(pair) for pair in itertools.product(["a", "small", "Haus", "am"], repeat=2)]
     options = search.Options(beam=2, precision="bf16")
-    found = archive.translate(model, vocabulary, lines, options)
+    found = pipeline.translate(model, vocabulary, lines, options)
     rows = [list(best.pieces) for (best,) in search.search(half, vocabulary.encode(lines), options)]
     assert found == vocabulary.decode(rows)
-    assert found != archive.translate(model, vocabulary, lines, search.Options(beam=2))
+    assert found != pipeline.translate(model, vocabulary, lines, search.Options(beam=2))
     for name, tensor in model.state_dict().items():
         assert tensor.dtype == before[name].dtype
         assert torch.equal(tensor, before[name])
-    assert archive.cast(half, options) is half
-    assert archive.cast(model, search.Options()) is model
+    assert pipeline.cast(half, options) is half
+    assert pipeline.cast(model, search.Options()) is model
 
 
 def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, vocabulary):
     model = toy(vocabulary=len(vocabulary)).float()
-    made, _ = archive.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
+    made, _ = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     for change, message in [
         ({"d_ff": 64}, r"tensor encoder.0.feed_forward.inner.weight: \(32, 16\) found, \(64, 16\) expected"),
         ({"d_model": 1 << 16, "d_ff": 1 << 20}, "expected"),
@@ -113,7 +117,7 @@ def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, vocabul
     ]:
         container.write(tmp_path / "model.tzip", dataclasses.replace(made, config=made.config | change))
         with pytest.raises(ValueError, match=message):
-            archive.restore(tmp_path / "model.tzip")
+            pipeline.restore(tmp_path / "model.tzip")
 
 
 @pytest.mark.parametrize("ratio", [4.0, 5.5])
@@ -124,8 +128,8 @@ def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
     variant = Variant(
         quantize="kmeans", biases="kmeans:bits=8", scope="all", rest="float16", budget=f"{ratio}x"
     )
-    statistics = archive.calibrated(model, data, calibration.Options(sentences=8), seed=1)
-    made, _ = archive.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
+    statistics = pipeline.calibrated(model, data, curvature.Options(sentences=8), seed=1)
+    made, _ = pipeline.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
     size = container.write(tmp_path / "model.tzip", made)
     found = sizes.sizes(container.read(tmp_path / "model.tzip"), size)["ratio_file"]
     assert ratio <= found < 1.1 * ratio
@@ -136,18 +140,16 @@ def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
 def test_a_budget_beyond_reach_is_refused(tmp_path, vocabulary):
     model = toy(vocabulary=len(vocabulary)).float()
     variant = Variant(quantize="kmeans", scope="all", budget="90x")
-    statistics = archive.calibrated(
-        model, toy_pairs(tmp_path / "t"), calibration.Options(sentences=2), seed=1
-    )
+    statistics = pipeline.calibrated(model, toy_pairs(tmp_path / "t"), curvature.Options(sentences=2), seed=1)
     with pytest.raises(ValueError, match=r"the tensors take .* bytes at least, and have room for 0"):
-        archive.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
+        pipeline.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
 
 
 def test_what_was_fine_tuned_before_a_restart_is_not_taken_from_the_time_to_compress(vocabulary):
     """A fine-tuning that resumed tells the seconds of all its processes."""
     model = toy(vocabulary=len(vocabulary)).float()
     variant = Variant(quantize="kmeans:bits=2")
-    _, costs = archive.build(
+    _, costs = pipeline.build(
         model, vocabulary.model, variant, name="a", seed=1, updates=1, finetune=lambda *_: 1000.0
     )
     assert costs.finetune == 1000.0

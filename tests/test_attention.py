@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.example_run import script
-from tzip import attention
-from tzip.model import BEGIN, END, Config, Transformer
+from tzip.nmt import attention
+from tzip.nmt.model import BEGIN, END, Config, Transformer
 
 SIZES = {"vocabulary": 300, "d_model": 16, "d_ff": 32, "heads": 4, "encoder_layers": 2, "decoder_layers": 3}
 
@@ -150,7 +150,9 @@ def test_no_sentence_is_an_error() -> None:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models on disk that share a vocabulary, and twelve sentence pairs."""
-    from tzip import code, container, pieces
+    from tzip.compression import code
+    from tzip.data import pieces
+    from tzip.format import container
 
     folder = tmp_path_factory.mktemp("attention")
     words = ["the", "a", "cat", "dog", "bird", "sees", "hears", "small", "big", "old", "tree", "house"]

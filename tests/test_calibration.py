@@ -10,9 +10,9 @@ import torch
 
 from tests.test_compress import transformer
 from tests.toydata import toy_pairs
-from tzip import calibration, compress
-from tzip.batches import Batch
-from tzip.model import BEGIN, END, Transformer
+from tzip.compression import compress, curvature
+from tzip.nmt.batches import Batch
+from tzip.nmt.model import BEGIN, END, Transformer
 
 SOURCE = torch.tensor([[5, 6, 7, END]])
 HIDDEN = "encoder.0.feed_forward.outer.weight"
@@ -22,8 +22,8 @@ def sentence(*pieces: int) -> Batch:
     return Batch.of(SOURCE, torch.tensor([[BEGIN, *pieces]]))
 
 
-def collected(model: Transformer, *sentences: Batch) -> calibration.Statistics:
-    return calibration.collect(model, sentences, compress.tensors(model))
+def collected(model: Transformer, *sentences: Batch) -> curvature.Statistics:
+    return curvature.collect(model, sentences, compress.tensors(model))
 
 
 def test_the_hessian_is_of_the_layers_inputs() -> None:
@@ -67,13 +67,13 @@ def test_the_fisher_matrix_is_the_hessian_where_targets_are_the_models_own() -> 
 
 def test_statistics_are_those_that_were_saved(tmp_path: Path) -> None:
     data = toy_pairs(tmp_path / "toy")
-    sentences = calibration.sample(data, 5, seed=3)
+    sentences = curvature.sample(data, 5, seed=3)
     assert [one.source.shape[0] for one in sentences] == [1] * 5
-    again = calibration.sample(data, 5, seed=3)
+    again = curvature.sample(data, 5, seed=3)
     assert all(torch.equal(one.target, other.target) for one, other in zip(sentences, again, strict=True))
     found = collected(transformer(), sentence(8, END))
-    calibration.save(tmp_path / "new" / "statistics.safetensors", found)
-    back = calibration.load(tmp_path / "new" / "statistics.safetensors")
+    curvature.save(tmp_path / "new" / "statistics.safetensors", found)
+    back = curvature.load(tmp_path / "new" / "statistics.safetensors")
     assert {kind: list(sorted(tensors)) for kind, tensors in back.items()} == {
         kind: list(sorted(tensors)) for kind, tensors in found.items()
     }
@@ -84,6 +84,6 @@ def test_what_is_no_statistics_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "statistics.safetensors"
     path.write_bytes(np.arange(9).tobytes())
     with pytest.raises(ValueError, match=f"^{path}: "):
-        calibration.load(path)
+        curvature.load(path)
     with pytest.raises(ValueError, match="calibration: no sentence pairs"):
         collected(transformer())

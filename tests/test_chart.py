@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.test_frontier import FOUR, crowd, variants
-from tzip import chart
+from tzip.report import chart
 
 
 def test_points_lie_where_their_numbers_say() -> None:

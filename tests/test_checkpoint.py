@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.test_model import toy
-from tzip import checkpoint
 from tzip.files import read_json, write_json
+from tzip.nmt import checkpoint
 
 
 def test_round_trip_keeps_ties_and_bits(tmp_path):

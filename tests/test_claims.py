@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from tests.test_results import FAULTS, make_run
-from tzip import claims, results, score, tables
-from tzip.claims import BY_CLOCK, FAILS, HOLDS, UNDECIDED, UNMEASURED
 from tzip.files import read_json, write_json
+from tzip.report import claims, results, score, tables
+from tzip.report.claims import BY_CLOCK, FAILS, HOLDS, UNDECIDED, UNMEASURED
 
 ROOT = Path(__file__).parent.parent
 TWO = (1, 2)

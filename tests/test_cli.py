@@ -9,8 +9,11 @@ import torch
 
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
-from tzip import checkpoint, cli, container, pieces
-from tzip.model import Config, Transformer
+from tzip import cli
+from tzip.data import pieces
+from tzip.format import container
+from tzip.nmt import checkpoint
+from tzip.nmt.model import Config, Transformer
 
 TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tzip.code import Code, entropy_bits, histogram_bits, raw, side_bits
+from tzip.compression.code import Code, entropy_bits, histogram_bits, raw, side_bits
 
 CODEBOOK = np.array([-1.5, -0.0, 2.5], np.float32)
 

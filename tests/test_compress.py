@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from tzip import options
-from tzip.batches import Batch
-from tzip.calibration import Statistics, collect
-from tzip.code import Code, raw
-from tzip.compress import SCOPES, Variant, check, load, needs, prepare, stages, tensors
-from tzip.dropout import Dropout
-from tzip.model import Config, Transformer
+from tzip.compression.code import Code, raw
+from tzip.compression.compress import SCOPES, Variant, check, load, needs, prepare, stages, tensors
+from tzip.compression.curvature import Statistics, collect
+from tzip.nmt.batches import Batch
+from tzip.nmt.dropout import Dropout
+from tzip.nmt.model import Config, Transformer
 
 SOURCE = torch.tensor([[4, 5, 6, 3], [7, 8, 3, 0]])
 TARGET = torch.tensor([[2, 9, 10, 11, 3], [2, 12, 3, 0, 0]])

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tzip import config, datasets, methods, students
+from tzip.compression import registry
+from tzip.config import datasets, run, students
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -48,19 +49,19 @@ def changed(path: str, value: object) -> dict:
 @pytest.mark.parametrize("file", [[], *([path.name] for path in sorted((ROOT / "config").glob("*.yaml"))
                                        if path.name != "datasets.yaml")])  # fmt: skip
 def test_every_configuration_of_the_repository_is_right(file: list[str]) -> None:
-    checked = config.check(load(*file), SCHEMA)
+    checked = run.check(load(*file), SCHEMA)
     students.check(checked)
-    assert config.BASELINE in checked["rows"]
+    assert run.BASELINE in checked["rows"]
     if file not in (["methods.yaml"], ["multi30k-frontier.yaml"]):  # these have rows of their own
         assert set(load()["rows"]) <= set(checked["rows"])
 
 
 def test_the_run_of_all_methods_has_them_all() -> None:
     """Every quantizer and pruner, both kinds of student, a budget, a taught variant and all selections."""
-    checked = config.check(load("methods.yaml"), SCHEMA)
+    checked = run.check(load("methods.yaml"), SCHEMA)
     variants = [checked["variants"][row] for row in checked["rows"]]
     for step, kind in (("quantize", "quantizers"), ("prune", "pruners")):
-        assert {one[step]["method"] for one in variants if step in one} == set(methods.names(kind))
+        assert {one[step]["method"] for one in variants if step in one} == set(registry.names(kind))
     assert {"budget", "from", "prune", "quantize"} <= {key for one in variants for key in one}
     assert any(one["finetune"].get("teacher") for one in variants)
     selected = {one["prune"].get("select", "uniform") for one in variants if "prune" in one}
@@ -72,7 +73,7 @@ def test_defaults_are_filled_in_at_every_depth_and_the_given_is_kept() -> None:
     for key in ("seeds", "attention", "threads"):
         given.pop(key, None)
     given["threads"] = {"train": 7}
-    checked = config.check(given, SCHEMA)
+    checked = run.check(given, SCHEMA)
     assert checked["seeds"] == [1]
     assert checked["threads"] == {"train": 7, "compress": 1, "translate": 1}
     assert checked["attention"]["rows"] == ["baseline"]
@@ -83,7 +84,7 @@ def test_defaults_are_filled_in_at_every_depth_and_the_given_is_kept() -> None:
 def test_numbers_of_the_command_line_are_numbers() -> None:
     """Snakemake's --config seeds=[1,2] gives a list of texts."""
     given = changed("seeds", ["1", "2"]) | {"threads": {"train": "2"}, "training": {"updates": "7"}}
-    checked = config.check(given, SCHEMA)
+    checked = run.check(given, SCHEMA)
     assert checked["seeds"] == [1, 2]
     assert checked["threads"]["train"] == 2
 
@@ -189,21 +190,21 @@ WRONG = [
 )
 def test_a_mistake_is_told_in_one_line_with_the_choices(path: str, value: object, says: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
-        config.check(changed(path, value), SCHEMA)
+        run.check(changed(path, value), SCHEMA)
     assert str(raised.value).startswith(says)
     assert "\n" not in str(raised.value)
 
 
 def test_an_unused_variant_is_checked_too() -> None:
     with pytest.raises(ValueError, match=r"variants\.spare\.quantize: bits = 12"):
-        config.check(changed("variants/spare", {"quantize": {"method": "kmeans", "bits": 12}}), SCHEMA)
+        run.check(changed("variants/spare", {"quantize": {"method": "kmeans", "bits": 12}}), SCHEMA)
 
 
 def test_a_missing_section_is_named() -> None:
     given = copy.deepcopy(DEFAULT)
     del given["variants"]
     with pytest.raises(ValueError, match="key 'variants' is missing in the configuration"):
-        config.check(given, SCHEMA)
+        run.check(given, SCHEMA)
 
 
 def test_a_variant_as_flags_and_its_methods_files() -> None:
@@ -214,16 +215,16 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
         "scope": "all",
         "finetune": {"updates": 7},
     }
-    assert config.variant_flags(variant, {"updates": 3, "warmup": 2}) == (
+    assert run.variant_flags(variant, {"updates": 3, "warmup": 2}) == (
         "--quantize kmeans:bits=4 --biases kmeans:bits=8 --prune magnitude:start=0.5 --scope all"
         " --updates 7 --warmup 2"
     )
-    assert config.method_files(variant) == ["tzip/pruners/magnitude.py", "tzip/quantizers/kmeans.py"]
-    assert config.method_files({"finetune": {}}) == []
-    assert config.variant_flags({"rest": "float16", "finetune": {}}, {"updates": 3}) == "--rest float16"
-    assert config.variant_flags({"from": "tiny", "rest": "float16", "finetune": {}}, {}) == "--rest float16"
+    assert run.method_files(variant) == ["tzip/pruners/magnitude.py", "tzip/quantizers/kmeans.py"]
+    assert run.method_files({"finetune": {}}) == []
+    assert run.variant_flags({"rest": "float16", "finetune": {}}, {"updates": 3}) == "--rest float16"
+    assert run.variant_flags({"from": "tiny", "rest": "float16", "finetune": {}}, {}) == "--rest float16"
     still = {"quantize": {"method": "fp16"}, "finetune": {"updates": 0}}
-    assert config.variant_flags(still, {"updates": 3, "warmup": 2}) == "--quantize fp16 --updates 0"
+    assert run.variant_flags(still, {"updates": 3, "warmup": 2}) == "--quantize fp16 --updates 0"
 
 
 def test_a_configuration_is_checked_without_torch() -> None:
@@ -286,20 +287,20 @@ LOCAL = own(train=[pair("train")], dev=[pair("dev")], test={"test": pair("test")
 )
 def test_a_wrong_data_set_is_told_in_one_line(dataset: dict, says: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
-        config.check(own(**dataset), SCHEMA)
+        run.check(own(**dataset), SCHEMA)
     assert str(raised.value).startswith(says)
     assert "\n" not in str(raised.value)
 
 
 def test_a_data_set_of_test_sets_alone_lends_them_and_cannot_be_trained_on() -> None:
-    lent = config.check(LOCAL | {"tests": ["test", "newstest2017"]}, SCHEMA)
+    lent = run.check(LOCAL | {"tests": ["test", "newstest2017"]}, SCHEMA)
     assert datasets.held_out_tests(lent) == ["test", "newstest2017"]
     with pytest.raises(ValueError, match="dataset = 'newstest2017' is not defined"):
-        config.check(LOCAL | {"dataset": "newstest2017"}, SCHEMA)
+        run.check(LOCAL | {"dataset": "newstest2017"}, SCHEMA)
 
 
 def test_all_test_sets_are_held_out_whichever_are_scored() -> None:
-    checked = config.check(load("multi30k.yaml") | {"tests": ["coco"]}, SCHEMA)
+    checked = run.check(load("multi30k.yaml") | {"tests": ["coco"]}, SCHEMA)
     assert datasets.held_out_tests(checked) == ["test2016", "test2017", "coco", "test2018"]
     assert len(datasets.downloads(checked)) == 12
 
@@ -309,7 +310,7 @@ def test_files_become_flags_and_places() -> None:
         "source": REMOTE | {"member": "a.txt", "column": 1},
         "target": REMOTE | {"member": "a.txt", "column": 2},
     }
-    checked = config.check(own(train=[zipped], split={"dev": 5, "test": 6, "seed": 1}), SCHEMA)
+    checked = run.check(own(train=[zipped], split={"dev": 5, "test": 6, "seed": 1}), SCHEMA)
     assert datasets.corpus_flags(checked, "down") == (
         "--train 'down/example.org/a b/text.zip::a.txt#1' 'down/example.org/a b/text.zip::a.txt#2'"
         " --split dev=5,test=6,seed=1"
@@ -327,7 +328,7 @@ def write(folder: Path, *names: str) -> None:
 
 def test_local_files_are_looked_at_before_any_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    checked = config.check(LOCAL, SCHEMA)
+    checked = run.check(LOCAL, SCHEMA)
     write(tmp_path, "train", "dev")
     with pytest.raises(
         ValueError, match=r"^datasets\.own\.test\.test\.source\.path: no file 'test\.source'$"
@@ -338,12 +339,12 @@ def test_local_files_are_looked_at_before_any_job(tmp_path: Path, monkeypatch: p
     wrong = own(train=[pair("train", sha256="0" * 64)], dev=[pair("dev", sha256=SHA256.upper())])
     message = rf"^datasets\.own\.train\.0\.source\.path: wrong SHA-256 .*: expected 0{{64}}, found {SHA256}$"
     with pytest.raises(ValueError, match=message):
-        datasets.check_data(config.check(wrong | {"tests": ["newstest2017"]}, SCHEMA), "down", "")
+        datasets.check_data(run.check(wrong | {"tests": ["newstest2017"]}, SCHEMA), "down", "")
 
 
 def test_a_mirror_is_looked_at_for_what_is_not_there_yet(tmp_path: Path) -> None:
     remote = {"source": REMOTE, "target": REMOTE}
-    checked = config.check(own(train=[remote], dev=[remote], test={"test": remote}), SCHEMA)
+    checked = run.check(own(train=[remote], dev=[remote], test={"test": remote}), SCHEMA)
     down, mirror = tmp_path / "down", tmp_path / "mirror"
     datasets.check_data(checked, str(down), "")
     datasets.check_data(checked, str(down), "https://mirror.example.org")
@@ -362,16 +363,16 @@ def test_a_mirror_is_looked_at_for_what_is_not_there_yet(tmp_path: Path) -> None
 
 
 def test_the_corpus_of_the_repository_is_called_synthetic() -> None:
-    assert "synthetic" in config.note_flag(config.check(DEFAULT, SCHEMA))
-    assert config.note_flag(config.check(load("multi30k.yaml"), SCHEMA)) == ""
+    assert "synthetic" in run.note_flag(run.check(DEFAULT, SCHEMA))
+    assert run.note_flag(run.check(load("multi30k.yaml"), SCHEMA)) == ""
 
 
 def test_what_is_recorded_does_not_depend_on_where_the_data_came_from() -> None:
-    plain = config.recorded(config.check(DEFAULT, SCHEMA))
-    assert plain == config.recorded(config.check(changed("mirror", "/somewhere"), SCHEMA))
-    assert plain == config.recorded(config.check(changed("variants/spare", {}), SCHEMA))
-    assert plain == config.recorded(config.check(changed("students/spare", {}), SCHEMA))
-    assert plain != config.recorded(config.check(changed("seeds", [2]), SCHEMA))
+    plain = run.recorded(run.check(DEFAULT, SCHEMA))
+    assert plain == run.recorded(run.check(changed("mirror", "/somewhere"), SCHEMA))
+    assert plain == run.recorded(run.check(changed("variants/spare", {}), SCHEMA))
+    assert plain == run.recorded(run.check(changed("students/spare", {}), SCHEMA))
+    assert plain != run.recorded(run.check(changed("seeds", [2]), SCHEMA))
     taught = changed("students/tiny", {})
     taught["variants"]["fp16"]["from"] = "tiny"
-    assert '"students": {"tiny": {' in config.recorded(config.check(taught, SCHEMA))
+    assert '"students": {"tiny": {' in run.recorded(run.check(taught, SCHEMA))

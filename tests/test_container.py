@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import reference_reader as reader
-from tzip import container, sizes
-from tzip.code import Code, matrix, raw
-from tzip.container import Archive, FormatError
+from tzip.compression.code import Code, matrix, raw
+from tzip.format import container, sizes
+from tzip.format.container import Archive, FormatError
 
 
 def quantized(weights: np.ndarray, entries: int, keep: float = 1.0, dtype: type = np.uint8) -> Code:

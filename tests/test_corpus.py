@@ -22,8 +22,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tzip import corpus, fetch
-from tzip.corpus import DEV, TEST, TRAIN, Options, Side, Split, build, components, divide, pairs
+from tzip import fetch
+from tzip.data import corpus
+from tzip.data.corpus import DEV, TEST, TRAIN, Options, Side, Split, build, components, divide, pairs
 
 ROOT = Path(__file__).parent.parent
 FIRST = ["eins", "zwei", "drei", "vier"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.example_run import script, write
-from tzip import diff
 from tzip.files import read_json, write_json
+from tzip.report import diff
 
 
 @pytest.fixture(scope="module")

@@ -22,32 +22,22 @@ import tzip
 from tests import foreignmodels, test_mapping
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
-from tzip import (
-    archive,
-    cli,
-    cli_model,
-    compress,
-    container,
-    export,
-    foreign,
-    methods,
-    options,
-    pieces,
-    schedules,
-    score,
-    search,
-    shortlist,
-    train,
-)
-from tzip.model import Config, Transformer
+from tzip import cli, cli_model, options, pipeline
+from tzip.compression import compress, pruning, registry
+from tzip.data import pieces
+from tzip.exchange import exporting, importing, shortlist
+from tzip.format import container
+from tzip.nmt import search, train
+from tzip.nmt.model import Config, Transformer
+from tzip.report import score
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELLS = ("sh", "bash", "console", "shell")
 CLASSES = {
     "compress": (compress.Variant, train.Options),
-    "export": (export.Options,),
-    "import": (foreign.Options,),
+    "export": (exporting.Options,),
+    "import": (importing.Options,),
     "shortlist": (shortlist.Options,),
     "translate": (search.Options,),
     "score": (search.Options, score.Options),
@@ -222,7 +212,7 @@ def small_model(folder: Path) -> container.Archive:
     (folder / "text").write_text("a small house stands by the lake\nein Haus\n" * 20, encoding="utf-8")
     vocabulary = pieces.train([folder / "text"], folder / "pieces.model", pieces.Options(size=280))
     model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary)}))
-    return archive.build(model, vocabulary.model, compress.Variant(), name="small", seed=1)[0]
+    return pipeline.build(model, vocabulary.model, compress.Variant(), name="small", seed=1)[0]
 
 
 # ── commands ──────────────────────────────────────────────────────────────────────────────────────
@@ -237,8 +227,8 @@ def check_method(kind: str, spec: str) -> None:
     name, given = options.parse(spec)
     if name in example_names():
         return
-    classes = [methods.load(kind, name).Options, *([schedules.Options] if kind == "pruners" else [])]
-    methods.split(given, name, *classes)
+    classes = [registry.load(kind, name).Options, *([pruning.Options] if kind == "pruners" else [])]
+    registry.split(given, name, *classes)
 
 
 @pytest.mark.parametrize(("command", "whole"), of("tzip"))
@@ -349,8 +339,8 @@ def test_the_citation_is_of_this_version() -> None:
 def test_every_method_is_in_its_table_with_its_source() -> None:
     """Of the sources that a method names, the page gives each by author and year."""
     page = text(ROOT / "docs" / "methods.md")
-    for kind in methods.KINDS:
-        for name in methods.names(kind):
+    for kind in registry.KINDS:
+        for name in registry.names(kind):
             (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
-            for source in methods.source(kind, name).split("; "):
+            for source in registry.source(kind, name).split("; "):
                 assert re.sub(r" \(.*", "", source).removesuffix(" half precision") in row, name

@@ -16,9 +16,11 @@ from tests.foreignmodels import PIECES
 from tests.test_docs import examples, in_order, words
 from tests.test_pieces import sentences
 from tests.workflow import command, copy_sources
-from tzip import archive, checkpoint, cli, foreign, search
+from tzip import cli, pipeline
+from tzip.data.pieces import Pieces
+from tzip.exchange import importing
 from tzip.files import read_json, read_lines, write_text
-from tzip.pieces import Pieces
+from tzip.nmt import checkpoint, search
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -36,11 +38,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         made.generator.bias.normal_(std=2.0)
     foreignmodels.marian(folder / "opus-mt-en-de", made, max_position_embeddings=LENGTH)
-    read = foreign.read(folder / "opus-mt-en-de", foreign.Options(format="marian"))
+    read = importing.read(folder / "opus-mt-en-de", importing.Options(format="marian"))
     for seed, (name, count) in enumerate(LINES.items()):
         sources = sentences(count, 10 + seed)
         options = search.Options(beam=1, max_ratio=0.5)
-        found = archive.translate(foreign.build(read), Pieces(read.pieces), sources, options)
+        found = pipeline.translate(importing.build(read), Pieces(read.pieces), sources, options)
         for end, lines in (("en", sources), ("de", found)):
             write_text(folder / "corpora" / f"{name}.{end}", "".join(f"{line or 'x'}\n" for line in lines))
     name = "config/opus-frontier.yaml"
@@ -76,5 +78,6 @@ def test_the_page_can_be_followed(folder: Path, monkeypatch: pytest.MonkeyPatch)
         assert read_json(f"exported/{name}/origin.json")["format"] == "marian", name
     assert checkpoint.load("exported/dense")[0].config.activation == "silu"
     assert (
-        foreign.read("exported/marian", foreign.Options(format="marian")).config.d_model == SIZES["d_model"]
+        importing.read("exported/marian", importing.Options(format="marian")).config.d_model
+        == SIZES["d_model"]
     )

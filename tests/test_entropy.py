@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tzip import entropy
-from tzip.code import histogram_bits
+from tzip.compression.code import histogram_bits
+from tzip.format import entropy
 
 
 def draw(seed: int, count: int, alphabet: int, sharpness: float) -> np.ndarray:

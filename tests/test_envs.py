@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.test_imports import reached
+from tests.test_rooms import reached
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-WORKFLOW = {"jsonschema", "pyyaml"}  # what tzip/config.py needs beside Snakemake, which requires both itself
+WORKFLOW = {
+    "jsonschema",
+    "pyyaml",
+}  # what tzip/config/run.py needs beside Snakemake, which requires both itself
 
 
 def normal(name: str) -> str:

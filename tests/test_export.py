@@ -13,9 +13,14 @@ import torch
 
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
-from tzip import archive, compress, container, export, inference, lists, pieces, search, shortlist, train
-from tzip.exporters import ctranslate2 as ctranslate
-from tzip.model import BEGIN, END, PAD, Config, Transformer
+from tzip import pipeline
+from tzip.compression import compress
+from tzip.data import lists, pieces
+from tzip.exchange import exporting, inference, shortlist
+from tzip.exchange.exporters import ctranslate2 as ctranslate
+from tzip.format import container
+from tzip.nmt import search, train
+from tzip.nmt.model import BEGIN, END, PAD, Config, Transformer
 
 TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
 RANDOM = np.random.default_rng(0)
@@ -55,7 +60,7 @@ def trained(vocabulary: pieces.Pieces, tmp_path_factory: pytest.TempPathFactory)
     data = toy_pairs(folder / "toy")
     train.Trainer(model, data, settings, seed=1, state=folder / "state", log=folder / "log.jsonl").run()
     variant = compress.Variant(quantize="kmeans:bits=4", scope="linear")
-    made, _ = archive.build(model, vocabulary.model, variant, name="kmeans-4bit", seed=1)
+    made, _ = pipeline.build(model, vocabulary.model, variant, name="kmeans-4bit", seed=1)
     container.write(folder / "model.tzip", made)
     return folder / "model.tzip"
 
@@ -83,7 +88,7 @@ def compare(model: Transformer, translator: inference.Translator, sources: list[
 def test_finds_what_our_search_finds(tmp_path: Path, vocabulary: pieces.Pieces, norm: str, tie: str) -> None:
     for seed in range(2):
         model = untrained(seed, norm=norm, tie=tie, encoder_layers=1 + seed)
-        export.write(tmp_path / str(seed), model, vocabulary)
+        exporting.write(tmp_path / str(seed), model, vocabulary)
         translator = inference.Translator(tmp_path / str(seed))
         compare(model, translator, SOURCES, beam=1)
         compare(model, translator, SOURCES, beam=5, alpha=0.0)
@@ -91,9 +96,9 @@ def test_finds_what_our_search_finds(tmp_path: Path, vocabulary: pieces.Pieces, 
 
 
 def test_a_trained_model_translates_the_same(tmp_path: Path, trained: Path) -> None:
-    model, vocabulary, _ = archive.restore(trained)
+    model, vocabulary, _ = pipeline.restore(trained)
     before = [parameter.clone() for parameter in model.parameters()]
-    export.write(tmp_path / "exported", model, vocabulary)
+    exporting.write(tmp_path / "exported", model, vocabulary)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     translator = inference.Translator(tmp_path / "exported")
     for beam in (1, 5):
@@ -105,7 +110,7 @@ def test_a_trained_model_translates_the_same(tmp_path: Path, trained: Path) -> N
 
 
 def test_its_weights_are_those_of_the_compressed_file(tmp_path: Path, trained: Path) -> None:
-    model, _, read = archive.restore(trained)
+    model, _, read = pipeline.restore(trained)
     spec = ctranslate.specify(model)
     ours = read.codes["encoder.0.feed_forward.inner.weight"].decode()
     assert len(np.unique(ours)) <= 16
@@ -119,9 +124,9 @@ def test_its_weights_are_those_of_the_compressed_file(tmp_path: Path, trained: P
 
 @pytest.mark.parametrize("kind", ["int16", "int8"])
 def test_fewer_bits_are_smaller_and_translate(tmp_path: Path, trained: Path, kind: str) -> None:
-    model, vocabulary, _ = archive.restore(trained)
+    model, vocabulary, _ = pipeline.restore(trained)
     for name in ("float32", kind):
-        export.write(tmp_path / name, model, vocabulary, export.Options(type=name))
+        exporting.write(tmp_path / name, model, vocabulary, exporting.Options(type=name))
     sizes = [(tmp_path / name / "model.bin").stat().st_size for name in ("float32", kind)]
     assert sizes[1] < sizes[0] * (0.75 if kind == "int16" else 0.6)
     full, fewer = (
@@ -141,31 +146,31 @@ def test_never_writes_padding_or_begin_and_stops_at_the_longest(
     with torch.no_grad():
         model.generator.bias[[PAD, BEGIN]] += 50.0
         model.generator.bias[END] -= 1e4
-    export.write(tmp_path / "exported", model, vocabulary)
+    exporting.write(tmp_path / "exported", model, vocabulary)
     translator = inference.Translator(tmp_path / "exported")
     for beam in (1, 3):
         compare(model, translator, [[5, 6], [7]], beam=beam, max_ratio=1.0)
         found = translator.search([[5, 6]], inference.Options(beam=beam, max_ratio=1.0))
         assert len(found[0].pieces) == 13
     model.config.__dict__["max_length"] = 8  # the source is cut, and so is the translation
-    export.write(tmp_path / "short", model, vocabulary)
+    exporting.write(tmp_path / "short", model, vocabulary)
     compare(model, inference.Translator(tmp_path / "short"), [[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], beam=1)
 
 
 def test_empty_lines_and_text(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
     model = untrained(1)
-    export.write(tmp_path / "exported", model, vocabulary)
+    exporting.write(tmp_path / "exported", model, vocabulary)
     translator = inference.Translator(tmp_path / "exported")
     lines = ["a small house", "", "ein kleines Haus"]
     assert translator.search([[], [5]], inference.Options())[0] == inference.Hypothesis((), 0.0)
-    ours = archive.translate(model, vocabulary, lines, search.Options(beam=1))
+    ours = pipeline.translate(model, vocabulary, lines, search.Options(beam=1))
     assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
 
 
 def test_ctranslate2_alone_opens_it(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
     """As its own documentation says: tokens in, tokens out."""
     model = untrained(0)
-    export.write(tmp_path / "exported", model, vocabulary)
+    exporting.write(tmp_path / "exported", model, vocabulary)
     translator = ctranslate2.Translator(str(tmp_path / "exported"))
     words = vocabulary.spell(SOURCES[4])
     (found,) = translator.translate_batch([words], beam_size=1, max_decoding_length=2 * len(words) + 12)
@@ -189,12 +194,12 @@ def test_every_form_is_exported(tmp_path: Path, sides: pieces.Pieces, activation
     form = {"activation": activation, "positions": "halves", "epsilon": 1e-3, **sides.decides()}
     model = untrained(0, **form, tie="decoder")
     assert not model.config.source_end
-    export.write(tmp_path / "exported", model, sides)
+    exporting.write(tmp_path / "exported", model, sides)
     translator = inference.Translator(tmp_path / "exported")
     compare(model, translator, SOURCES, beam=1)
     compare(model, translator, SOURCES, beam=5, alpha=0.0)
     lines = ["a small house", "ein kleines Haus"]
-    ours = archive.translate(model, sides, lines, search.Options(beam=1))
+    ours = pipeline.translate(model, sides, lines, search.Options(beam=1))
     assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
 
 
@@ -206,7 +211,7 @@ def test_a_shortlist_of_two_vocabularies(tmp_path: Path, sides: pieces.Pieces) -
     copy = sides.spell([sides.copies()[9]], target=True)
     assert copy == sides.spell([9])
     model = untrained(0, **sides.decides(), tie="decoder")
-    export.write(tmp_path / "exported", model, sides, export.Options(shortlist=str(tmp_path / "list")))
+    exporting.write(tmp_path / "exported", model, sides, exporting.Options(shortlist=str(tmp_path / "list")))
     translator = inference.Translator(tmp_path / "exported")
     translator.search(SOURCES, inference.Options(shortlist=True))
 
@@ -218,7 +223,9 @@ def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: piece
     model = untrained(0)
     made = shortlist.Shortlist((9,), {source: (source, 100 + source) for source in range(4, 20)})
     shortlist.write(tmp_path / "list", made, vocabulary)
-    export.write(tmp_path / "exported", model, vocabulary, export.Options(shortlist=str(tmp_path / "list")))
+    exporting.write(
+        tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list"))
+    )
     translator = inference.Translator(tmp_path / "exported")
     written = set()
     for source in SOURCES:
@@ -236,7 +243,9 @@ def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: piece
 def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
     model = untrained(1)
     shortlist.write(tmp_path / "list", shortlist.Shortlist(tuple(range(4, SIZE)), {}), vocabulary)
-    export.write(tmp_path / "exported", model, vocabulary, export.Options(shortlist=str(tmp_path / "list")))
+    exporting.write(
+        tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list"))
+    )
     translator = inference.Translator(tmp_path / "exported")
     compare(model, translator, SOURCES, beam=1, shortlist=True)
     compare(model, translator, SOURCES, beam=5, alpha=0.0, shortlist=True)
@@ -247,14 +256,14 @@ def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: p
 
 def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
     with pytest.raises(ValueError, match="280 pieces, but the model has 50"):
-        export.write(tmp_path / "exported", Transformer(Config(**TOY)), vocabulary)
+        exporting.write(tmp_path / "exported", Transformer(Config(**TOY)), vocabulary)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_of_convolutions_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
     model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary), "mixer": "convolution"}))
     with pytest.raises(ValueError, match="mixer = convolution: CTranslate2 knows only attention"):
-        export.write(tmp_path / "exported", model, vocabulary)
+        exporting.write(tmp_path / "exported", model, vocabulary)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -263,11 +272,11 @@ def test_a_shortlist_of_another_vocabulary_is_refused(tmp_path: Path, vocabulary
     for line, piece in [(f"{word}\tnowhere", "nowhere"), (f"nobody\t{word}", "nobody"), ("no map", "no map")]:
         (tmp_path / "list").write_text(f"\t{word}\n{line}\n", encoding="utf-8")
         with pytest.raises(ValueError, match=f"line 2: '{piece}' is not a piece"):
-            export.write(
+            exporting.write(
                 tmp_path / "exported",
                 untrained(0),
                 vocabulary,
-                export.Options(shortlist=str(tmp_path / "list")),
+                exporting.Options(shortlist=str(tmp_path / "list")),
             )
     assert [path.name for path in tmp_path.iterdir()] == ["list"]
 
@@ -276,12 +285,12 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path, vocabulary: pieces.Pieces
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "work").write_text("")
     with pytest.raises(ValueError, match="mine: exists already"):
-        export.write(tmp_path / "mine", untrained(0), vocabulary)
+        exporting.write(tmp_path / "mine", untrained(0), vocabulary)
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "work"]
 
 
 def test_what_is_no_export_is_refused_in_one_line(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
-    export.write(tmp_path / "whole", untrained(0), vocabulary)
+    exporting.write(tmp_path / "whole", untrained(0), vocabulary)
     with pytest.raises(ValueError, match="shortlist = true, but the model was exported without one"):
         inference.Translator(tmp_path / "whole").translate(["a"], inference.Options(shortlist=True))
     with pytest.raises(ValueError, match="nowhere: not a folder of tzip export"):

@@ -15,11 +15,16 @@ from tests import foreignmodels
 from tests.foreignmodels import MARIAN, PIECES, marian
 from tests.test_export import SIZE, SOURCES, TEXT, untrained
 from tests.test_lists import ONE, OTHER, SHARED
-from tzip import archive, checkpoint, cli, compress, container, export, foreign, pieces, search
-from tzip.export import Options
-from tzip.lists import Lists, pack
-from tzip.model import BEGIN, END, PAD, Config, Transformer
-from tzip.pieces import Pieces
+from tzip import cli, pipeline
+from tzip.compression import compress
+from tzip.data import pieces
+from tzip.data.lists import Lists, pack
+from tzip.data.pieces import Pieces
+from tzip.exchange import exporting, importing
+from tzip.exchange.exporting import Options
+from tzip.format import container
+from tzip.nmt import checkpoint, search
+from tzip.nmt.model import BEGIN, END, PAD, Config, Transformer
 
 TO_MARIAN = Options(to="marian")
 
@@ -32,8 +37,8 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Pieces:
 
 
 def read(folder: Path) -> tuple[Transformer, Pieces]:
-    found = foreign.read(folder, foreign.Options(format="marian"))
-    return foreign.build(found), Pieces(found.pieces)
+    found = importing.read(folder, importing.Options(format="marian"))
+    return importing.build(found), Pieces(found.pieces)
 
 
 @torch.inference_mode()
@@ -58,7 +63,7 @@ def test_a_model_of_ours_computes_the_same_as_marian(
     tmp_path: Path, vocabulary: Pieces, positions: str, tie: str, activation: str
 ) -> None:
     model = untrained(3, positions=positions, tie=tie, activation=activation, decoder_layers=1, max_length=40)
-    export.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
+    exporting.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
     found, again = read(tmp_path / "m")
     assert (found.config.positions, found.config.tie) == ("halves", tie)
     assert found.config.max_length == model.config.max_length
@@ -75,7 +80,7 @@ def test_a_model_of_ours_computes_the_same_as_marian(
 def test_two_vocabularies_of_different_sizes(tmp_path: Path, tie: str) -> None:
     vocabulary = Pieces(pack(Lists(ONE, OTHER, SHARED.source, (*SHARED.source[:4], *SHARED.source[:50:-1]))))
     model = untrained(0, **vocabulary.decides(), tie=tie)
-    export.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
+    exporting.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
     found, again = read(tmp_path / "m")
     assert apart(model, found) < 1e-5
     assert found.config.targets < found.config.vocabulary
@@ -89,10 +94,10 @@ def test_from_marian_through_a_small_file_to_marian(tmp_path: Path) -> None:
     model, theirs = read(tmp_path / "theirs")
     variant = compress.Variant(quantize="uniform:bits=8", scope="all")
     origin = {"format": "marian", "files": {"config.json": "0" * 64}}
-    small, _ = archive.build(model, theirs.model, variant, name="small", seed=1, origin=origin)
+    small, _ = pipeline.build(model, theirs.model, variant, name="small", seed=1, origin=origin)
     container.write(tmp_path / "small.tzip", small)
-    restored, kept_pieces, kept = archive.restore(tmp_path / "small.tzip")
-    export.write(tmp_path / "again", restored, kept_pieces, TO_MARIAN, kept.history["origin"])
+    restored, kept_pieces, kept = pipeline.restore(tmp_path / "small.tzip")
+    exporting.write(tmp_path / "again", restored, kept_pieces, TO_MARIAN, kept.history["origin"])
     found, again = read(tmp_path / "again")
     assert apart(restored, found) == 0.0
     assert again.model == theirs.model
@@ -109,7 +114,7 @@ def test_from_marian_through_a_small_file_to_marian(tmp_path: Path) -> None:
 
 
 def test_text_is_cut_the_same_if_it_is_nfc(tmp_path: Path, vocabulary: Pieces) -> None:
-    export.write(tmp_path / "m", untrained(0), vocabulary, TO_MARIAN)
+    exporting.write(tmp_path / "m", untrained(0), vocabulary, TO_MARIAN)
     _, again = read(tmp_path / "m")
     text = ["a small house ☕ stands", "Häuser am See", "", "ein kleines  Haus "]
     assert again.encode(text) == vocabulary.encode(text)
@@ -120,7 +125,7 @@ def test_text_is_cut_the_same_if_it_is_nfc(tmp_path: Path, vocabulary: Pieces) -
 
 def test_float16_is_half_as_large(tmp_path: Path, vocabulary: Pieces) -> None:
     for kind in ("float32", "float16"):
-        export.write(tmp_path / kind, untrained(0), vocabulary, Options(to="marian", type=kind))
+        exporting.write(tmp_path / kind, untrained(0), vocabulary, Options(to="marian", type=kind))
     sizes = [(tmp_path / kind / "model.safetensors").stat().st_size for kind in ("float32", "float16")]
     assert 1.7 < sizes[0] / sizes[1] < 2
     full, half = (load_file(tmp_path / kind / "model.safetensors") for kind in ("float32", "float16"))
@@ -144,7 +149,7 @@ def test_what_marian_has_not_is_refused_by_name(
 ) -> None:
     model = Transformer(Config(**{"vocabulary": SIZE, "d_model": 16, "d_ff": 16, "heads": 2} | form))
     with pytest.raises(ValueError, match=f"^{said}$"):
-        export.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
+        exporting.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,7 +163,7 @@ def test_a_vocabulary_that_marians_tokenizer_has_not_is_refused(tmp_path: Path) 
         lists = Lists(ONE, b"", (*special, *known), target, prefix=prefix)
         model = untrained(0, vocabulary=len(lists.source), target_vocabulary=6, tie="decoder")
         with pytest.raises(ValueError, match=said):
-            export.write(tmp_path / "m", model, Pieces(pack(lists)), TO_MARIAN)
+            exporting.write(tmp_path / "m", model, Pieces(pack(lists)), TO_MARIAN)
         assert list(tmp_path.iterdir()) == []
 
 
@@ -177,7 +182,7 @@ def small(tmp_path: Path, vocabulary: Pieces) -> Path:
     }
     variant = compress.Variant(quantize="kmeans:bits=4", prune="magnitude:end=0.5", scope="all")
     model, origin = untrained(0, **form), {"format": "tzip", "files": {}}
-    made, _ = archive.build(model, vocabulary.model, variant, name="small", seed=1, origin=origin)
+    made, _ = pipeline.build(model, vocabulary.model, variant, name="small", seed=1, origin=origin)
     container.write(tmp_path / "small.tzip", made)
     return tmp_path / "small.tzip"
 
@@ -193,7 +198,7 @@ def test_dense_weights_are_those_of_the_file(small: Path, tmp_path: Path, monkey
     assert set(dense) == set(kept.codes)
     assert all(torch.equal(dense[name], torch.from_numpy(code.decode())) for name, code in kept.codes.items())
     model, kept_pieces = checkpoint.load(tmp_path / "dense")
-    restored, vocabulary, _ = archive.restore(small)
+    restored, vocabulary, _ = pipeline.restore(small)
     assert model.config == restored.config
     assert kept_pieces == vocabulary.model
     assert checkpoint.origin(tmp_path / "dense") == {"format": "tzip", "files": {}}
@@ -206,7 +211,7 @@ def test_what_was_exported_is_compressed_again(small: Path, tmp_path: Path, monk
         folder, again = tmp_path / kind, tmp_path / f"{kind}.tzip"
         tzip(monkeypatch, "export", small, "--to", "safetensors", "--type", kind, "--output", folder)
         tzip(monkeypatch, "compress", folder, again)
-        found, (model, _, read) = checkpoint.load(folder)[0], archive.restore(again)
+        found, (model, _, read) = checkpoint.load(folder)[0], pipeline.restore(again)
         assert read.history["origin"] == {"format": "tzip", "files": {}}
         assert all(map(torch.equal, model.parameters(), found.parameters()))
     files = [(tmp_path / kind / "model.safetensors").stat().st_size for kind in ("float32", "float16")]
@@ -224,5 +229,5 @@ def test_what_float16_does_not_reach_is_named(tmp_path: Path, vocabulary: Pieces
         with pytest.raises(
             ValueError, match=f"type = float16: tensor {name}.bias has numbers that are beyond"
         ):
-            export.write(tmp_path / "m", model, vocabulary, Options(to=to, type="float16"))
+            exporting.write(tmp_path / "m", model, vocabulary, Options(to=to, type="float16"))
     assert list(tmp_path.iterdir()) == []

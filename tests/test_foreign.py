@@ -14,10 +14,15 @@ import torch
 
 from tests import foreignmodels
 from tests.foreignmodels import MARIAN, OURS, PIECES, equal, marian, vocabulary_of_ours
-from tzip import archive, checkpoint, cli, compress, container, foreign, imports
+from tzip import cli, pipeline
+from tzip.compression import compress
+from tzip.config import imports
+from tzip.exchange import importing
+from tzip.exchange.importing import Options
 from tzip.files import read_json
-from tzip.foreign import Options
-from tzip.model import Transformer
+from tzip.format import container
+from tzip.nmt import checkpoint
+from tzip.nmt.model import Transformer
 
 
 @pytest.fixture(scope="module")
@@ -49,26 +54,26 @@ def test_formats_are_the_files_of_the_folder() -> None:
 ])  # fmt: skip
 def test_what_cannot_be_read_is_refused(given: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        foreign.read("nowhere", Options(**given))
+        importing.read("nowhere", Options(**given))
 
 
 def test_a_member_of_an_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("deep/file", b"content")
-    with foreign.local(f"{tmp_path / 'a.zip'}::deep/file") as path:
+    with importing.local(f"{tmp_path / 'a.zip'}::deep/file") as path:
         assert path.read_bytes() == b"content"
         assert path.name == "file"
     assert not path.exists()
     with (
         pytest.raises(ValueError, match="no member 'other'; choose from deep/file"),
-        foreign.local(f"{tmp_path / 'a.zip'}::other"),
+        importing.local(f"{tmp_path / 'a.zip'}::other"),
     ):
         pass
 
 
 def test_tensors_are_ticked_off() -> None:
     readers = {name: lambda: torch.zeros(2) for name in ("a.0.x", "a.1.x", "a.10.x", "b", "c")}
-    tensors = foreign.Tensors(readers, "file")
+    tensors = importing.Tensors(readers, "file")
     with pytest.raises(ValueError, match=r"file: the layers a.\{i\}. are not numbered from 0 on"):
         tensors.count("a.{i}.")
     del tensors.tensors["a.10.x"]
@@ -83,14 +88,14 @@ def test_tensors_are_ticked_off() -> None:
     with pytest.raises(ValueError, match=r"file: no tensor 'd'; it has 'a.0.x', 'a.1.x', 'b', 'c'"):
         tensors.take("d")
     with pytest.raises(ValueError, match=r"file: tensor 'e' is a single number"):
-        foreign.Tensors({"e": lambda: torch.tensor(1.0)}, "file").take("e")
+        importing.Tensors({"e": lambda: torch.tensor(1.0)}, "file").take("e")
 
 
 def test_names_in_errors_are_few_and_short() -> None:
-    said = foreign.some([f"{i}{'x' * 500}" for i in range(1000)])
+    said = importing.some([f"{i}{'x' * 500}" for i in range(1000)])
     assert len(said) < 400
     assert said.endswith("and 996 more")
-    assert foreign.some([]) == "none"
+    assert importing.some([]) == "none"
 
 
 def test_files_nested_without_end_are_refused(tmp_path: Path) -> None:
@@ -99,7 +104,7 @@ def test_files_nested_without_end_are_refused(tmp_path: Path) -> None:
         if name == "m":
             options = replace(options, mapping=str(tmp_path / "m"), pieces=str(tmp_path / "m"))
         with pytest.raises(ValueError, match="nested too deep"):
-            foreign.read(tmp_path, options)
+            importing.read(tmp_path, options)
 
 
 # ── our own ───────────────────────────────────────────────────────────────────────────────────────
@@ -107,15 +112,15 @@ def test_files_nested_without_end_are_refused(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_ours(made, vocabulary: Path, tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "c", made, vocabulary.read_bytes())
-    found = foreign.read(tmp_path / "c", Options(format="tzip"))
+    found = importing.read(tmp_path / "c", Options(format="tzip"))
     assert found.config == made.config
-    assert equal(foreign.build(found), made)
+    assert equal(importing.build(found), made)
     assert found.pieces == vocabulary.read_bytes()
-    assert foreign.read(tmp_path / "c", Options(format="tzip", max_length=9)).config.max_length == 9
+    assert importing.read(tmp_path / "c", Options(format="tzip", max_length=9)).config.max_length == 9
     with pytest.raises(ValueError, match="import: max_length = 1 is not an integer at least 2"):
-        foreign.read(tmp_path / "c", Options(format="tzip", max_length=1))
+        importing.read(tmp_path / "c", Options(format="tzip", max_length=1))
     with pytest.raises(ValueError, match=r"not a checkpoint: config.json is missing"):
-        foreign.read(tmp_path, Options(format="tzip"))
+        importing.read(tmp_path, Options(format="tzip"))
 
 
 # ── the command ───────────────────────────────────────────────────────────────────────────────────
@@ -180,6 +185,6 @@ def test_a_model_that_was_trained_here_says_nothing_of_its_origin(
     checkpoint.save(tmp_path / "c", made, vocabulary.read_bytes())
     assert not (tmp_path / "c" / "origin.json").exists()
     assert checkpoint.origin(tmp_path / "c") is None
-    built, _ = archive.build(made, vocabulary.read_bytes(), compress.Variant(), name="x", seed=1)
+    built, _ = pipeline.build(made, vocabulary.read_bytes(), compress.Variant(), name="x", seed=1)
     assert set(built.history) == {"name", "seed", "updates", "variant"}
     assert io.BytesIO(container.encode(built)).read(4) == b"tzip"

@@ -12,8 +12,8 @@ import pytest
 
 from tests.example_run import script, write
 from tests.test_cli import call
-from tzip import frontier, results, tables
 from tzip.files import read_json, write_json
+from tzip.report import frontier, results, tables
 
 
 def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:

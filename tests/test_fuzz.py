@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_container import GOOD, same, sample, sealed
-from tzip import container, entropy
-from tzip.container import FormatError
+from tzip.format import container, entropy
+from tzip.format.container import FormatError
 
 resource = pytest.importorskip("resource")
 

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from tests.test_frontier import variants
-from tzip import config, goals, tables
-from tzip.goals import Goal
+from tzip.config import run
+from tzip.report import goals, tables
+from tzip.report.goals import Goal
 
 FRAME = variants(
     ("a", "kmeans", 4.0, 39.6),
@@ -59,4 +60,4 @@ def test_a_goal_is_a_size_or_a_row(given) -> None:
 
 def test_a_goal_is_spelled_as_it_is_parsed() -> None:
     given = {"at": 16, "keep": 99.5, "students": False}
-    assert goals.parse(config.spelled_goal(given)) == Goal(at=16.0, keep=99.5, students=False)
+    assert goals.parse(run.spelled_goal(given)) == Goal(at=16.0, keep=99.5, students=False)

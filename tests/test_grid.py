@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.test_config import DEFAULT, SCHEMA
-from tzip import config
+from tzip.config import run
 
 ROWS = DEFAULT["rows"]
 
 
 def checked(grid: Any, **more: Any) -> dict[str, Any]:
-    return config.check(copy.deepcopy(DEFAULT) | {"grid": grid} | more, SCHEMA)
+    return run.check(copy.deepcopy(DEFAULT) | {"grid": grid} | more, SCHEMA)
 
 
 def test_every_combination_has_a_readable_name_and_its_plan() -> None:
@@ -128,9 +128,9 @@ def test_figures_may_show_what_a_grid_made() -> None:
 
 def test_the_record_of_a_run_has_its_grids_and_makes_the_same_again() -> None:
     first = checked({"quantize": "kmeans", "bits": [2, 3, 4], "scope": ["linear", "all"]}, recipe={})
-    record = json.loads(config.recorded(first))
+    record = json.loads(run.recorded(first))
     assert set(record["variants"]) == set(ROWS)
-    again = config.check(record, SCHEMA)
+    again = run.check(record, SCHEMA)
     assert again["made"] == first["made"]
     assert again["variants"] == {row: first["variants"][row] for row in [*ROWS, *first["made"]]}
-    assert config.recorded(again) == config.recorded(first)
+    assert run.recorded(again) == run.recorded(first)

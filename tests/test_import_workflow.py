@@ -15,9 +15,11 @@ from tests.foreignmodels import OPENNMT, PIECES, opennmt
 from tests.test_config import SCHEMA, load
 from tests.test_lists import ONE
 from tests.workflow import command, copy_sources, planned
-from tzip import checkpoint, config, container, imports, students
+from tzip.config import imports, run, students
+from tzip.data.pieces import Encoded, Pieces
 from tzip.files import read_json
-from tzip.pieces import Encoded, Pieces
+from tzip.format import container
+from tzip.nmt import checkpoint
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -111,7 +113,7 @@ def test_another_source_imports_again(folder: Path) -> None:
 
 def checked(**over: Any) -> dict[str, Any]:
     given = load() | {"model": {}, **over}
-    found = config.check(given, SCHEMA)
+    found = run.check(given, SCHEMA)
     students.check(found)
     return found
 
@@ -147,7 +149,7 @@ def test_an_import_that_is_wrong_names_the_key(baseline: dict, said: str) -> Non
 def test_the_form_of_an_imported_model_is_no_choice() -> None:
     found = checked(baseline=imported(), model={"max_length": 99})
     assert found["model"] == {"max_length": 99}
-    recipe = config.check({key: v for key, v in load().items()} | {"baseline": imported()}, SCHEMA)
+    recipe = run.check({key: v for key, v in load().items()} | {"baseline": imported()}, SCHEMA)
     assert recipe["model"] == {}
     with pytest.raises(
         ValueError, match=r"model.d_model: the baseline is imported as it is; only max_length"
@@ -186,9 +188,9 @@ def test_a_local_model_is_a_file_or_a_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_said_of_an_imported_baseline() -> None:
-    assert "the baseline is imported, not trained here: opennmt, averaged-10-epoch.pt" in config.note_flag(
+    assert "the baseline is imported, not trained here: opennmt, averaged-10-epoch.pt" in run.note_flag(
         checked(baseline=imported())
     )
-    assert "imported" not in config.note_flag(checked())
-    assert "baseline" in config.recorded(checked(baseline=imported()))
-    assert '"baseline": {}' not in config.recorded(checked())
+    assert "imported" not in run.note_flag(checked())
+    assert "baseline" in run.recorded(checked(baseline=imported()))
+    assert '"baseline": {}' not in run.recorded(checked())

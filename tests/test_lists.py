@@ -12,9 +12,9 @@ import pytest
 import sentencepiece
 
 from tests.test_pieces import sentences
-from tzip import lists
-from tzip.lists import Lists, pack, unpack
-from tzip.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
+from tzip.data import lists
+from tzip.data.lists import Lists, pack, unpack
+from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
 
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 

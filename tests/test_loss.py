@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from tests.test_model import toy
-from tzip.batches import Batch
-from tzip.loss import ROWS, Lesson, Objective, smoothed_cross_entropy
-from tzip.model import BEGIN, END, PAD
+from tzip.nmt.batches import Batch
+from tzip.nmt.loss import ROWS, Lesson, Objective, smoothed_cross_entropy
+from tzip.nmt.model import BEGIN, END, PAD
 
 SIZE = ROWS["cpu"] + 37  # more than one chunk, the last one short
 

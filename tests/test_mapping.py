@@ -16,9 +16,10 @@ from tests.foreignmodels import OURS, equal, vocabulary_of_ours
 from tests.test_lists import ONE
 from tests.test_model import TOY
 from tests.test_pickles import Call
-from tzip import foreign, pieces
-from tzip.foreign import Options
-from tzip.model import Transformer
+from tzip.data import pieces
+from tzip.exchange import importing
+from tzip.exchange.importing import Options
+from tzip.nmt.model import Transformer
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +101,9 @@ def test_a_mapping_names_the_tensors(
     queries_without_bias, vocabulary: Path, zipped: bool, tmp_path: Path
 ) -> None:
     told, file = mapping(queries_without_bias)
-    found = foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary, zipped))
+    found = importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary, zipped))
     assert found.config == queries_without_bias.config
-    assert equal(foreign.build(found), queries_without_bias)
+    assert equal(importing.build(found), queries_without_bias)
     assert found.pieces == vocabulary.read_bytes()
     assert [path.name for path in found.files] == ["model", "mapping.yaml", "pieces.model"]
 
@@ -114,7 +115,7 @@ def test_pieces_that_are_numbered_otherwise(tmp_path: Path) -> None:
     told, file = mapping(made, special={"unknown": 0, "begin": 1, "end": 2, "pad": 199})
     told["config"]["source_end"] = False
     options = write(tmp_path, told, file, tmp_path / "one.model")
-    found = foreign.read(tmp_path / "model", options)
+    found = importing.read(tmp_path / "model", options)
     theirs = [199, 0, 1, 2, *range(3, 199)]
     assert torch.equal(found.tensors["source_embedding.weight"], file["src"][theirs])
     assert torch.equal(found.tensors["generator.bias"], file["out"][theirs])
@@ -170,7 +171,7 @@ def test_a_mapping_that_is_wrong_is_refused(
         else:
             told[key] = value
     with pytest.raises(ValueError, match=said) as caught:
-        foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
+        importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
     assert "\n" not in str(caught.value)
 
 
@@ -186,9 +187,9 @@ def test_ties_that_a_mapping_does_not_tell_are_found(
     told["tensors"]["generator.weight"] = "output"
     file |= {"src": file["tgt"], "output": file["tgt"].clone()}
     file |= {"src" if name == "source" else name: file["tgt"] + 1 + i for i, name in enumerate(apart)}
-    found = foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary, zipped=True))
+    found = importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary, zipped=True))
     assert found.config.tie == tie
-    state = foreign.build(found).state_dict()
+    state = importing.build(found).state_dict()
     for ours, theirs in (("source_embedding", "src"), ("target_embedding", "tgt"), ("generator", "output")):
         assert torch.equal(state[f"{ours}.weight"], file[theirs])
 
@@ -199,16 +200,16 @@ def test_a_tensor_that_no_mapping_names_is_refused(
     told, file = mapping(queries_without_bias)
     options = write(tmp_path, told, file | {"extra": torch.ones(2)}, vocabulary)
     with pytest.raises(ValueError, match="our model has no place for 'extra'"):
-        foreign.read(tmp_path / "model", options)
+        importing.read(tmp_path / "model", options)
 
 
 def test_what_a_mapping_ignores_is_left_out(queries_without_bias, vocabulary: Path, tmp_path: Path) -> None:
     told, file = mapping(queries_without_bias, ignore=["steps", "enc.{i}.mask"])
     file |= {"steps": torch.ones(1), "enc.0.mask": torch.ones(1), "enc.17.mask": torch.ones(1)}
-    foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
+    importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
     file["enc.x.mask"] = torch.ones(1)
     with pytest.raises(ValueError, match=r"no place for 'enc.x.mask'"):
-        foreign.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
+        importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
 
 
 def test_hostile_files_of_a_mapping(queries_without_bias, vocabulary: Path, tmp_path: Path) -> None:
@@ -216,16 +217,16 @@ def test_hostile_files_of_a_mapping(queries_without_bias, vocabulary: Path, tmp_
     options = write(tmp_path, told, file, vocabulary)
     torch.save({"src": Call(Path.touch, tmp_path / "trace")}, tmp_path / "model")
     with pytest.raises(ValueError, match="refused, and not run"):
-        foreign.read(tmp_path / "model", options)
+        importing.read(tmp_path / "model", options)
     assert not (tmp_path / "trace").exists()
     (tmp_path / "model").write_bytes(b"not tensors")
     with pytest.raises(ValueError, match="neither a safetensors nor a torch file"):
-        foreign.read(tmp_path / "model", options)
+        importing.read(tmp_path / "model", options)
     (tmp_path / "mapping.yaml").write_text("!!python/object/apply:os.mkdir [trace]")
     with pytest.raises(ValueError, match="not YAML: could not determine a constructor"):
-        foreign.read(tmp_path / "model", options)
+        importing.read(tmp_path / "model", options)
     (tmp_path / "mapping.yaml").write_text("tensors: {a: 2026-13-41}")
     with pytest.raises(ValueError, match=r"mapping.yaml: not YAML: month must be in 1..12"):
-        foreign.read(tmp_path / "model", options)
+        importing.read(tmp_path / "model", options)
     with pytest.raises(ValueError, match="mapping: the format mapping needs it"):
-        foreign.read(tmp_path / "model", replace(options, mapping=""))
+        importing.read(tmp_path / "model", replace(options, mapping=""))

@@ -12,15 +12,15 @@ from safetensors.torch import load_file, save_file
 
 from tests import foreignmodels
 from tests.foreignmodels import MARIAN, PIECES, marian, marian_ids
-from tzip import foreign
-from tzip.foreign import Options
-from tzip.pieces import BEGIN, END, UNKNOWN, Pieces
+from tzip.data.pieces import BEGIN, END, UNKNOWN, Pieces
+from tzip.exchange import importing
+from tzip.exchange.importing import Options
 
 SIZE = 4 + len(PIECES)
 
 
-def read(folder: Path, **given: Any) -> foreign.Imported:
-    return foreign.read(folder, Options(format="marian", **given))
+def read(folder: Path, **given: Any) -> importing.Imported:
+    return importing.read(folder, Options(format="marian", **given))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def made():
 def test_what_was_written_is_imported(made, torch_file: bool, tmp_path: Path) -> None:
     found = read(marian(tmp_path / "m", made, torch_file))
     assert found.config == made.config
-    ours = foreign.build(found).state_dict()
+    ours = importing.build(found).state_dict()
     for name, tensor in made.state_dict().items():
         assert torch.equal(ours[name], tensor), name
     assert len(ours) == len(made.state_dict())
@@ -149,7 +149,7 @@ def test_tensors_of_every_other_shape_are_refused_in_one_line(made, tmp_path: Pa
         for shape in SHAPES:
             save_file(state | {name: shape(tensor).clone()}, folder / "model.safetensors")
             with pytest.raises(ValueError, match=r"^[^\n]+$"):
-                foreign.build(read(folder))
+                importing.build(read(folder))
 
 
 def test_two_vocabularies(made, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_two_vocabularies(made, tmp_path: Path) -> None:
     pieces = Pieces(found.pieces)
     assert not pieces.shared
     assert pieces.spell(range(4, 8), target=True) == ["▁0", "▁1", "▁2", "▁3"]
-    model = foreign.build(found)
+    model = importing.build(found)
     assert torch.equal(model.target_embedding.weight, made.target_embedding.weight + 1)
     assert model.generator.weight is model.target_embedding.weight
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from tests.toyweights import SHAPE, pruned_by, statistics, weights
-from tzip import methods, options, schedules
+from tzip import options
+from tzip.compression import pruning, registry
 
 KEPT = 0.4
 
@@ -34,8 +35,8 @@ def variations(module: ModuleType) -> list[Any]:
 
 def quantizers() -> list[Any]:
     cases = []
-    for name in methods.names("quantizers"):
-        module = methods.load("quantizers", name)
+    for name in registry.names("quantizers"):
+        module = registry.load("quantizers", name)
         for chosen in variations(module):
             label = options.spell(name, dataclasses.asdict(chosen))
             cases.append(pytest.param(module, chosen, id=label))
@@ -43,9 +44,9 @@ def quantizers() -> list[Any]:
 
 
 every_quantizer = pytest.mark.parametrize(("module", "chosen"), quantizers())
-every_pruner = pytest.mark.parametrize("name", methods.names("pruners"))
+every_pruner = pytest.mark.parametrize("name", registry.names("pruners"))
 every_method = pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in methods.KINDS for name in methods.names(kind)]
+    ("kind", "name"), [(kind, name) for kind in registry.KINDS for name in registry.names(kind)]
 )
 
 
@@ -218,7 +219,7 @@ def test_pruning_survives_training_and_a_state_dict(name: str) -> None:
 
 @every_method
 def test_an_option_out_of_range_is_refused_with_its_name_and_choices(kind: str, name: str) -> None:
-    cls = methods.load(kind, name).Options
+    cls = registry.load(kind, name).Options
     with pytest.raises(ValueError, match=f"^{name}: no option 'bitz'; choose from "):
         options.make(cls, {"bitz": 4}, name)
     for field in dataclasses.fields(cls):
@@ -242,7 +243,7 @@ def test_an_option_out_of_range_is_refused_with_its_name_and_choices(kind: str, 
 
 @every_method
 def test_options_are_declared_without_the_method_being_imported(kind: str, name: str) -> None:
-    path = str(methods.path(kind, name))
+    path = str(registry.path(kind, name))
     code = (
         "import sys, types; from tzip import methods, options; path = sys.argv[1]; "
         "sys.modules[path] = types.ModuleType(path); options.declared(path); "
@@ -253,16 +254,16 @@ def test_options_are_declared_without_the_method_being_imported(kind: str, name:
 
 def test_a_method_that_does_not_exist_is_refused_with_the_choices() -> None:
     with pytest.raises(ValueError, match=r"^no quantizer 'kmean'; choose from binarize, binarynet, fixed16"):
-        methods.load("quantizers", "kmean")
+        registry.load("quantizers", "kmean")
     with pytest.raises(ValueError, match=r"^no pruner '\.\./code'; choose from magnitude"):
-        methods.load("pruners", "../code")
+        registry.load("pruners", "../code")
 
 
 def test_options_of_two_classes_are_told_apart() -> None:
-    cls = methods.load("quantizers", "binarize").Options
-    one, other = methods.split({"end": "0.8", "levels": "fixed"}, "both", cls, schedules.Options)
-    assert (one, other) == (cls(levels="fixed"), schedules.Options(end=0.8))
+    cls = registry.load("quantizers", "binarize").Options
+    one, other = registry.split({"end": "0.8", "levels": "fixed"}, "both", cls, pruning.Options)
+    assert (one, other) == (cls(levels="fixed"), pruning.Options(end=0.8))
     with pytest.raises(
         ValueError, match="both: no option 'bits'; choose from levels, gradient, schedule, start"
     ):
-        methods.split({"bits": 1}, "both", cls, schedules.Options)
+        registry.split({"bits": 1}, "both", cls, pruning.Options)

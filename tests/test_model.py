@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from tzip.dropout import Dropout, MaskPool
-from tzip.model import (
+from tzip.nmt.dropout import Dropout, MaskPool
+from tzip.nmt.model import (
     BEGIN,
     PAD,
     PRESETS,

@@ -13,9 +13,9 @@ from tests import foreignmodels
 from tests.foreignmodels import OPENNMT, PIECES, WORDS, opennmt
 from tests.test_lists import ONE, OTHER, listed
 from tests.test_pickles import Call
-from tzip import foreign
-from tzip.foreign import Options
-from tzip.pieces import Pieces
+from tzip.data.pieces import Pieces
+from tzip.exchange import importing
+from tzip.exchange.importing import Options
 
 SIZE = 4 + len(PIECES)
 
@@ -33,8 +33,8 @@ def made():
     return foreignmodels.model(SIZE, **OPENNMT)
 
 
-def read(path: Path, models: Path, **given: Any) -> foreign.Imported:
-    return foreign.read(path, Options(format="opennmt", pieces=str(models / "one.model"), **given))
+def read(path: Path, models: Path, **given: Any) -> importing.Imported:
+    return importing.read(path, Options(format="opennmt", pieces=str(models / "one.model"), **given))
 
 
 FORMS = [("2018", False), ("2019", False), ("2019", True), ("pairs", False), ("3", True)]
@@ -44,7 +44,7 @@ FORMS = [("2018", False), ("2019", False), ("2019", True), ("pairs", False), ("3
 def test_what_was_written_is_imported(made, models: Path, form: str, zipped: bool, tmp_path: Path) -> None:
     found = read(opennmt(tmp_path / "m.pt", made, form, zipped), models)
     assert found.config == made.config
-    ours = foreign.build(found).state_dict()
+    ours = importing.build(found).state_dict()
     assert len(ours) == len(made.state_dict())
     for name, tensor in made.state_dict().items():
         assert torch.equal(ours[name], tensor), name
@@ -65,7 +65,7 @@ def test_two_vocabularies_and_what_is_not_tied(models: Path, tmp_path: Path) -> 
     assert pieces.spell(range(4, SIZE), target=True) == PIECES[::-1]
     assert pieces.encode(["Da."]) != pieces.encode(["Da."], target=True)
     for name, tensor in made.state_dict().items():
-        assert torch.equal(foreign.build(found).state_dict()[name], tensor), name
+        assert torch.equal(importing.build(found).state_dict()[name], tensor), name
     sources = [word for word in WORDS if word not in ("<s>", "</s>")]
     weight = torch.randn(SIZE - 2, 16)
     path = opennmt(tmp_path / "n.pt", made, words=(sources, targets),
@@ -146,7 +146,7 @@ def test_what_our_model_is_not_is_refused_by_name(
 def test_a_file_without_its_sentencepiece_model(made, tmp_path: Path) -> None:
     path = opennmt(tmp_path / "m.pt", made)
     with pytest.raises(ValueError, match="pieces: the format opennmt needs it; give a file"):
-        foreign.read(path, Options(format="opennmt"))
+        importing.read(path, Options(format="opennmt"))
 
 
 @pytest.mark.parametrize(("words", "said"), [

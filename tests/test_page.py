@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.example_run import MIRROR, script, write
-from tzip import page
+from tzip.report import page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WIDTHS = (390, 1280)

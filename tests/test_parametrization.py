@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tzip import parametrization
-from tzip.code import Code
-from tzip.parametrization import blocks, scale_form, spread
+from tzip.compression import parametrization
+from tzip.compression.code import Code
+from tzip.compression.parametrization import blocks, scale_form, spread
 
 
 def test_compact_drops_what_nobody_uses() -> None:

@@ -15,7 +15,7 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tzip.pieces import BEGIN, END, PAD, UNKNOWN, Encoded, Options, Pieces, encode_pairs, train
+from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Encoded, Options, Pieces, encode_pairs, train
 
 ROOT = Path(__file__).parent.parent
 
@@ -148,7 +148,7 @@ def write(path: Path, lines: list[str]) -> Path:
 
 
 def test_an_encoded_corpus_is_what_was_encoded_and_lies_on_disk(pieces, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("tzip.pieces.CHUNK", 64)  # several chunks
+    monkeypatch.setattr("tzip.data.pieces.CHUNK", 64)  # several chunks
     done = encode_pairs(pieces, [(corpus / "train.en", corpus / "train.de")], tmp_path / "train", 1000)
     data = Encoded(tmp_path / "train")
     assert len(data) == done["pairs"] == 1000

@@ -12,8 +12,10 @@ import pytest
 from matplotlib import pyplot as plt
 
 from tests.example_run import PIECES, script, write
-from tzip import code, container, plots
-from tzip.labels import place_labels
+from tzip.compression import code
+from tzip.format import container
+from tzip.report import plots
+from tzip.report.labels import place_labels
 
 rng = np.random.default_rng(0)
 

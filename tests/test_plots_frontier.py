@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tests.example_run import script, write
 from tests.test_frontier import FOUR, crowd, variants
 from tests.test_plots import overlapping
-from tzip import plots, plots_frontier, points
+from tzip.report import plots, plots_frontier, points
 
 
 def drawn(frame: pd.DataFrame) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tzip import paper, points
+from tzip.report import paper, points
 
 
 def test_what_a_file_of_the_papers_model_could_be() -> None:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from tests.toyweights import loss, pruned_by
-from tzip import methods
+from tzip.compression import registry
 
 
 def test_magnitude_takes_the_smallest_and_of_equals_the_first() -> None:
-    module = methods.load("pruners", "magnitude")
+    module = registry.load("pruners", "magnitude")
     weight = torch.tensor([[0.5, -0.1, 0.1], [-0.1, 3.0, -2.0]])
     pruner = module.Pruner(weight, module.Options())
     pruner.prune(weight, 2 / 6)
@@ -23,7 +23,7 @@ def test_magnitude_takes_the_smallest_and_of_equals_the_first() -> None:
 
 
 def test_obd_takes_the_least_salient() -> None:
-    module = methods.load("pruners", "obd")
+    module = registry.load("pruners", "obd")
     weight = torch.tensor([[3.0, 1.0, -2.0]])
     pruner = module.Pruner(weight, module.Options(), fisher=torch.tensor([[0.1, 4.0, 0.3]]))
     assert torch.allclose(pruner.saliency(weight), torch.tensor([[0.45, 2.0, 0.6]]))
@@ -44,7 +44,7 @@ def least_squares() -> tuple[Tensor, Tensor]:
 def test_obs_removes_one_weight_as_an_exhaustive_search_does() -> None:
     """Each removed in turn, the others by least squares: OBS takes the cheapest, with that solution."""
     weight, hessian = least_squares()
-    module = methods.load("pruners", "obs")
+    module = registry.load("pruners", "obs")
     pruner = module.Pruner(weight, module.Options(damp=1e-6), hessian=hessian)
     costs, solutions = [], []
     for gone in range(6):
@@ -68,7 +68,7 @@ def test_obs_loses_less_than_magnitude_and_ends_at_least_squares(columns: int) -
     mix = torch.randn(columns, columns, generator=random)
     inputs = torch.randn(400, columns, generator=random) @ mix
     hessian, weight = 2 * inputs.t() @ inputs / 400, torch.randn(20, columns, generator=random)
-    module = methods.load("pruners", "obs")
+    module = registry.load("pruners", "obs")
     pruner = module.Pruner(weight, module.Options(damp=1e-4, block=8), hessian=hessian)
     pruned, other = weight.clone(), pruned_by("magnitude", weight)
     for sparsity in (0.3, 0.5):

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from tests.toyweights import loss, weights
-from tzip import methods, options
+from tzip import options
+from tzip.compression import registry
 
 
 def grid(name: str, weight: Tensor, **given: Any) -> nn.Module:
-    module = methods.load("quantizers", name)
+    module = registry.load("quantizers", name)
     return module.Quantizer(weight, options.make(module.Options, given, name))
 
 
@@ -24,7 +25,7 @@ def squared_error(step: nn.Module) -> float:
 
 
 def test_kmeans_trains_centroids_by_the_sum_over_their_weights() -> None:
-    module = methods.load("quantizers", "kmeans")
+    module = registry.load("quantizers", "kmeans")
     weight = torch.tensor([[0.0, 0.1, 1.0, 1.1, 9.0]])
     keep = torch.tensor([[True, True, True, True, False]])
     step = module.Quantizer(weight, options.make(module.Options, {"bits": 1}, "x"), keep=keep)
@@ -38,7 +39,7 @@ def test_kmeans_trains_centroids_by_the_sum_over_their_weights() -> None:
 @pytest.mark.parametrize("levels", ["fixed", "flexible"])
 def test_binarize_by_hand(levels: str, gradient: str) -> None:
     """Levels at the two centroids, the midpoint decides, and the gradient reaches what the options say."""
-    module = methods.load("quantizers", "binarize")
+    module = registry.load("quantizers", "binarize")
     weight = torch.tensor([0.0, 0.2, 1.0, 1.2, 0.6], requires_grad=True)
     chosen = options.make(module.Options, {"levels": levels, "gradient": gradient}, "x")
     step = module.Quantizer(weight.detach()[:4], chosen)
@@ -58,7 +59,7 @@ def test_binarize_by_hand(levels: str, gradient: str) -> None:
 
 
 def test_fp16_rounds_to_nearest_and_passes_the_gradient() -> None:
-    module = methods.load("quantizers", "fp16")
+    module = registry.load("quantizers", "fp16")
     weight = torch.tensor([1 / 3, 1e9, 1.0], requires_grad=True)
     step = module.Quantizer(weight.detach(), module.Options())
     effective = step(weight)
@@ -115,7 +116,7 @@ def test_nf4_has_the_published_levels() -> None:
     published = [-1.0, -0.6961928, -0.5250730, -0.3949175, -0.2844414, -0.1847734, -0.0910500, 0.0,
                  0.0795803, 0.1609302, 0.2461123, 0.3379152, 0.4407098, 0.562617,
                  0.7229568, 1.0]  # fmt: skip
-    assert methods.load("quantizers", "nf4").normal_levels().tolist() == pytest.approx(published, abs=2e-6)
+    assert registry.load("quantizers", "nf4").normal_levels().tolist() == pytest.approx(published, abs=2e-6)
 
 
 def test_fixed_point_by_hand() -> None:
@@ -172,7 +173,7 @@ def test_rounding_with_calibration_loses_less_than_rounding(levels: str) -> None
     random = torch.Generator().manual_seed(3)
     inputs = torch.randn(400, 24, generator=random) @ torch.randn(24, 24, generator=random)
     hessian, weight = 2 * inputs.t() @ inputs / 400, torch.randn(32, 24, generator=random)
-    module = methods.load("quantizers", "gptq")
+    module = registry.load("quantizers", "gptq")
     chosen = options.make(module.Options, {"bits": 3, "levels": levels}, "gptq")
     calibrated, plain = (module.Quantizer(weight, chosen, hessian=h) for h in (hessian, None))
 

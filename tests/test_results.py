@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tzip import results, score
 from tzip.files import read_json, write_json
+from tzip.report import results, score
 
 WORDS = [f"w{i}" for i in range(40)]
 OPTIONS = score.Options(samples=100, trials=100)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tzip.model import configure
+from tzip.nmt.model import configure
 
 ROOT = Path(__file__).parent.parent
 MEASURED = "benchmarks/measured/one-core.json"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tzip.compression.pruning import STEPS, Options, interval, sparsity
 from tzip.options import make
-from tzip.schedules import STEPS, Options, interval, sparsity
 
 
 def course(updates: int, **given: object) -> list[float]:

@@ -12,8 +12,8 @@ import sacrebleu
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
-from tzip import score
 from tzip.files import read_json
+from tzip.report import score
 
 WORDS = [
     "der",

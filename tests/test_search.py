@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tests.test_model import toy
-from tzip.model import BEGIN, END, PAD
-from tzip.search import Hypothesis, Options, Past, penalty, search
+from tzip.nmt.model import BEGIN, END, PAD
+from tzip.nmt.search import Hypothesis, Options, Past, penalty, search
 
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12], [13, 14, 15, 16, 17, 18, 19], [], [20, 21, 22]]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tzip import methods, selection
+from tzip.compression import registry, selection
 
 
 def pruned(*weights: list[float]) -> list:
-    module = methods.load("pruners", "magnitude")
+    module = registry.load("pruners", "magnitude")
     tensors = [torch.tensor(weight) for weight in weights]
     return [(module.Pruner(weight, module.Options()), weight) for weight in tensors]
 

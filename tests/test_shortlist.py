@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.toydata import toy_pairs
-from tzip import pieces, shortlist
-from tzip.shortlist import NULL, Options, Shortlist
+from tzip.data import pieces
+from tzip.exchange import shortlist
+from tzip.exchange.shortlist import NULL, Options, Shortlist
 
 HAUS, BUCH, DAS, EIN = 10, 11, 12, 13
 HOUSE, BOOK, THE, A = 20, 21, 22, 23

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from tzip import container, sizes
-from tzip.code import Code, raw
-from tzip.container import Archive
+from tzip.compression.code import Code, raw
+from tzip.format import container, sizes
+from tzip.format.container import Archive
 
 SIZE = Path(__file__).parents[1] / "workflow_scripts" / "size.py"
 

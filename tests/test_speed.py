@@ -16,10 +16,14 @@ from tests.example_run import ROOT, script
 from tests.test_model import TOY
 from tests.test_results import FAULTS, make_run
 from tests.toydata import toy_pairs
-from tzip import archive, container, onecore, pieces, results, speed, tables
-from tzip.compress import Variant
+from tzip import pipeline
+from tzip.compression.compress import Variant
+from tzip.data import pieces
+from tzip.exchange import onecore
 from tzip.files import read_json, read_lines, write_json
-from tzip.model import Config, Transformer
+from tzip.format import container
+from tzip.nmt.model import Config, Transformer
+from tzip.report import results, speed, tables
 
 ROWS = {row: FAULTS[row] for row in ("baseline", "kmeans-4bit")}
 NAMES = ["baseline/float32.beam-5", "baseline/int8.beam-5", "kmeans-4bit/int8-shortlist.beam-1"]
@@ -118,7 +122,7 @@ def test_from_the_file_to_a_measurement(tmp_path: Path) -> None:
     vocabulary = pieces.train([tmp_path / "text"], tmp_path / "pieces.model", pieces.Options(size=280))
     torch.manual_seed(0)
     model = Transformer(Config(**TOY | {"vocabulary": 280}))
-    made, _ = archive.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
+    made, _ = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     container.write(tmp_path / "model.tzip", made)
     toy_pairs(tmp_path / "train")
     (tmp_path / "source").write_text(

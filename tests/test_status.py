@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tzip import status
 from tzip.files import write_json
+from tzip.report import status
 
 NOW = 1_800_000_000.0
 CONFIG = {

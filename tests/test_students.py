@@ -13,8 +13,12 @@ import torch
 from tests.example_run import script
 from tests.test_config import SCHEMA, load, merged
 from tests.test_model import TOY
-from tzip import archive, code, config, container, pieces, students
-from tzip.model import Config, Transformer
+from tzip import pipeline
+from tzip.compression import code
+from tzip.config import run, students
+from tzip.data import pieces
+from tzip.format import container
+from tzip.nmt.model import Config, Transformer
 
 STUDENTS = {
     "tiny": {"model": {"preset": "tiny"}, "training": {"updates": 7, "teacher": 0.5}, "data": "both"},
@@ -36,7 +40,7 @@ TAUGHT |= {"weights": "", "attention": {"rows": ["baseline", "student"]}}
 
 
 def checked(**over: object) -> dict:
-    found = config.check(merged(copy.deepcopy(TAUGHT), over), SCHEMA)
+    found = run.check(merged(copy.deepcopy(TAUGHT), over), SCHEMA)
     students.check(found)
     return found
 
@@ -99,7 +103,7 @@ def test_a_mistake_is_told_in_one_line_with_the_choices(over: dict, says: str) -
 def test_without_students_a_variant_cannot_start_from_one() -> None:
     given = merged(load(), {"variants": {"mine": {"from": "tiny"}}})
     with pytest.raises(ValueError, match="'tiny' is not defined; choose from none"):
-        students.check(config.check(given, SCHEMA))
+        students.check(run.check(given, SCHEMA))
 
 
 # ── the teacher's translations ────────────────────────────────────────────────────────────────────
@@ -133,7 +137,7 @@ def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
     whole = (teacher / "whole").read_text()
     assert len(whole.splitlines()) == 40
 
-    real, calls = archive.translate, []
+    real, calls = pipeline.translate, []
 
     def stopping(*arguments):
         calls.append(len(arguments[2]))
@@ -141,7 +145,7 @@ def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
             raise ValueError("stopped")
         return real(*arguments)
 
-    with mock.patch.object(archive, "translate", stopping):
+    with mock.patch.object(pipeline, "translate", stopping):
         assert translate(teacher, "resumed") == (1, "block 1 of 3\nerror: stopped\n")
         assert not (teacher / "resumed").exists()
         assert translate(teacher, "resumed") == (0, "block 2 of 3\nblock 3 of 3\n")
@@ -150,7 +154,7 @@ def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
 
 
 def test_in_bf16_one_copy_of_the_teacher_translates_every_block(teacher: Path) -> None:
-    with mock.patch.object(archive, "translate", wraps=archive.translate) as calls:
+    with mock.patch.object(pipeline, "translate", wraps=pipeline.translate) as calls:
         assert translate(teacher, "whole", "--precision", "bf16")[0] == 0
     (model,) = {call.args[0] for call in calls.call_args_list}
     assert calls.call_count == 3

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.test_results import FAULTS, make_run
-from tzip import paper, results, tables
 from tzip.files import read_json, write_json
+from tzip.report import paper, results, tables
 
 ROOT = Path(__file__).parent.parent
 ROWS = list(FAULTS)

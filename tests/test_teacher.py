@@ -5,9 +5,9 @@ import torch
 
 from tests.test_model import TOY, ids, toy
 from tests.toydata import toy_pairs
-from tzip.model import BEGIN, Config, Transformer
-from tzip.teacher import inherit, spread
-from tzip.train import Options, Trainer
+from tzip.nmt.model import BEGIN, Config, Transformer
+from tzip.nmt.teacher import inherit, spread
+from tzip.nmt.train import Options, Trainer
 
 
 def test_as_deep_as_its_teacher_a_student_starts_as_its_copy():

@@ -21,7 +21,7 @@ from torch import nn
 
 from tests.test_fuzz import mutant
 from tests.test_pickles import CALLS, nested
-from tzip import checkpoint
+from tzip.nmt import checkpoint
 from tzip.pickles import Made
 from tzip.torchfile import MAGIC, Stored, TorchFile
 

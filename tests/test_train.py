@@ -16,10 +16,11 @@ from safetensors.torch import load_file
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
 from tests.toytrain import fit
-from tzip import checkpoint, device, train
-from tzip.loss import Objective
-from tzip.model import Config, Transformer
-from tzip.train import Options, Trainer, learning_rate
+from tzip import device
+from tzip.nmt import checkpoint, train
+from tzip.nmt.loss import Objective
+from tzip.nmt.model import Config, Transformer
+from tzip.nmt.train import Options, Trainer, learning_rate
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = "checkpoint/model.safetensors"

@@ -25,9 +25,10 @@ from tests import foreignmodels
 from tests.foreignmodels import OPENNMT, PIECES
 from tests.test_lists import ONE
 from tests.workflow import ROOT, command, copy_sources
-from tzip import container, datasets
-from tzip.corpus import Side
+from tzip.config import datasets
+from tzip.data.corpus import Side
 from tzip.files import read_json
+from tzip.format import container
 from tzip.grammar import generate
 
 pytestmark = pytest.mark.xdist_group("workflow")

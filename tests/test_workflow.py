@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from tests.workflow import MINIATURE, RUN, command, contents, copy_sources, mini, planned, rewrite
-from tzip import container
+from tzip.data.pieces import Encoded
 from tzip.files import read_json
-from tzip.pieces import Encoded
+from tzip.format import container
 
 STUDENTS = {"student", "student-4bit", "student-convolutional"}
 TRAINING = {"train", "student", "hypotheses", "corpus", "pieces", "encode", "encode_hypotheses", "generate"}
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tzip.parametrization import Latent
+from tzip.compression.parametrization import Latent
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tzip.data.pieces import Encoded
 from tzip.files import replacing
-from tzip.pieces import Encoded
 
 
 def toy_pairs(prefix: Path, pairs: list[tuple[list[int], list[int]]] | None = None) -> Encoded:

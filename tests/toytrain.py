@@ -8,9 +8,10 @@ import torch
 
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
-from tzip import checkpoint, device, train
-from tzip.batches import batch, groups
-from tzip.model import Config, Transformer
+from tzip import device
+from tzip.nmt import checkpoint, train
+from tzip.nmt.batches import batch, groups
+from tzip.nmt.model import Config, Transformer
 from tzip.options import make
 
 

@@ -7,8 +7,8 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from tzip import methods
-from tzip.code import matrix
+from tzip.compression import registry
+from tzip.compression.code import matrix
 
 SHAPE = (24, 40)
 
@@ -41,7 +41,7 @@ def statistics(module: ModuleType, weight: Tensor) -> dict[str, Tensor]:
 
 
 def pruned_by(name: str, weight: Tensor) -> nn.Module:
-    module = methods.load("pruners", name)
+    module = registry.load("pruners", name)
     return module.Pruner(weight, module.Options(), **statistics(module, weight))
 
 

@@ -10,33 +10,21 @@ from pathlib import Path
 import torch
 
 import tzip
-from tzip import (
-    archive,
-    calibration,
-    checkpoint,
-    cli_run,
-    compress,
-    container,
-    device,
-    export,
-    foreign,
-    methods,
-    options,
-    score,
-    search,
-    shortlist,
-    sizes,
-    train,
-)
+from tzip import cli_run, device, options, pipeline
+from tzip.compression import compress, curvature, registry
+from tzip.data.pieces import Encoded, Pieces
+from tzip.exchange import exporting, importing, shortlist
 from tzip.files import replacing_folder, split_lines
-from tzip.pieces import Encoded, Pieces
+from tzip.format import container, sizes
+from tzip.nmt import checkpoint, search, train
+from tzip.report import score
 
 
 def run_import(args: argparse.Namespace) -> None:
-    settings = options.from_arguments(args, foreign.Options, "import")
+    settings = options.from_arguments(args, importing.Options, "import")
     with replacing_folder(args.output) as temporary:
-        imported = foreign.read(args.source, settings)
-        model = foreign.build(imported)
+        imported = importing.read(args.source, settings)
+        model = importing.build(imported)
         checkpoint.save(temporary, model, imported.pieces, imported.origin)
     config = model.config
     print(f"{args.output}: {sum(p.numel() for p in model.parameters()):,} weights, {config.encoder_layers} +"
@@ -47,10 +35,10 @@ def run_import(args: argparse.Namespace) -> None:
 def run_compress(args: argparse.Namespace) -> None:
     here = device.prepare(args.threads)
     for folder in args.methods:
-        methods.extend(folder)
+        registry.extend(folder)
     variant = options.from_arguments(args, compress.Variant, "compress")
     model, pieces = checkpoint.load(args.checkpoint)
-    settings = options.from_arguments(args, train.Options, "finetune", archive.FINETUNE)
+    settings = options.from_arguments(args, train.Options, "finetune", pipeline.FINETUNE)
     unused = options.given(args, train.Options)
     if unused and not args.data:
         raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
@@ -60,16 +48,18 @@ def run_compress(args: argparse.Namespace) -> None:
         state, log = Path(scratch, "state"), Path(scratch, "log.jsonl")
         tune = None
         if args.data:
-            teacher = archive.load_teacher(settings, args.teacher_checkpoint or args.checkpoint, pieces, here)
-            tune = archive.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log,
+            teacher = pipeline.load_teacher(
+                settings, args.teacher_checkpoint or args.checkpoint, pieces, here
+            )
+            tune = pipeline.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log,
                                   teacher=teacher)  # fmt: skip
         model.to(here)
         found = None
         if compress.needs(variant):
             if not args.data:
                 raise ValueError("a method of this variant measures the model on training text; give --data")
-            found = archive.calibrated(model, Encoded(args.data), calibration.Options(), seed=args.seed)
-        made, costs = archive.build(model, pieces, variant, name=args.output.stem, seed=args.seed,
+            found = pipeline.calibrated(model, Encoded(args.data), curvature.Options(), seed=args.seed)
+        made, costs = pipeline.build(model, pieces, variant, name=args.output.stem, seed=args.seed,
                                     updates=settings.updates if tune else 0, finetune=tune,
                                     statistics=found, origin=checkpoint.origin(args.checkpoint))  # fmt: skip
     container.write(args.output, made)
@@ -81,16 +71,16 @@ def run_compress(args: argparse.Namespace) -> None:
 
 
 def run_decompress(args: argparse.Namespace) -> None:
-    model, pieces, read = archive.restore(args.model)
+    model, pieces, read = pipeline.restore(args.model)
     with replacing_folder(args.output) as folder:
         checkpoint.save(folder, model, pieces.model, read.history.get("origin"))
     print(f"{args.output}: {(args.output / checkpoint.WEIGHTS).stat().st_size:,} bytes of float32 weights")
 
 
 def run_export(args: argparse.Namespace) -> None:
-    settings = options.from_arguments(args, export.Options, "export")
-    model, pieces, read = archive.restore(args.model)
-    export.write(args.output, model, pieces, settings, read.history.get("origin"))
+    settings = options.from_arguments(args, exporting.Options, "export")
+    model, pieces, read = pipeline.restore(args.model)
+    exporting.write(args.output, model, pieces, settings, read.history.get("origin"))
     total = sum(path.stat().st_size for path in args.output.iterdir())
     print(f"{args.output}: {total:,} bytes, {settings.type} for {settings.to}")
 
@@ -106,10 +96,10 @@ def run_shortlist(args: argparse.Namespace) -> None:
 def run_translate(args: argparse.Namespace) -> None:
     here = device.prepare(args.threads)
     settings = options.from_arguments(args, search.Options, "search")
-    model, pieces, _ = archive.restore(args.model)
+    model, pieces, _ = pipeline.restore(args.model)
     text = args.source.read_bytes() if args.source else sys.stdin.buffer.read()
     lines = split_lines(text, str(args.source or "standard input"))
-    for line in archive.translate(model.to(here), pieces, lines, settings):
+    for line in pipeline.translate(model.to(here), pieces, lines, settings):
         print(line)
 
 
@@ -118,9 +108,9 @@ def run_score(args: argparse.Namespace) -> None:
     settings = options.from_arguments(args, search.Options, "search")
     chosen = options.from_arguments(args, score.Options, "score")
     sources, references = score.read_pair(args.source, args.reference)
-    model, pieces, _ = archive.restore(args.model)
+    model, pieces, _ = pipeline.restore(args.model)
     report, _ = score.evaluate(
-        archive.translate(model.to(here), pieces, sources, settings), references, chosen
+        pipeline.translate(model.to(here), pieces, sources, settings), references, chosen
     )
     for metric in ("bleu", "chrf"):
         low, high = report[f"{metric}_low"], report[f"{metric}_high"]
@@ -167,12 +157,12 @@ def parser() -> argparse.ArgumentParser:
             made.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
         return made
 
-    one = command("import", run_import, "a model from elsewhere to a checkpoint folder", foreign.Options,
+    one = command("import", run_import, "a model from elsewhere to a checkpoint folder", importing.Options,
                   threads=False)  # fmt: skip
     one.add_argument("source", type=Path, help="file or folder of the model, or ARCHIVE::MEMBER")
     one.add_argument("output", type=Path, help="folder to write; must be new or empty")
     one = command("compress", run_compress, "a checkpoint folder to one model.tzip", compress.Variant)
-    options.add_arguments(one, train.Options, defaults=archive.FINETUNE)
+    options.add_arguments(one, train.Options, defaults=pipeline.FINETUNE)
     one.add_argument("checkpoint", type=Path, help="folder with model.safetensors, config.json, pieces.model")
     one.add_argument("output", type=Path, help="the file to write")
     one.add_argument(
@@ -187,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("model", type=Path)
     one.add_argument("output", type=Path, help="folder to write")
     one = command(
-        "export", run_export, "a model.tzip to the folder of another engine", export.Options, threads=False
+        "export", run_export, "a model.tzip to the folder of another engine", exporting.Options, threads=False
     )
     one.add_argument("model", type=Path)
     one.add_argument(

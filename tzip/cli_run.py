@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from tzip import diff, frontier, status, tables
+from tzip.report import diff, frontier, status, tables
 
 COMMANDS = ("status", "frontier", "diff")
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tzip import attention, device
-from tzip.archive import restore
+from tzip import device
+from tzip.data.pieces import Pieces
 from tzip.files import read_lines, replacing, write_json
-from tzip.model import BEGIN, END, Transformer
-from tzip.pieces import Pieces
+from tzip.nmt import attention
+from tzip.nmt.model import BEGIN, END, Transformer
+from tzip.pipeline import restore
 from tzip.script import run
 
 

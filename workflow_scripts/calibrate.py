@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import archive, calibration, checkpoint, device, options, script
-from tzip.pieces import Encoded
+from tzip import device, options, pipeline, script
+from tzip.compression import curvature
+from tzip.data.pieces import Encoded
+from tzip.nmt import checkpoint
 
 
 def main() -> None:
@@ -16,14 +18,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path, help="safetensors")
-    options.add_arguments(parser, calibration.Options)
+    options.add_arguments(parser, curvature.Options)
     args = parser.parse_args()
 
     here = device.prepare(args.threads)
-    settings = options.from_arguments(args, calibration.Options, "calibration")
+    settings = options.from_arguments(args, curvature.Options, "calibration")
     model, _ = checkpoint.load(args.checkpoint)
-    found = archive.calibrated(model.to(here), Encoded(args.data / "train"), settings, seed=args.seed)
-    calibration.save(args.output, found)
+    found = pipeline.calibrated(model.to(here), Encoded(args.data / "train"), settings, seed=args.seed)
+    curvature.save(args.output, found)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import claims, files, options, results, score, tables
+from tzip import files, options
+from tzip.report import claims, results, score, tables
 from tzip.script import run
 
 

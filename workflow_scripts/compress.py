@@ -6,20 +6,12 @@ import argparse
 import shutil
 from pathlib import Path
 
-from tzip import (
-    archive,
-    calibration,
-    checkpoint,
-    compress,
-    container,
-    device,
-    methods,
-    options,
-    script,
-    train,
-)
+from tzip import device, options, pipeline, script
+from tzip.compression import compress, curvature, registry
+from tzip.data.pieces import Encoded
 from tzip.files import write_json
-from tzip.pieces import Encoded
+from tzip.format import container
+from tzip.nmt import checkpoint, train
 
 
 def main() -> None:
@@ -39,27 +31,27 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="model.tzip")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: what was done, time, memory")
     options.add_arguments(parser, compress.Variant)
-    options.add_arguments(parser, train.Options, defaults=archive.FINETUNE)
+    options.add_arguments(parser, train.Options, defaults=pipeline.FINETUNE)
     args = parser.parse_args()
 
     for folder in args.methods:
-        methods.extend(folder)
+        registry.extend(folder)
     here = device.prepare(args.threads)
     variant = options.from_arguments(args, compress.Variant, args.name)
-    settings = options.from_arguments(args, train.Options, f"{args.name}: finetune", archive.FINETUNE)
+    settings = options.from_arguments(args, train.Options, f"{args.name}: finetune", pipeline.FINETUNE)
     model, pieces = checkpoint.load(args.checkpoint)
     model.to(here)
     code = compress.code(variant)
     updates, tune = 0, None
     if settings.updates and (variant.prune or variant.quantize):
         updates, log = settings.updates, args.state.parent / "finetuning.jsonl"
-        teacher = archive.load_teacher(settings, args.teacher_checkpoint or args.checkpoint, pieces, here)
+        teacher = pipeline.load_teacher(settings, args.teacher_checkpoint or args.checkpoint, pieces, here)
         state = args.state / code[:16]  # what a method's earlier code began is not gone on with
-        tune = archive.tuning(Encoded(args.data / "train"), settings, seed=args.seed, state=state, log=log,
+        tune = pipeline.tuning(Encoded(args.data / "train"), settings, seed=args.seed, state=state, log=log,
                               teacher=teacher)  # fmt: skip
-    made, costs = archive.build(
+    made, costs = pipeline.build(
         model, pieces, variant, name=args.name, seed=args.seed, updates=updates, finetune=tune,
-        statistics=calibration.load(args.statistics) if args.statistics else None,
+        statistics=curvature.load(args.statistics) if args.statistics else None,
         origin=checkpoint.origin(args.checkpoint),
     )  # fmt: skip
     if compress.code(variant) != code:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from tzip import corpus, options, script
-from tzip.corpus import Side
+from tzip import options, script
+from tzip.data import corpus
+from tzip.data.corpus import Side
 
 
 def main() -> None:

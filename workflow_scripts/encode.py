@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tzip import script
-from tzip.pieces import Pieces, encode_pairs
+from tzip.data.pieces import Pieces, encode_pairs
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import archive, export, options
+from tzip import options, pipeline
+from tzip.exchange import exporting
 from tzip.script import run
 
 
@@ -13,12 +14,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="model.tzip")
     parser.add_argument("--output", type=Path, required=True, help="the folder")
-    options.add_arguments(parser, export.Options)
+    options.add_arguments(parser, exporting.Options)
     args = parser.parse_args()
 
-    settings = options.from_arguments(args, export.Options, "export")
-    model, pieces, read = archive.restore(args.model)
-    export.write(args.output, model, pieces, settings, read.history.get("origin"))
+    settings = options.from_arguments(args, exporting.Options, "export")
+    model, pieces, read = pipeline.restore(args.model)
+    exporting.write(args.output, model, pieces, settings, read.history.get("origin"))
 
 
 if __name__ == "__main__":

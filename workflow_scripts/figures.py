@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tzip import paper, plots, plots_frontier, points, results
-from tzip.frontier import read
+from tzip.report import paper, plots, plots_frontier, points, results
+from tzip.report.frontier import read
 from tzip.script import run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import frontier, goals, results, tables
+from tzip.report import frontier, goals, results, tables
 from tzip.script import run
 
 

@@ -9,7 +9,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from tzip import archive, device, files, options, script, search
+from tzip import device, files, options, pipeline, script
+from tzip.nmt import search
 
 
 def main() -> None:
@@ -27,13 +28,13 @@ def main() -> None:
     settings = options.from_arguments(args, search.Options, "teacher")
     made_of = [files.sha256(args.model), files.sha256(args.source), vars(settings), args.block]
     folder = args.state / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
-    model, pieces, _ = archive.restore(args.model)
-    model = archive.cast(model.to(here), settings)  # once, not once a block
+    model, pieces, _ = pipeline.restore(args.model)
+    model = pipeline.cast(model.to(here), settings)  # once, not once a block
     lines = files.read_lines(args.source)
     blocks = {folder / f"{start}.txt": start for start in range(0, len(lines), args.block)}
     for number, (path, start) in enumerate(blocks.items(), 1):
         if not path.exists():
-            translations = archive.translate(model, pieces, lines[start : start + args.block], settings)
+            translations = pipeline.translate(model, pieces, lines[start : start + args.block], settings)
             files.write_text(path, "".join(f"{line}\n" for line in translations))
             print(f"block {number} of {len(blocks)}", file=sys.stderr)
     files.write_text(args.output, "".join(path.read_text(encoding="utf-8") for path in blocks))

@@ -6,7 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
-from tzip import checkpoint, device, files, foreign, options, script
+from tzip import device, files, options, script
+from tzip.exchange import importing
+from tzip.nmt import checkpoint
 
 
 def main() -> None:
@@ -14,13 +16,13 @@ def main() -> None:
     parser.add_argument("source", help="file or folder of the model, or ARCHIVE::MEMBER")
     parser.add_argument("--output", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: format, time, memory")
-    options.add_arguments(parser, foreign.Options)
+    options.add_arguments(parser, importing.Options)
     args = parser.parse_args()
 
     started, here = time.perf_counter(), device.prepare(1)
-    settings = options.from_arguments(args, foreign.Options, "baseline.import")
-    imported = foreign.read(args.source, settings)
-    checkpoint.save(args.output, foreign.build(imported), imported.pieces, imported.origin)
+    settings = options.from_arguments(args, importing.Options, "baseline.import")
+    imported = importing.read(args.source, settings)
+    checkpoint.save(args.output, importing.build(imported), imported.pieces, imported.origin)
     taken = round(time.perf_counter() - started, 2)
     files.write_json(args.summary, {"imported": settings.format, "seconds": taken, **device.footprint(here)})
 

@@ -7,7 +7,8 @@ import statistics
 import time
 from pathlib import Path
 
-from tzip import inference, onecore, options
+from tzip import options
+from tzip.exchange import inference, onecore
 from tzip.files import read_lines, write_json, write_text
 from tzip.script import run
 

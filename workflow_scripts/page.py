@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import files, frontier, goals, page, results, speed, stages, tables
+from tzip import files
+from tzip.report import frontier, goals, page, results, speed, stages, tables
 from tzip.script import run
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tzip import options, pieces, script
+from tzip import options, script
+from tzip.data import pieces
 
 
 def main() -> None:

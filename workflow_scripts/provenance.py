@@ -11,8 +11,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from tzip import results
 from tzip.files import read_json, sha256, write_json
+from tzip.report import results
 from tzip.script import run
 
 PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction",

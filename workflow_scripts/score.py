@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import options, score
+from tzip import options
 from tzip.files import write_json
+from tzip.report import score
 from tzip.script import run
 
 

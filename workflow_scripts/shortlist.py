@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import options, shortlist
-from tzip.pieces import Encoded, Pieces
+from tzip import options
+from tzip.data.pieces import Encoded, Pieces
+from tzip.exchange import shortlist
 from tzip.script import run
 
 

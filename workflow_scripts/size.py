@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import container, files, script, sizes
+from tzip import files, script
+from tzip.format import container, sizes
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import results, stages, tables
+from tzip.report import results, stages, tables
 from tzip.script import run
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import files, results, tables
+from tzip import files
+from tzip.report import results, tables
 from tzip.script import run
 
 

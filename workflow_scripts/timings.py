@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import claims, files, results, tables
+from tzip import files
+from tzip.report import claims, results, tables
 from tzip.script import run
 
 

@@ -12,10 +12,11 @@ import torch
 from sacrebleu import corpus_bleu
 
 import tzip
-from tzip import archive, checkpoint, device, model, options, script, search, store, teacher, train
-from tzip.batches import batch, groups
+from tzip import device, options, pipeline, script, store
+from tzip.data.pieces import Encoded, Pieces
 from tzip.files import read_lines, write_json
-from tzip.pieces import Encoded, Pieces
+from tzip.nmt import checkpoint, model, search, teacher, train
+from tzip.nmt.batches import batch, groups
 
 
 def arguments() -> argparse.Namespace:
@@ -68,7 +69,7 @@ def main() -> None:
     given = options.given(args, model.Config)
     config = model.configure({"preset": args.preset, **pieces.decides(), **given})
     settings = options.from_arguments(args, train.Options, "training")
-    taught_by = archive.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
+    taught_by = pipeline.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
     torch.manual_seed(args.seed)
     network = model.Transformer(config).to(here)
     if args.start == "teacher":
@@ -85,7 +86,7 @@ def main() -> None:
     def evaluate(network: model.Transformer) -> dict[str, float]:
         scores = {"loss": train.likelihood(network, batches)}
         if settings.metric == "bleu":
-            translations = archive.translate(network, pieces, sources, search.Options(beam=1))
+            translations = pipeline.translate(network, pieces, sources, search.Options(beam=1))
             scores["bleu"] = corpus_bleu(translations, [references]).score
         return scores
 

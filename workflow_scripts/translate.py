@@ -6,8 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
-from tzip import archive, device, options, script, search
+from tzip import device, options, pipeline, script
 from tzip.files import read_lines, write_json, write_text
+from tzip.nmt import search
 
 
 def main() -> None:
@@ -22,12 +23,12 @@ def main() -> None:
 
     here = device.prepare(args.threads)
     settings = options.from_arguments(args, search.Options, "search")
-    model, pieces, _ = archive.restore(args.model)
+    model, pieces, _ = pipeline.restore(args.model)
     lines = read_lines(args.source)
     model.to(here)
 
     started = time.perf_counter()
-    translations = archive.translate(model, pieces, lines, settings)
+    translations = pipeline.translate(model, pieces, lines, settings)
     seconds = time.perf_counter() - started
 
     write_text(args.output, "".join(f"{line}\n" for line in translations))

@@ -9,9 +9,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from tzip import container
-from tzip.code import Code
+from tzip.compression.code import Code
 from tzip.files import replacing
+from tzip.format import container
 from tzip.script import run
 
 BINS, QUANTILES = 160, 2049

@@ -23,8 +23,11 @@ from snakemake.utils import update_config
 from tests.faults.conftest import RUN
 from tests.test_fuzz import mutant
 from tests.workflow import ROOT, environment
-from tzip import archive, checkpoint, config, corpus, datasets, students
-from tzip.pieces import Encoded
+from tzip import pipeline
+from tzip.config import datasets, run, students
+from tzip.data import corpus
+from tzip.data.pieces import Encoded
+from tzip.nmt import checkpoint
 
 MUTANTS = 10_000
 SECONDS = 10
@@ -39,7 +42,7 @@ def read_configuration(folder: Path) -> None:
         if not isinstance(given, dict):
             raise ValueError(f"{path}: no settings")
         update_config(settings, given)
-    settings.update(config.check(settings, ROOT / "schemas/config.schema.yaml"))
+    settings.update(run.check(settings, ROOT / "schemas/config.schema.yaml"))
     students.check(settings)
     datasets.check_data(settings, "results/downloads", "")
 
@@ -51,7 +54,7 @@ def read_corpus(folder: Path) -> None:
 
 
 def read_model(folder: Path) -> None:
-    archive.restore(folder / "model.tzip")
+    pipeline.restore(folder / "model.tzip")
 
 
 def read_encoded(folder: Path) -> None:

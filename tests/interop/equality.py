@@ -17,11 +17,15 @@ import pytest
 import torch
 from sacrebleu import corpus_bleu
 
-from tzip import archive, checkpoint, compress, container, export, foreign, inference, search
+from tzip import pipeline
+from tzip.compression import compress
+from tzip.data.pieces import Pieces
+from tzip.exchange import exporting, importing, inference
+from tzip.exchange.importing import Options
 from tzip.files import read_json, read_lines
-from tzip.foreign import Options
-from tzip.model import BEGIN, END, PAD, UNKNOWN, Transformer
-from tzip.pieces import Pieces
+from tzip.format import container
+from tzip.nmt import checkpoint, search
+from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN, Transformer
 
 UPDATES = 1000
 LONGEST = 99  # pieces that the peers' translations may have
@@ -39,8 +43,8 @@ def imported(folder: Path, source: str, given: dict[str, str]) -> tuple[Transfor
     """The model by our own reader, its translations as long as the peers'."""
     files = {key: str(folder / value) for key, value in given.items()}
     kind = "opennmt" if given else "marian"
-    found = foreign.read(folder / source, Options(format=kind, max_length=LONGEST + 1, **files))
-    return foreign.build(found), Pieces(found.pieces)
+    found = importing.read(folder / source, Options(format=kind, max_length=LONGEST + 1, **files))
+    return importing.build(found), Pieces(found.pieces)
 
 
 def theirs(record: dict[str, Any], side: str) -> list[str]:
@@ -107,7 +111,7 @@ def test_bleu_of_beam_search(case: str, peer: Peer, capsys: pytest.CaptureFixtur
     patience = 20.0 if given else 1.0  # OpenNMT-py searches on until its best hypothesis has ended
     options = search.Options(beam=5, alpha=0.0, max_ratio=1000.0, patience=patience)
     references = [read_lines(folder / "test.de")]
-    translations = archive.translate(model, pieces, lines, options)
+    translations = pipeline.translate(model, pieces, lines, options)
     ours = corpus_bleu(translations, references).score
     other = corpus_bleu([one["text"] for one in record["beam"]], references).score
     same = sum(a == one["text"] for a, one in zip(translations, record["beam"], strict=True))
@@ -134,14 +138,14 @@ def test_what_follows_an_import(case: str, peer: Peer, tmp_path: Path) -> None:
     tzip("compress", tmp_path / "checkpoint", tmp_path / "small.tzip", "--quantize", "uniform:bits=8",
          "--scope", "all")  # fmt: skip
     assert f"imported from {'opennmt' if given else 'marian'}" in tzip("inspect", tmp_path / "small.tzip")
-    model, pieces, _ = archive.restore(tmp_path / "small.tzip")
+    model, pieces, _ = pipeline.restore(tmp_path / "small.tzip")
     lines = read_lines(folder / "test.en")[:100]
-    ours = archive.translate(model, pieces, lines, search.Options(beam=1))
-    export.write(tmp_path / "exported", model, pieces)
+    ours = pipeline.translate(model, pieces, lines, search.Options(beam=1))
+    exporting.write(tmp_path / "exported", model, pieces)
     translator = inference.Translator(tmp_path / "exported")
     found = translator.translate(lines, inference.Options(beam=1, batch_tokens=1))
     assert sum(a == b for a, b in zip(ours, found, strict=True)) >= 98  # near ties fall either way
-    whole = archive.build(foreign.build(foreign.read(tmp_path / "checkpoint", Options(format="tzip"))),
+    whole = pipeline.build(importing.build(importing.read(tmp_path / "checkpoint", Options(format="tzip"))),
                           pieces.model, compress.Variant(), name="whole", seed=1)[0]  # fmt: skip
     assert len(container.encode(whole)) > 2 * (tmp_path / "small.tzip").stat().st_size
 

@@ -18,11 +18,12 @@ from sacrebleu import corpus_bleu
 
 from tests.interop.conftest import HERE
 from tests.interop.equality import LONGEST, UPDATES, Peer, imported, tell, tzip
-from tzip import archive, checkpoint, search, train
+from tzip import pipeline
+from tzip.data.pieces import Encoded, Options, Pieces, encode_pairs
+from tzip.data.pieces import train as train_pieces
 from tzip.files import read_json, read_lines
-from tzip.model import BEGIN, END, PAD, Config, Transformer
-from tzip.pieces import Encoded, Options, Pieces, encode_pairs
-from tzip.pieces import train as train_pieces
+from tzip.nmt import checkpoint, search, train
+from tzip.nmt.model import BEGIN, END, PAD, Config, Transformer
 
 CASES = ("from marian", "trained here", "trained here, embeddings apart")
 SIZES = {"d_model": 64, "d_ff": 128, "heads": 4, "encoder_layers": 2, "decoder_layers": 2, "dropout": 0.0}
@@ -81,7 +82,7 @@ def in_transformers(python: Path, folder: Path, *arguments: object) -> str:
 
 def opened(folder: Path) -> tuple[Transformer, Pieces]:
     """The model as it is read back from the compressed file."""
-    return archive.restore(folder / "small.tzip")[:2]
+    return pipeline.restore(folder / "small.tzip")[:2]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -133,7 +134,7 @@ def test_beams(case: str, made: Made, capsys: pytest.CaptureFixture) -> None:
     record, lines = read_json(folder / "record.json"), read_lines(texts / "test.en")
     references = [read_lines(texts / "test.de")]
     for kind, alpha, most in (("beam", 0.0, 0.1), ("own", search.Options.alpha, 1.0)):
-        found = archive.translate(model, pieces, lines, search.Options(alpha=alpha, max_ratio=1000.0))
+        found = pipeline.translate(model, pieces, lines, search.Options(alpha=alpha, max_ratio=1000.0))
         theirs = [one["text"] for one in record[kind]]
         same = sum(a == b for a, b in zip(found, theirs, strict=True))
         scores = [corpus_bleu(texts, references).score for texts in (found, theirs)]
@@ -151,4 +152,4 @@ def test_the_example_of_the_page(made: Made, environment: Callable, tmp_path: Pa
     (tmp_path / "exported" / "marian").symlink_to(folder / "marian")
     said = in_transformers(environment("marian"), tmp_path, "-c", example)
     (sentence,) = re.findall(r'tokenizer\(\["(.*)"\]', example)
-    assert said.strip() == str(archive.translate(*opened(folder), [sentence], search.Options()))
+    assert said.strip() == str(pipeline.translate(*opened(folder), [sentence], search.Options()))

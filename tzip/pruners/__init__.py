@@ -3,10 +3,10 @@
 A module `tzip/pruners/NAME.py`, or `pruners/NAME.py` in a folder of a user's own, holds
 
     Options     frozen dataclass of what a user may choose about the saliency (when to prune, how much, and
-                how the tensors share it, is the schedule's: `tzip.schedules`)
+                how the tensors share it, is the schedule's: `tzip.compression.pruning`)
     SOURCE      where the method comes from, for tables; author and year
-    NEEDS       kinds of statistics (`tzip.calibration`) that it must be told; left out if none
-    Pruner      a parametrization (torch.nn.utils.parametrize), usually a `tzip.parametrization.Mask`:
+    NEEDS       kinds of statistics (`tzip.compression.curvature`) that it must be told; left out if none
+    Pruner      a parametrization (torch.nn.utils.parametrize), usually a `parametrization.Mask`:
         Pruner(weight, options)   keeps every weight at first; what NEEDS names comes as keyword arguments
         keep                      bool buffer of the weight's shape, True where a weight is kept
         degree                    the power of the weight that the saliency goes with

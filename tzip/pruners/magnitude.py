@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tzip.parametrization import Mask
+from tzip.compression.parametrization import Mask
 
 SOURCE = "See, Luong & Manning 2016"
 

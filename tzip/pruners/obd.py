@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tzip.parametrization import Mask
+from tzip.compression.parametrization import Mask
 
 NEEDS = ("fisher",)
 SOURCE = "LeCun, Denker & Solla 1990 (Optimal Brain Damage)"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.code import matrix
+from tzip.compression.code import matrix
+from tzip.compression.parametrization import Mask, lowest
+from tzip.compression.surgery import damped, inverse_factor, settled
 from tzip.options import option
-from tzip.parametrization import Mask, lowest
-from tzip.surgery import damped, inverse_factor, settled
 
 NEEDS = ("hessian",)
 EXACT = 32  # inputs of a layer

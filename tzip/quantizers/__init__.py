@@ -4,7 +4,7 @@ A module `tzip/quantizers/NAME.py`, or `quantizers/NAME.py` in a folder of a use
 
     Options     frozen dataclass of what a user may choose; `bits` is the bits a weight as the paper counts
     SOURCE      where the method comes from, for tables; author and year
-    NEEDS       kinds of statistics (`tzip.calibration`) that it must be told; left out if none
+    NEEDS       kinds of statistics (`tzip.compression.curvature`) that it must be told; left out if none
     Quantizer   a parametrization (torch.nn.utils.parametrize):
         Quantizer(weight, options, *, keep=None, seed=0)
                         fits itself to a weight of any shape; `keep`, bool of the same shape, is True where
@@ -15,6 +15,6 @@ A module `tzip/quantizers/NAME.py`, or `quantizers/NAME.py` in a folder of a use
         code(weight)    its Code: `code(weight).decode()` equals `forward(weight)` bit for bit
 
 All state is in parameters and buffers whose shapes depend on the weight's shape and the options alone, so
-that the state dict of one training loads into a model prepared afresh. `tzip.parametrization` has bases for
+that the state dict of one training loads into a model prepared afresh. `compression.parametrization` has bases for
 the usual kinds.
 """

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tzip import clustering, parametrization
-from tzip.code import Code
+from tzip import clustering
+from tzip.compression import parametrization
+from tzip.compression.code import Code
 from tzip.options import option
 
 SOURCE = "Cheong & Daniel 2019 (transformers.zip)"

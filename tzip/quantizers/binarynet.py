@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tzip.compression.parametrization import Latent, blocks, half, scale_form
 from tzip.options import option, shared_scale
-from tzip.parametrization import Latent, blocks, half, scale_form
 
 SOURCE = "Courbariaux & Bengio 2016 (BinaryNet); Rastegari et al. 2016 (XNOR-Net)"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.parametrization import Latent
+from tzip.compression.parametrization import Latent
 
 SCALE = 2**10  # section 4.2: weights times 2^10, clipped to 16 bits
 LEVELS = 2**15  # on either side of 0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tzip.code import Code
-from tzip.parametrization import Straight, zeroed
+from tzip.compression.code import Code
+from tzip.compression.parametrization import Straight, zeroed
 
 LARGEST = torch.finfo(torch.float16).max
 SOURCE = "IEEE 754 half precision"

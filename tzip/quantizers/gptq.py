@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from tzip import clustering
-from tzip.code import matrix
+from tzip.compression.code import matrix
+from tzip.compression.parametrization import TINY, Indexed, blocks, half, spread
+from tzip.compression.surgery import damped, inverse_factor
 from tzip.options import option
-from tzip.parametrization import TINY, Indexed, blocks, half, spread
-from tzip.surgery import damped, inverse_factor
 
 NEEDS = ("hessian",)
 SOURCE = "Frantar et al. 2022 (GPTQ)"

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from tzip import clustering
+from tzip.compression.parametrization import Indexed, compact
 from tzip.options import option
-from tzip.parametrization import Indexed, compact
 
 SOURCE = "Cheong & Daniel 2019 (transformers.zip); Han, Mao & Dally 2016 (Deep Compression)"
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tzip.compression.parametrization import Grid
 from tzip.options import option, shared_scale
-from tzip.parametrization import Grid
 
 SOURCE = "Aji & Heafield 2020"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tzip.compression.parametrization import TINY, Latent, blocks, half, scale_form, spread
 from tzip.options import shared_scale
-from tzip.parametrization import TINY, Latent, blocks, half, scale_form, spread
 
 OFFSET = 0.9677083  # the largest probability, as in the authors' code: the mean of 29/30 and 31/32
 SOURCE = "Dettmers et al. 2023 (QLoRA)"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from tzip.code import Code
+from tzip.compression.code import Code
+from tzip.compression.parametrization import zeroed
+from tzip.compression.vectors import Books, cut
 from tzip.options import option
-from tzip.parametrization import zeroed
-from tzip.vectors import Books, cut
 
 SOURCE = "Gong et al. 2014"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tzip.compression.parametrization import Latent, blocks, half, scale_form, spread
 from tzip.options import option, shared_scale
-from tzip.parametrization import Latent, blocks, half, scale_form, spread
 
 SOURCE = "Li & Liu 2016 (Ternary Weight Networks)"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tzip.compression.parametrization import Grid
 from tzip.options import option, shared_scale
-from tzip.parametrization import Grid
 
 SOURCE = "Quinn & Ballesteros 2018 (Pieces of Eight)"
 

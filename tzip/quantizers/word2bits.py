@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tzip.compression.parametrization import Grid
 from tzip.options import option
-from tzip.parametrization import Grid
 
 SOURCE = "Lam 2018 (Word2Bits)"
 

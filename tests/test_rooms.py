@@ -1,0 +1,167 @@
+"""The rooms of the library, held by reading its imports: which folder may import from which."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIBRARY = sorted((ROOT / "tzip").rglob("*.py"))
+SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
+RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
+ENDS = {"tzip.cli", "tzip.cli_model", "tzip.cli_run", "tzip.pipeline"}  # they alone join training and files
+
+# What a room may import beside itself and GROUND: rooms (all of their modules) or single modules.
+GROUND = {"tzip", "tzip.options", "tzip.files", "tzip.script"}
+METHOD = {
+    "compression.code",
+    "compression.parametrization",
+    "compression.surgery",
+    "compression.vectors",
+    "clustering",
+}
+ALLOWED = {
+    "data": {"fetch", "seen"},
+    "nmt": {"data", "device"},
+    "compression": {"data", "nmt"},
+    "quantizers": METHOD,
+    "pruners": METHOD,
+    "format": {"compression.code"},
+    "exchange": {"data", "nmt", "format", "config.imports", "fetch", "torchfile", "pickles"},
+    "config": {"compression.registry"},
+    "report": {"compression.registry", "config.grid", "nmt.journal"},
+}
+# What needs no torch, by rooms and single modules: the rules and the report's environment import them.
+NO_TORCH = {
+    "files",
+    "options",
+    "script",
+    "data",
+    "config",
+    "report",
+    "compression.code",
+    "compression.registry",
+    "compression.budget",
+    "format.entropy",
+    "format.container",
+    "format.sizes",
+    "exchange.inference",
+    "exchange.shortlist",
+    "exchange.onecore",
+    "nmt.journal",
+    "cli_run",
+}
+
+
+def name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name(path): path for path in LIBRARY}
+
+
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
+    """Full names of all that a file imports, anywhere in it; `from a import b` counts as a and a.b."""
+    result = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            result |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; the project writes names in full"
+            result |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(result)
+
+
+@functools.cache
+def reached(path: Path) -> frozenset[str]:
+    """Every import of a file and of the project's modules that it brings along."""
+    seen: set[str] = set()
+    todo = set(imports(path))
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo |= imports(MODULES[module]) if module in MODULES else set()
+    return frozenset(seen)
+
+
+def own(path: Path) -> set[str]:
+    """The project's modules among a file's imports; a room's empty __init__ is none."""
+    return {
+        module
+        for module in imports(path)
+        if module in MODULES and module.removeprefix("tzip.") not in ALLOWED
+    }
+
+
+def inside(module: str, places: set[str]) -> bool:
+    """Whether a module is one of these, or lies in one of these rooms."""
+    return any(f"{module}.".startswith(f"tzip.{place}.") for place in places)
+
+
+def has_torch(path: Path) -> bool:
+    return any(module.split(".")[0] == "torch" for module in reached(path))
+
+
+@pytest.mark.parametrize("path", LIBRARY + SCRIPTS, ids=name)
+def test_no_python_file_imports_snakemake(path: Path) -> None:
+    assert not {module for module in imports(path) if module.startswith("snakemake")}
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_no_rule_imports_torch(path: Path) -> None:
+    lines = re.findall(r"^\s*(?:from|import)\s+([\w.]+)(?:\s+import\s+(.*))?", path.read_text(), re.MULTILINE)
+    for module, names in lines:
+        for full in [module, *(f"{module}.{item.strip()}" for item in names.split(","))]:
+            assert full.split(".")[0] != "torch"
+            assert full not in MODULES or not has_torch(MODULES[full]), (
+                f"{path.name} reaches torch through {full}"
+            )
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if inside(module, NO_TORCH)])
+def test_what_needs_no_torch_has_none(module: str) -> None:
+    assert not has_torch(MODULES[module])
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_imports_only_from_the_rooms_before_it(room: str) -> None:
+    for module in (module for module in MODULES if inside(module, {room})):
+        strangers = {
+            other for other in own(MODULES[module]) - GROUND if not inside(other, ALLOWED[room] | {room})
+        }
+        assert not strangers, f"{module} imports {strangers}"
+
+
+@pytest.mark.parametrize("folder", ["quantizers", "pruners", "exchange.importers"])
+def test_a_method_or_a_format_knows_no_sibling(folder: str) -> None:
+    for module in (module for module in MODULES if inside(module, {folder})):
+        assert not {other for other in own(MODULES[module]) if inside(other, {folder})}, module
+
+
+def test_an_exporter_knows_no_sibling_and_of_importers_only_its_own_format() -> None:
+    for module in (module for module in MODULES if inside(module, {"exchange.exporters"})):
+        others = {
+            other
+            for other in own(MODULES[module])
+            if inside(other, {"exchange.exporters", "exchange.importers"})
+        }
+        assert others <= {module.replace("exporters", "importers"), "tzip.exchange.importers"}, module
+
+
+def test_only_the_ends_import_the_pipeline_and_the_command_line() -> None:
+    for module, path in MODULES.items():
+        assert module in ENDS or not own(path) & ENDS, module
+
+
+def test_at_most_six_files_lie_outside_of_rooms_and_every_room_is_named_here() -> None:
+    assert set(ALLOWED) == {path.parent.name for path in LIBRARY if path.parent.parent == ROOT / "tzip"} - {
+        "language"
+    }
+    for place in set().union(NO_TORCH, *ALLOWED.values()):
+        assert f"tzip.{place}" in MODULES, place

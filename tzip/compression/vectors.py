@@ -1,0 +1,64 @@
+"""Vector quantization: k-means of sub-vectors, and codebooks of vectors that train."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tzip.compression.code import Code
+from tzip.compression.parametrization import compact
+
+
+def cut(weight: Tensor, width: int) -> Tensor:
+    """The tensor's weights, `width` consecutive ones a vector: [N, width], the last filled up with zeros."""
+    flat = weight.detach().float().flatten()
+    return nn.functional.pad(flat, (0, -len(flat) % width)).view(-1, width)
+
+
+def fitted(vectors: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids float32 [k, D], zeros after the distinct ones, and indices uint8 [N]."""
+    from sklearn.cluster import KMeans  # slow to import, and needed for this alone
+
+    distinct = len(np.unique(vectors, axis=0)) if len(vectors) <= 4 * k else k
+    model = KMeans(min(k, distinct), init="k-means++", n_init=3, max_iter=100, random_state=seed)
+    scale = np.abs(vectors).max(initial=0.0) or 1.0  # of whatever size weights are, squares stay numbers
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fewer distinct vectors than clusters
+        model.fit((vectors / scale).astype(np.float64))
+    centroids = np.zeros((k, vectors.shape[1]), np.float32)
+    centroids[: len(model.cluster_centers_)] = model.cluster_centers_ * scale
+    return centroids, model.labels_.astype(np.uint8)
+
+
+class Books(nn.Module):
+    """Codebooks of vectors, trained while each vector keeps its book and its index.
+
+    codebook [B, K, D] parameter   indices [N] uint8 buffer; vector i is of book i mod B
+    """
+
+    def __init__(self, vectors: Tensor, k: int, books: int, seed: int):
+        super().__init__()
+        values = vectors.cpu().numpy()
+        indices, found = np.zeros(len(values), np.uint8), []
+        for book in range(books):
+            own = values[book::books]
+            centroids, indices[book::books] = fitted(own, k, seed + book) if len(own) else (None, indices[:0])
+            found.append(np.zeros((k, values.shape[1]), np.float32) if centroids is None else centroids)
+        self.codebook = nn.Parameter(torch.from_numpy(np.stack(found)).to(vectors.device))
+        self.register_buffer("indices", torch.from_numpy(indices).to(vectors.device))
+
+    def forward(self) -> Tensor:
+        """The vectors, [N, D]."""
+        books, k, width = self.codebook.shape
+        place = torch.arange(len(self.indices), device=self.indices.device) % books * k + self.indices
+        return nn.functional.embedding(place, self.codebook.view(books * k, width))
+
+    def code(self, shape: tuple[int, ...], keep: Tensor | None = None, residual: Code | None = None) -> Code:
+        """The Code of a tensor of these vectors, without the entries that no vector uses."""
+        books = self.codebook.detach().cpu().numpy()
+        symbols, used = compact(self.indices.cpu().numpy(), np.arange(books.shape[1]))
+        mask = None if keep is None else keep.flatten().cpu().numpy()
+        return Code(shape, symbols, np.ascontiguousarray(books[:, used]), mask, None, residual)

@@ -1,0 +1,1 @@
+"""The configuration of a run: sections, variants, grids, data sets; needs no torch."""

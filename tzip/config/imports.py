@@ -1,0 +1,138 @@
+"""The imported baseline of a configuration: what is asked for, and which files it is made of; no torch."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import shlex
+from pathlib import Path
+from typing import Any
+
+from tzip import options
+from tzip.config import datasets
+
+FOLDER = Path(__file__).parent.parent / "exchange" / "importers"
+FILES = ("source", "pieces", "target_pieces", "mapping")  # what may be a file by url
+
+
+def given(config: dict[str, Any]) -> dict[str, Any] | None:
+    """The section baseline.import; None where the baseline is trained."""
+    return config["baseline"].get("import")
+
+
+def formats() -> list[str]:
+    """The names of what can be imported: the files of the folder."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+
+
+def uses(name: str) -> tuple[str, ...]:
+    """The options of a format: its constant USES."""
+    return _constant(name, "USES")
+
+
+def needs(name: str) -> tuple[str, ...]:
+    """Those of them that must be given: its constant NEEDS."""
+    return _constant(name, "NEEDS")
+
+
+def _constant(name: str, constant: str) -> tuple[str, ...]:
+    """Read from the file of a format without importing it."""
+    for node in ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == constant:
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{name}: no constant {constant}")
+
+
+def check(found: dict[str, Any], where: str = "baseline.import") -> None:
+    """ValueError in one line that names the key, unless format, options and files go together."""
+    name = found["format"]
+    if name not in formats():
+        raise ValueError(f"{where}.format = {name!r} is not one of {', '.join(formats())}")
+    for key in found:
+        if key not in ("format", "source", *uses(name)):
+            raise ValueError(f"{where}.{key}: the format {name} has no such option; "
+                             f"choose from {', '.join(('source', *uses(name)))}")  # fmt: skip
+    for key in needs(name):
+        if key not in found:
+            raise ValueError(f"{where}.{key}: the format {name} needs it; give a file")
+    for key in FILES:
+        for file in parts(found.get(key, [])):
+            if ("url" in file) == ("path" in file) or "column" in file:
+                raise ValueError(f"{where}.{key}: a file is given by url or by path, found {file}")
+    whole = parts(found["source"])
+    if len({posixpath.dirname(place(file)) for file in whole}) > 1 or (
+        len(whole) > 1 and any("member" in file for file in whole)
+    ):
+        raise ValueError(f"{where}.source: several files must lie in one folder, which is the model")
+
+
+def parts(file: Any) -> list[dict[str, Any]]:
+    """A file, or the list of a folder's files, as dictionaries; a text is a path."""
+    each = file if isinstance(file, list) else [file]
+    return [{"path": one} if isinstance(one, str) else one for one in each]
+
+
+def place(file: dict[str, Any]) -> str:
+    return datasets.place(file["url"]) if "url" in file else file["path"]
+
+
+def files(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every file that the import names, by its place in the configuration."""
+    found = given(config) or {}
+    named = {key: parts(found[key]) for key in FILES if key in found}
+    return {
+        f"baseline.import.{key}" + (f".{i}" if len(each) > 1 else ""): file
+        for key, each in named.items()
+        for i, file in enumerate(each)
+    }
+
+
+def downloads(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The files to download, by HOST/PATH, as `datasets.downloads`."""
+    return {datasets.place(file["url"]): file for file in files(config).values() if "url" in file}
+
+
+def inputs(config: dict[str, Any], folder: str) -> list[str]:
+    """Where the files lie once they are downloaded to `folder`, each once; of a local folder all in it."""
+    found = []
+    for file in files(config).values():
+        path = Path(datasets.local(file, folder))
+        inner = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+        found += [str(one) for one in inner]
+    return list(dict.fromkeys(found))
+
+
+def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:
+    """As `datasets.check_data`; a local model may be a folder, whose files are looked at when it is read."""
+    found = files(config)
+    single = {key: file for key, file in found.items() if "url" in file or not Path(file["path"]).is_dir()}
+    datasets.check_files(single, folder, mirror)
+
+
+def flags(config: dict[str, Any], folder: str) -> str:
+    """The import as import.py's arguments."""
+    found = given(config)
+    words = [source(found["source"], folder)]
+    words += [options.flag("format"), found["format"]]
+    for key in uses(found["format"]):
+        if key in found:
+            words += [options.flag(key), source(found[key], folder) if key in FILES else found[key]]
+    return " ".join(map(shlex.quote, words))
+
+
+def source(file: Any, folder: str) -> str:
+    """A file or folder as the command line takes it: PATH, or ARCHIVE::MEMBER."""
+    each = parts(file)
+    if len(each) > 1:
+        return posixpath.dirname(datasets.local(each[0], folder))
+    return datasets.side(each[0], folder)
+
+
+def note(config: dict[str, Any]) -> str:
+    """What must be said wherever a score of the run appears; nothing where the baseline was trained."""
+    found = given(config)
+    if not found:
+        return ""
+    file = parts(found["source"])[0]
+    name = file.get("member") or posixpath.basename(place(file).rstrip("/"))
+    return f"the baseline is imported, not trained here: {found['format']}, {posixpath.basename(name)}"

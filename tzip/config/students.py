@@ -1,0 +1,97 @@
+"""The students of a configuration, checked before any job starts, and where what they are made of lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tzip.config import datasets, imports
+from tzip.config.run import BASELINE, LIBRARY, check_model, check_name, check_options
+
+FORM = ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie", "activation", "positions", "epsilon")
+FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside those of its variants
+
+
+def check(config: dict[str, Any]) -> None:
+    """Each student and each use of one, in a configuration that `config.check` has passed.
+
+    Raises ValueError in one line that names the key, the value and the choices.
+    """
+    if share(config["training"]):
+        raise ValueError(f"training.teacher = {config['training']['teacher']}: the baseline has no teacher")
+    for name, student in config["students"].items():
+        check_model(student["model"], f"students.{name}.model", ("max_length",))
+        check_options(training(config, name), LIBRARY / "nmt/train.py", f"students.{name}.training")
+        if student["start"] == "teacher" and not imports.given(config):  # else the job itself looks
+            check_start(config, name)
+    for name, variant in config["variants"].items():
+        if name in FOLDERS:
+            raise ValueError(f"variants: '{name}' is a folder of the run's own; choose another name")
+        if "from" in variant:
+            check_name(variant["from"], config["students"], f"variants.{name}.from")
+    if "from" in config["variants"][BASELINE]:
+        raise ValueError(
+            f"variants.{BASELINE}.from: the baseline starts from no student; it is their teacher"
+        )
+    for row in config["attention"]["rows"]:
+        student = config["variants"][row].get("from")
+        model = config["students"][student]["model"] if student else config["model"]
+        if model.get("mixer") == "convolution":
+            raise ValueError(
+                f"attention.rows = {row!r} has no maps to draw: its model's mixer is convolution"
+            )
+
+
+def used(config: dict[str, Any]) -> list[str]:
+    """The students that the run's rows and grids start from, each once."""
+    found = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def training(config: dict[str, Any], student: str) -> dict[str, Any]:
+    """How a student is trained: as the baseline, but for what it says itself."""
+    return config["training"] | config["students"][student]["training"]
+
+
+def share(given: dict[str, Any]) -> float:
+    """The teacher's share of the loss in these options of a training; numbers of a command line are texts."""
+    return float(given.get("teacher", 0))
+
+
+def needs_teacher(config: dict[str, Any], student: str) -> bool:
+    """Whether a student's training reads the baseline's weights."""
+    return share(training(config, student)) > 0 or config["students"][student]["start"] == "teacher"
+
+
+def check_start(config: dict[str, Any], name: str) -> None:
+    """A student that starts from the baseline's layers has its form, and is no deeper."""
+    mine, theirs = config["students"][name]["model"], check_model(config["model"])
+    model = check_model(mine, f"students.{name}.model", ("max_length",))
+    for key in FORM:
+        if getattr(model, key) != getattr(theirs, key):
+            said = f"students.{name}.model.{key} = {getattr(model, key)!r}"
+            raise ValueError(
+                f"{said}: to start from the baseline's layers it must be {getattr(theirs, key)!r}"
+            )
+    for key in ("encoder_layers", "decoder_layers"):
+        if getattr(model, key) > getattr(theirs, key):
+            said = f"students.{name}.model.{key} = {getattr(model, key)}"
+            raise ValueError(f"{said}: the baseline, whose layers it starts from, has {getattr(theirs, key)}")
+
+
+def data(config: dict[str, Any], student: str, seed: str) -> str:
+    """The prefix of the encoded pairs that a student learns from."""
+    run, kind = datasets.run_folder(config), config["students"][student]["data"]
+    return f"{run}/data/train" if kind == "train" else f"{run}/seed-{seed}/teacher/{kind}"
+
+
+def checkpoint(config: dict[str, Any], variant: str, seed: str) -> str:
+    """The folder of the checkpoint that a variant starts from: a student's, or the baseline's."""
+    student = config["variants"][variant].get("from")
+    folder = f"{datasets.run_folder(config)}/seed-{seed}"
+    return f"{folder}/students/{student}/checkpoint" if student else f"{folder}/checkpoint"
+
+
+def taught(config: dict[str, Any], variant: str) -> bool:
+    """Whether the baseline teaches a variant of a student while it is fine-tuned."""
+    found = config["variants"][variant]
+    return "from" in found and share(config["finetune"] | found["finetune"]) > 0

@@ -1,0 +1,293 @@
+"""Text as numbers: a vocabulary of pieces for both languages, corpora encoded once into mapped files."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+
+from tzip import files
+from tzip.data import lists
+from tzip.data.corpus import Side, normalize, pairs
+from tzip.options import option
+
+PAD, UNKNOWN, BEGIN, END = range(4)
+CHUNK = 4096  # pairs encoded at once
+
+
+@dataclass(frozen=True)
+class Options:
+    """The vocabulary that both languages share."""
+
+    size: int = option(6000, "pieces, the 4 special and 256 byte pieces included", low=264, high=65536)
+    coverage: float = option(1.0, "share of characters with a piece of their own; bytes spell the rest",
+                             low=0.9, high=1.0)  # fmt: skip
+    sentences: int = option(1000000, "lines to learn from, evenly spaced where there are more", low=1)
+
+
+def train(paths: Iterable[str | Path], output: str | Path, options: Options = Options()) -> Pieces:
+    """Learn a unigram vocabulary (Kudo 2018) from the lines of all `paths` and write it to `output`.
+
+    Text is taken as it is (NFC, no NFKC folding: output keeps the typography of its references), every
+    character can be spelled in bytes, so nothing is ever unknown. One thread: the same text gives the same
+    bytes. Raises ValueError if the text is too small for `options.size`.
+    """
+    paths = list(paths)
+    total = sum(1 for _ in _lines(paths))
+    if not total:
+        raise ValueError(f"no text to learn pieces from in {', '.join(map(str, paths))}")
+    stride = -(-total // options.sentences)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=islice(_lines(paths), 0, None, stride), model_writer=model,
+            model_type="unigram", vocab_size=options.size, character_coverage=options.coverage,
+            byte_fallback=True, normalization_rule_name="identity", max_sentence_length=1 << 16,
+            pad_id=PAD, unk_id=UNKNOWN, bos_id=BEGIN, eos_id=END, num_threads=1, minloglevel=2,
+        )  # fmt: skip
+    except (RuntimeError, OSError) as error:
+        raise ValueError(_why(str(error), options)) from None
+    pieces = Pieces(model.getvalue())
+    with files.replacing(output) as temporary:
+        temporary.write_bytes(pieces.model)
+    return pieces
+
+
+def _lines(paths: Iterable[str | Path]) -> Iterator[str]:
+    for path in paths:
+        yield from filter(None, map(normalize, Side(str(path)).lines()))
+
+
+def _why(message: str, options: Options) -> str:
+    if match := re.search(r"value <= (\d+)", message):
+        return f"pieces: size = {options.size} is more than this text can fill; at most {match[1]}"
+    if match := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        least = f"at least {match[1]}, or a lower coverage (coverage = {options.coverage})"
+        return f"pieces: size = {options.size} has no room for the characters of this text: {least}"
+    return f"pieces: SentencePiece failed: {message}"
+
+
+class Pieces:
+    """A vocabulary: text to piece ids and back; ids 0 to 3 are PAD, UNKNOWN, BEGIN and END.
+
+    model  path or bytes of a SentencePiece model that numbers its pieces itself, as `train` makes it, or of
+           one with lists (`lists.pack`), as imported models have it; ValueError if it is damaged or of
+           another layout
+    shared  whether both sides have the same pieces; without it the target's ids are of its own
+    """
+
+    def __init__(self, model: str | Path | bytes):
+        name = "SentencePiece model" if isinstance(model, bytes) else str(model)
+        self.model = model if isinstance(model, bytes) else Path(model).read_bytes()
+        self._lists = None
+        if self.model.startswith(lists.MAGIC):
+            try:
+                self._read(lists.unpack(self.model))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+            return
+        self._source = self._target = sentence_pieces(self.model, name)
+        found = tuple(getattr(self._source, f"{special}_id")() for special in ("pad", "unk", "bos", "eos"))
+        if found != (PAD, UNKNOWN, BEGIN, END):
+            raise ValueError(f"{name}: pad, unk, bos, eos are {found}, expected {(PAD, UNKNOWN, BEGIN, END)}")
+
+    def _read(self, found: lists.Lists) -> None:
+        self._lists = found
+        self._source = self._target = sentence_pieces(found.source_model, "the source's SentencePiece model")
+        if found.target_model:
+            self._target = sentence_pieces(found.target_model, "the target's SentencePiece model")
+        sides = (found.source, found.target or found.source)
+        self._ids = tuple({piece: i for i, piece in enumerate(side) if i > END} for side in sides)
+
+    @property
+    def shared(self) -> bool:
+        return self._lists is None or not self._lists.target
+
+    def __len__(self) -> int:
+        """Pieces of the source."""
+        return len(self._source) if self._lists is None else len(self._lists.source)
+
+    @property
+    def targets(self) -> int:
+        """Pieces of the target."""
+        return len(self) if self.shared else len(self._lists.target)
+
+    def copies(self) -> list[int | None]:
+        """Of each source piece, the target piece that is spelled alike."""
+        if self.shared:
+            return list(range(len(self)))
+        return [self._ids[True].get(piece) for piece in self._lists.source]
+
+    def decides(self) -> dict[str, int | bool]:
+        """What a model of these pieces cannot choose; as `Config` wants it."""
+        if self._lists is None:
+            return {"vocabulary": len(self)}
+        own = 0 if self.shared else self.targets
+        return {"vocabulary": len(self), "target_vocabulary": own, "source_end": self._lists.source_end}
+
+    def encode(self, lines: list[str], target: bool = False) -> list[list[int]]:
+        """Piece ids of each line, without BEGIN and END; of the source, or of the `target`.
+
+        A vocabulary without lists takes the NFC form of a line, and `decode` gives it back, runs of spaces
+        as one; U+2581, by which SentencePiece marks a space, becomes one. One with lists takes lines as they
+        are, and has UNKNOWN for a piece that is not listed.
+        """
+        if self._lists is None:
+            return self._source.encode([unicodedata.normalize("NFC", line) for line in lines])
+        ids, processor = self._ids[target], (self._target if target else self._source)
+        before = [ids[self._lists.prefix]] if self._lists.prefix and not target else []
+        cut = processor.encode(lines, out_type=str)
+        return [before + [ids.get(piece, UNKNOWN) for piece in row] for row in cut]
+
+    def decode(self, rows: list[list[int]]) -> list[str]:
+        """Text of each row of target ids, one line each whatever it spells; special ids leave no trace."""
+        rows = [list(map(int, row)) for row in rows]
+        for row in rows:
+            if row and (min(row) < 0 or max(row) >= self.targets):
+                raise ValueError(f"piece ids {min(row)} to {max(row)}, but there are {self.targets} pieces")
+        if self._lists is None:
+            texts = self._source.decode(rows)
+        else:
+            spelled = [self.spell([piece for piece in row if piece > END], target=True) for row in rows]
+            texts = [self._target.decode(row).replace("▁", " ").strip() for row in spelled]
+        return [" ".join(text.splitlines()) for text in texts]
+
+    def spell(self, ids: Iterable[int], target: bool = False) -> list[str]:
+        """Each id's piece as it is written in the vocabulary: '▁' begins a word."""
+        if self._lists is None:
+            return [self._source.id_to_piece(int(piece)) for piece in ids]
+        side = self._lists.target if target and not self.shared else self._lists.source
+        return [side[int(piece)] for piece in ids]
+
+
+def sentence_pieces(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
+    """A SentencePiece model, opened; ValueError if its bytes are no such thing."""
+    if not model:  # which SentencePiece would take for no model at all
+        raise ValueError(f"{name}: empty")
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        for piece in range(len(processor)):
+            processor.id_to_piece(piece)  # ValueError: not UTF-8
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ValueError(f"{name}: not a usable SentencePiece model: {error}") from None
+    return processor
+
+
+# ── encoded corpora ───────────────────────────────────────────────────────────────────────────────
+
+
+def encode_pairs(
+    pieces: Pieces, parts: Sequence[tuple[str | Path, str | Path]], prefix: str | Path, max_length: int
+) -> dict[str, int]:
+    """Encode parallel files into PREFIX.tokens.npy and PREFIX.offsets.npy, for `Encoded` to map.
+
+    parts       a source and a target file each, one part after the other
+    max_length  pieces that a side may have, END included; pairs with a longer side are dropped
+    Returns {"pairs": written, "dropped": too long, "tokens": written on both sides}.
+    """
+    kind = np.uint16 if max(len(pieces), pieces.targets) <= 1 << 16 else np.int32
+    done = {"pairs": 0, "dropped": 0, "tokens": 0}
+    with (
+        files.replacing(f"{prefix}.tokens.npy") as tokens_path,
+        files.replacing(f"{prefix}.offsets.npy") as offsets_path,
+        _Growing(tokens_path, kind) as tokens,
+        _Growing(offsets_path, np.int64) as offsets,
+    ):
+        lines = chain.from_iterable(pairs((Side(str(source)), Side(str(target)))) for source, target in parts)
+        offsets.append([0])
+        while chunk := list(islice(lines, CHUNK)):
+            source, target = (list(side) for side in zip(*chunk, strict=True))
+            sides = (pieces.encode(source), pieces.encode(target, target=True))
+            kept = [
+                side for pair in zip(*sides, strict=True) if max(map(len, pair)) < max_length for side in pair
+            ]
+            tokens.append([piece for side in kept for piece in side])
+            offsets.append(done["tokens"] + np.cumsum([len(side) for side in kept], dtype=np.int64))
+            done["pairs"] += len(kept) // 2
+            done["dropped"] += len(chunk) - len(kept) // 2
+            done["tokens"] = tokens.count
+        if not done["pairs"]:
+            raise ValueError(
+                f"{parts[0][0]}: none of {done['dropped']} pairs has at most {max_length} pieces a side"
+            )
+    return done
+
+
+class _Growing:
+    """A 1-D .npy file written piece by piece; numpy leaves room in the header for the final length."""
+
+    def __init__(self, path: Path, kind: type):
+        self.path, self.kind, self.count = path, np.dtype(kind), 0
+
+    def __enter__(self) -> _Growing:
+        self.file = open(self.path, "wb")
+        self.start = self._header()
+        return self
+
+    def append(self, values: Iterable[int]) -> None:
+        values = np.asarray(values, self.kind)
+        self.file.write(values.tobytes())
+        self.count += len(values)
+
+    def __exit__(self, *error) -> None:
+        self.file.seek(0)
+        assert self._header() == self.start
+        self.file.close()
+
+    def _header(self) -> int:
+        told = {
+            "descr": np.lib.format.dtype_to_descr(self.kind),
+            "fortran_order": False,
+            "shape": (self.count,),
+        }
+        np.lib.format.write_array_header_1_0(self.file, told)
+        return self.file.tell()
+
+
+class Encoded:
+    """Parallel text as piece ids, mapped from disk.
+
+    tokens   uint16 or int32 [pieces]: source then target of pair 0, source then target of pair 1, ...
+    offsets  int64 [2 × pairs + 1]: where each side begins, and the end
+    """
+
+    def __init__(self, prefix: str | Path):
+        try:
+            tokens, offsets = (
+                np.load(f"{prefix}.{name}.npy", mmap_mode="r", allow_pickle=False)
+                for name in ("tokens", "offsets")
+            )
+        except (ValueError, TypeError, OverflowError, EOFError, SyntaxError, tokenize.TokenError) as error:
+            raise ValueError(f"{prefix}: not an encoded corpus: {error}") from None
+        self.tokens, self.offsets = (
+            np.asarray(tokens),
+            np.asarray(offsets),
+        )  # mapped all the same, sliced faster
+        fits = (
+            tokens.ndim == offsets.ndim == 1
+            and offsets.dtype == np.int64
+            and len(offsets) % 2 == 1
+            and offsets[0] == 0
+        )
+        if not fits or offsets[-1] != len(self.tokens) or (np.diff(offsets) < 0).any():
+            raise ValueError(f"{prefix}: tokens and offsets do not belong together; encode the text again")
+
+    def __len__(self) -> int:
+        return len(self.offsets) // 2
+
+    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Source and target ids of one pair, without BEGIN and END."""
+        begin, middle, end = self.offsets[2 * index : 2 * index + 3]
+        return self.tokens[begin:middle], self.tokens[middle:end]
+
+    def lengths(self) -> np.ndarray:
+        """int64 [pairs, 2]: pieces of source and target of each pair, without BEGIN and END."""
+        return np.diff(self.offsets).reshape(-1, 2)

@@ -1,0 +1,129 @@
+"""A folder of CTranslate2, which translates on a CPU in 32, 16 or 8 bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+from ctranslate2.specs.common_spec import Activation
+from torch import Tensor, nn
+
+from tzip import files
+from tzip.data.pieces import Pieces
+from tzip.exchange import exporting
+from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN, Attention, Layer, Transformer
+
+TYPES = ("float32", "int16", "int8")
+USES = ("shortlist",)
+PIECES = "pieces.model"  # beside CTranslate2's own files, for whoever translates text
+ACTIVATIONS = {"relu": Activation.RELU, "gelu": Activation.GELU, "silu": Activation.SWISH}
+FORM = {"mixer": ("attention",), "binary_inputs": ("none",)}
+NEVER = -1e9  # a bias whose probability is 0 in float32, yet no infinity that arithmetic could turn into NaN
+
+
+def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.Options) -> None:
+    """Write a folder that `ctranslate2.Translator` opens: weights, vocabulary, SentencePiece model.
+
+    options.type       int8 scales each row of a weight by its largest value and quantizes activations at run
+                       time (as Quinn & Ballesteros 2018); int16 scales a tensor to 10 bits (as Devlin 2017)
+    options.shortlist  a file of `shortlist.write`, for translation with use_vmap=True
+    ValueError in one line if the model has convolutions or binary inputs, or the shortlist is of another
+    vocabulary.
+    """
+    exporting.only(model, FORM, "CTranslate2")
+    sources = pieces.spell(range(len(pieces)))
+    targets = pieces.spell(range(pieces.targets), target=True)
+    spec = specify(model)
+    spec.register_source_vocabulary(sources)
+    spec.register_target_vocabulary(targets)
+    name_specials(spec.config, targets, model.config.source_end)
+    spec.config.layer_norm_epsilon = model.config.epsilon
+    spec.config.add_attribute("max_length", model.config.max_length)  # for tzip/exchange/inference.py
+    if options.shortlist:
+        check_shortlist(options.shortlist, set(sources), set(targets))
+        spec.register_vocabulary_mapping(options.shortlist)
+    spec.validate()
+    spec.optimize(quantization=options.type)
+    spec.save(str(folder))
+    (folder / PIECES).write_bytes(pieces.model)
+
+
+def name_specials(
+    config: ctranslate2.specs.SequenceToSequenceModelConfig, vocabulary: list[str], source_end: bool
+) -> None:
+    """Sentences end in END at the source if the model's do, and begin with BEGIN at the target."""
+    config.unk_token, config.bos_token, config.eos_token = (vocabulary[i] for i in (UNKNOWN, BEGIN, END))
+    config.decoder_start_token = config.bos_token
+    config.add_source_bos, config.add_source_eos = False, source_end
+
+
+def check_shortlist(path: str | Path, sources: set[str], targets: set[str]) -> None:
+    """Refuse a shortlist that names a piece which the model does not have on that side."""
+    for number, line in enumerate(files.read_lines(path), 1):
+        source, tab, candidates = line.partition("\t")
+        named = [(one, targets) for one in candidates.split(" ")] if tab else []
+        named += [(source, sources)] if source or not tab else []
+        for piece, vocabulary in named:
+            if piece not in vocabulary:
+                raise ValueError(
+                    f"{path}: line {number}: '{piece}' is not a piece of this model's vocabulary"
+                )
+
+
+# ── weights ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def specify(model: Transformer) -> ctranslate2.specs.TransformerSpec:
+    """The model's form and weights as CTranslate2 wants them described."""
+    config = model.config
+    spec = ctranslate2.specs.TransformerSpec.from_config(
+        (config.encoder_layers, config.decoder_layers), config.heads, pre_norm=config.norm == "pre",
+        activation=ACTIVATIONS[config.activation],
+    )  # fmt: skip
+    sides = (
+        (spec.encoder, spec.encoder.embeddings[0], model.source_embedding, model.encoder, model.encoder_norm),
+        (spec.decoder, spec.decoder.embeddings, model.target_embedding, model.decoder, model.decoder_norm),
+    )
+    for side, embeddings, embedding, layers, norm in sides:
+        embeddings.weight = array(embedding.weight)
+        side.position_encodings.encodings = array(model.positions)
+        if config.norm == "pre":
+            set_norm(side.layer_norm, norm)
+        for target, layer in zip(side.layer, layers, strict=True):
+            set_layer(target, layer)
+    set_linear(spec.decoder.projection, model.generator)
+    bias = spec.decoder.projection.bias
+    bias[[PAD, BEGIN]] = NEVER  # which our own search never writes either
+    return spec
+
+
+def set_layer(spec: ctranslate2.specs.model_spec.LayerSpec, layer: Layer) -> None:
+    attention = layer.self_attention
+    set_linear(spec.self_attention.linear[0], attention.query, attention.key, attention.value)
+    set_linear(spec.self_attention.linear[1], attention.output)
+    set_norm(spec.self_attention.layer_norm, layer.self_attention_norm)
+    if hasattr(layer, "cross_attention"):
+        cross: Attention = layer.cross_attention
+        set_linear(spec.attention.linear[0], cross.query)
+        set_linear(spec.attention.linear[1], cross.key, cross.value)
+        set_linear(spec.attention.linear[2], cross.output)
+        set_norm(spec.attention.layer_norm, layer.cross_attention_norm)
+    set_linear(spec.ffn.linear_0, layer.feed_forward.inner)
+    set_linear(spec.ffn.linear_1, layer.feed_forward.outer)
+    set_norm(spec.ffn.layer_norm, layer.feed_forward_norm)
+
+
+def set_linear(spec: ctranslate2.specs.model_spec.LayerSpec, *linears: nn.Linear) -> None:
+    """Several matrices that read the same input become one, row below row."""
+    spec.weight = np.concatenate([array(linear.weight) for linear in linears])
+    spec.bias = np.concatenate([array(linear.bias) for linear in linears])
+
+
+def set_norm(spec: ctranslate2.specs.model_spec.LayerSpec, norm: nn.LayerNorm) -> None:
+    spec.gamma, spec.beta = array(norm.weight), array(norm.bias)
+
+
+def array(x: Tensor) -> np.ndarray:
+    """A copy: CTranslate2 quantizes in place."""
+    return x.detach().cpu().float().numpy().copy()

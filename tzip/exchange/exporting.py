@@ -1,0 +1,80 @@
+"""A model as another engine's files: what exporters share.
+
+An exporter is a file of `exporters`, by whose name its engine is called. What a model has and the engine
+lacks is refused by its name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tzip import files
+from tzip.data.pieces import Pieces
+from tzip.nmt import checkpoint
+from tzip.nmt.model import Transformer
+from tzip.options import option
+
+FOLDER = Path(__file__).parent / "exporters"
+ENGINES = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__"))
+
+
+@dataclass(frozen=True)
+class Options:
+    """Export."""
+
+    to: str = option(
+        "ctranslate2", "the engine to export to: a file in tzip/exchange/exporters", choices=ENGINES
+    )
+    type: str = option("float32", "type of the weights; in CTranslate2 of the products with them, too",
+                       choices=("float32", "float16", "int16", "int8"))  # fmt: skip
+    shortlist: str = option("", "target shortlist, of tzip shortlist; for ctranslate2")
+
+
+def write(folder: str | Path, model: Transformer, pieces: Pieces, options: Options = Options(),
+          origin: dict[str, Any] | None = None) -> None:  # fmt: skip
+    """Write the folder that the engine's own library opens.
+
+    model   as `archive.restore` gives it: what is exported is what the compressed file holds
+    origin  where the model came from, if it was imported
+    The folder must be new or empty, and appears whole or not at all. ValueError in one line if the engine has
+    no such option, or no model of this form, or the vocabulary is not the model's.
+    """
+    exporter: ModuleType = importlib.import_module(f"tzip.exchange.exporters.{options.to}")
+    if options.type not in exporter.TYPES:
+        raise ValueError(f"type = {options.type}: {options.to} has {', '.join(exporter.TYPES)}")
+    for field in dataclasses.fields(options):
+        if getattr(options, field.name) != field.default and field.name not in ("to", "type", *exporter.USES):
+            raise ValueError(f"{field.name}: {options.to} has no such option")
+    for count, expected in ((len(pieces), model.config.vocabulary), (pieces.targets, model.config.targets)):
+        if count != expected:
+            raise ValueError(f"{count} pieces, but the model has {expected}")
+    with files.replacing_folder(folder) as temporary, torch.no_grad():
+        exporter.write(temporary, model, pieces, options)
+        if origin:
+            files.write_json(temporary / checkpoint.ORIGIN, origin)
+
+
+def only(model: Transformer, form: Mapping[str, tuple[Any, ...]], engine: str) -> None:
+    """ValueError unless each option of the model that `form` names is one of its values."""
+    for key, choices in form.items():
+        if (value := getattr(model.config, key)) not in choices:
+            known = " or ".join(map(str, choices))
+            raise ValueError(f"{key} = {value}: {engine} knows only {known}")
+
+
+def typed(tensors: Mapping[str, Tensor], type: str) -> dict[str, Tensor]:
+    """The tensors on the CPU, of the type float32 or float16; ValueError names one that is beyond float16."""
+    found = {name: x.detach().cpu().to(getattr(torch, type)).contiguous() for name, x in tensors.items()}
+    for name, tensor in found.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"type = {type}: tensor {name} has numbers that are beyond it")
+    return found

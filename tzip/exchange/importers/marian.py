@@ -1,0 +1,216 @@
+"""A folder of Hugging Face's MarianMTModel, such as those of OPUS-MT.
+
+Holds to transformers 5.23 (models/marian): LayerNorm after each block, sines and cosines in halves, sources
+that end in </s>, translations that begin with the padding piece. Text goes to SentencePiece as it is, as
+MarianTokenizer gives it there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tzip.data.lists import Lists, pack
+from tzip.exchange import importing
+from tzip.files import read_json
+from tzip.nmt.model import Config, sinusoids
+from tzip.options import make, shown
+
+USES = ("prefix",)
+NEEDS = ()
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+NAMES = ("<pad>", "<unk>", "<s>", "</s>")
+ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "silu", "silu": "silu"}
+# What would change the computation, and the values that our model computes; older files say some of them.
+FORM: dict[str, tuple[Any, ...]] = {
+    "model_type": ("marian",), "scale_embedding": (True,), "normalize_before": (False,),
+    "normalize_embedding": (False,), "add_final_layer_norm": (False,), "static_position_embeddings": (True,),
+}  # fmt: skip
+REQUIRED = ("model_type", "scale_embedding", "vocab_size", "d_model", "encoder_layers", "decoder_layers",
+            "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim",
+            "activation_function", "max_position_embeddings", "pad_token_id", "eos_token_id",
+            "decoder_start_token_id")  # fmt: skip
+# What their search may be told to write or not, and the value that, beside none and 0, says nothing.
+BANS = dict.fromkeys(
+    ("bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "forced_bos_token_id",
+     "forced_decoder_ids", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "min_length",
+     "min_new_tokens", "exponential_decay_length_penalty")
+) | {"repetition_penalty": 1.0, "encoder_repetition_penalty": 1.0}  # fmt: skip
+SHARED = "model.shared.weight"
+TABLES = ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
+ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
+ENCODER = {
+    **{f"self_attention.{our}": f"self_attn.{their}" for our, their in ATTENTION.items()},
+    "self_attention_norm": "self_attn_layer_norm",
+    "feed_forward.inner": "fc1",
+    "feed_forward.outer": "fc2",
+    "feed_forward_norm": "final_layer_norm",
+}
+DECODER = {
+    **ENCODER,
+    **{f"cross_attention.{our}": f"encoder_attn.{their}" for our, their in ATTENTION.items()},
+    "cross_attention_norm": "encoder_attn_layer_norm",
+}
+
+
+def read(path: Path, options: importing.Options) -> importing.Imported:
+    """Read the folder `path`; ValueError in one line for a model that ours is not."""
+    settings = checked(path / "config.json")
+    for name in ("config.json", "generation_config.json"):
+        search_bans(path / name, settings["pad_token_id"])
+    weights = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
+    if weights is None:
+        raise ValueError(f"{path}: neither {' nor '.join(WEIGHTS)} is there (in parts it is not read)")
+    shared = settings.get("share_encoder_decoder_embeddings", True)
+    lists, orders = vocabulary(path, settings, shared, options.prefix)
+    config = make(Config, {
+        "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), "tie": "none",
+        "d_model": settings["d_model"], "d_ff": settings["encoder_ffn_dim"], "positions": "halves",
+        "heads": settings["encoder_attention_heads"], "encoder_layers": settings["encoder_layers"],
+        "decoder_layers": settings["decoder_layers"], "dropout": settings.get("dropout", 0.1),
+        "norm": "post", "activation": ACTIVATIONS[settings["activation_function"]],
+        "max_length": settings["max_position_embeddings"],
+    }, str(path / "config.json"))  # fmt: skip
+    with importing.opened(weights) as tensors:
+        if settings.get("tie_word_embeddings") is False and TABLES[2] not in tensors:
+            raise ValueError(f"{weights}: no tensor '{TABLES[2]}', which config.json says is not tied")
+        made = taken(tensors, config, shared, orders)
+        tensors.finish()
+    config = dataclasses.replace(config, tie=importing.tie(made, not lists.target))
+    names = ["config.json", weights.name, "source.spm", "target.spm", "vocab.json"]
+    names += ["target_vocab.json"] if lists.target else []
+    return importing.Imported(config, made, pack(lists), tuple(path / name for name in names))
+
+
+def checked(path: Path) -> dict[str, Any]:
+    """The configuration, if our model can be what it says; ValueError names what it cannot."""
+    if not path.is_file():
+        raise ValueError(f"{path}: missing; a Marian model is a folder with config.json in it")
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: no configuration")
+    for key in REQUIRED:
+        if key not in found:
+            raise ValueError(f"{path}: '{key}' is missing")
+    for key, choices in FORM.items():
+        if found.get(key, choices[0]) not in choices:
+            raise ValueError(f"{path}: {key} = {shown(found[key])}; our model has {choices[0]!r}")
+    if (bent := found["activation_function"]) not in list(ACTIVATIONS):
+        raise ValueError(
+            f"{path}: activation_function = {shown(bent)} is not one of {', '.join(ACTIVATIONS)}"
+        )
+    for one, other in (("encoder_attention_heads", "decoder_attention_heads"),
+                       ("encoder_ffn_dim", "decoder_ffn_dim")):  # fmt: skip
+        if found[one] != found[other]:
+            raise ValueError(f"{path}: {one} and {other} differ, which our model's cannot")
+    return found
+
+
+def search_bans(path: Path, padding: int) -> None:
+    """ValueError if their search may not write what ours may: only padding is banned in both."""
+    found = read_json(path) if path.is_file() else {}
+    for key, says_nothing in BANS.items():
+        banned = (found if isinstance(found, dict) else {}).get(key)
+        if banned and banned not in ([[padding]], says_nothing):
+            raise ValueError(f"{path}: {key} = {str(banned)[:80]}; our search bans padding alone")
+
+
+# ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
+
+
+def vocabulary(
+    path: Path, settings: dict[str, Any], shared: bool, prefix: str
+) -> tuple[Lists, list[list[int]]]:
+    """The lists in our order, and of each side the rows of theirs in this order."""
+    sizes = [settings["vocab_size"]]
+    names = ["vocab.json"]
+    if not shared:
+        sizes.append(settings.get("decoder_vocab_size") or settings["vocab_size"])
+        names.append("target_vocab.json")
+    sides = [listed(path / name, size) for name, size in zip(names, sizes, strict=True)]
+    orders = [order(path / name, side, settings) for name, side in zip(names, sides, strict=True)]
+    lists = [importing.spelled(side, rows, NAMES) for side, rows in zip(sides, orders, strict=True)]
+    codes = [piece for piece in sides[0] if piece.startswith(">>") and piece.endswith("<<")]
+    if codes and not prefix:
+        raise ValueError(f"{path}: it translates into several languages; give prefix, one of "
+                         f"{', '.join(codes[:20])}{', ...' if len(codes) > 20 else ''}")  # fmt: skip
+    models = [importing.piece_model(path / f"{side}.spm") for side in ("source", "target")]
+    models[1] = b"" if models[0] == models[1] else models[1]
+    return Lists(*models, lists[0], lists[1] if not shared else (), prefix=prefix), [orders[0], orders[-1]]
+
+
+def listed(path: Path, size: int) -> list[str]:
+    """The pieces of a vocab.json by their ids, which must be 0 to size - 1."""
+    if not path.is_file():
+        raise ValueError(f"{path}: missing")
+    found = read_json(path)
+    if not isinstance(found, dict) or not all(type(value) is int for value in found.values()):
+        raise ValueError(f"{path}: no vocabulary: it must give each piece its number")
+    if sorted(found.values()) != list(range(len(found))) or len(found) != size:
+        raise ValueError(
+            f"{path}: {len(found)} pieces, whose numbers should be 0 to {size} - 1 as in config.json"
+        )
+    return sorted(found, key=found.__getitem__)
+
+
+def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
+    """Their rows in the order of our ids: padding, unknown, what begins a translation, end, and the rest."""
+    special = [settings[f"{key}_token_id"] for key in ("pad", "eos", "decoder_start")]
+    if not all(type(row) is int and 0 <= row < len(pieces) for row in special) or "<unk>" not in pieces:
+        raise ValueError(f"{path}: pad, eos or decoder_start of config.json, or <unk>, is no piece of it")
+    pad, end, start = special
+    first = [pad, pieces.index("<unk>"), start, end]
+    if len({pad, first[1], end}) < 3 or start in (first[1], end):
+        raise ValueError(f"{path}: pad, <unk>, eos and decoder_start are not four pieces, nor start = pad")
+    if start != pad and pieces[start] != NAMES[2]:
+        raise ValueError(f"{path}: decoder_start_token_id = {start} is {shown(pieces[start])}; our "
+                         f"translations begin with padding or {NAMES[2]}, which no text has")  # fmt: skip
+    return [*first, *(row for row in range(len(pieces)) if row not in first)]
+
+
+# ── tensors ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def taken(
+    tensors: importing.Tensors, config: Config, shared: bool, orders: list[list[int]]
+) -> dict[str, Tensor]:
+    """The tensors by our names, embeddings in the order of our ids."""
+    made = {}
+    for ours, names in (("encoder", ENCODER), ("decoder", DECODER)):
+        count = getattr(config, f"{ours}_layers")
+        made |= importing.layers(tensors, ours, f"model.{ours}.layers.{{i}}", names, count)
+        tensors.constant(f"model.{ours}.embed_positions.weight", lambda x: positions(x, config))
+    source, target, generator = tables(tensors, shared)
+    bias = generator.new_zeros(len(generator))
+    if "final_logits_bias" in tensors:
+        bias = tensors.take("final_logits_bias").squeeze(0)  # [1, V]
+    placed = zip(("source_embedding.weight", "target_embedding.weight", "generator.weight", "generator.bias"),
+                 (source, target, generator, bias), (orders[0], *[orders[1]] * 3), strict=True)  # fmt: skip
+    for name, tensor, rows in placed:
+        made[name] = importing.arranged(tensor, rows, f"{tensors.where}: {name}")
+    return made
+
+
+def tables(tensors: importing.Tensors, shared: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The embeddings of source and target, and the output's matrix, where each is stored once at least."""
+    found = {name: tensors.take(name) for name in TABLES if name in tensors}
+    if shared and SHARED in tensors:
+        found[SHARED] = tensors.take(SHARED)
+    both = [found[name] for name in (SHARED, *TABLES[:2]) if name in found]
+    if shared and both and not all(torch.equal(both[0], other) for other in both[1:]):
+        raise ValueError(f"{tensors.where}: embeddings that config.json says are shared are not the same")
+    source, target = (both[0] if shared and both else found.get(name) for name in TABLES[:2])
+    if source is None or target is None:
+        raise ValueError(f"{tensors.where}: no embeddings, neither {SHARED} nor {TABLES[0]}")
+    return source, target, found.get(TABLES[2], target)
+
+
+def positions(found: Tensor, config: Config) -> bool:
+    """Whether this is the table that our model computes."""
+    return found.shape == (config.max_length, config.d_model) and importing.near(
+        found, sinusoids(*found.shape, config.positions)
+    )

@@ -1,0 +1,326 @@
+"""A model from elsewhere as one of ours: what importers share, and what none of them may get around.
+
+An importer is a file of `importers`, by whose name its format is called. It reads a file or folder that
+nobody vouches for into a Config, tensors by our names, and a vocabulary. What a model has and ours lacks is
+refused by its name: a tensor that no importer asked for, an option that changes what the model computes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from tzip import fetch, files
+from tzip.config import imports
+from tzip.data.pieces import Pieces, sentence_pieces
+from tzip.nmt import checkpoint
+from tzip.nmt.model import Config, Transformer
+from tzip.options import make, option
+from tzip.torchfile import Stored, TorchFile
+
+
+@dataclass(frozen=True)
+class Options:
+    """A model from elsewhere; which files belong to it, each format says."""
+
+    format: str = option("", "what the model was made by: the name of a file in tzip/exchange/importers")
+    pieces: str = option("", "SentencePiece model that cuts the text, where it is no part of the model")
+    target_pieces: str = option("", "that of the target's text; `pieces` where empty")
+    prefix: str = option("", "piece to put before every source, such as >>deu<<")
+    mapping: str = option("", "YAML file that names the tensors")
+    max_length: int = option(0, "longest sentence in pieces, end included; 0: the model's own", low=0)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an importer reads.
+
+    tensors  float32, by the names of Transformer's parameters; a tied one may be there once or each time
+    pieces   as Pieces reads them
+    files    what was read
+    origin   the record of it, which `read` adds
+    """
+
+    config: Config
+    tensors: dict[str, Tensor]
+    pieces: bytes
+    files: tuple[Path, ...]
+    origin: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+# ── formats ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def check(options: Options) -> None:
+    """ValueError unless the format exists and has the options that are given, and those it needs are."""
+    if options.format not in imports.formats():
+        raise ValueError(f"format = {options.format!r} is not one of {', '.join(imports.formats())}")
+    usable = ("format", "max_length", *imports.uses(options.format))
+    for field in dataclasses.fields(options):
+        if getattr(options, field.name) != field.default and field.name not in usable:
+            raise ValueError(f"{field.name}: the format {options.format} has no such option")
+    for key in imports.needs(options.format):
+        if not getattr(options, key):
+            raise ValueError(f"{key}: the format {options.format} needs it; give a file")
+
+
+def read(source: str | Path, options: Options) -> Imported:
+    """The model at `source`, whole and checked; ValueError in one line for all else.
+
+    source  a file or folder, or ARCHIVE::MEMBER; so are the files that the options name
+    """
+    check(options)
+    importer: ModuleType = importlib.import_module(f"tzip.exchange.importers.{options.format}")
+    places = {key: getattr(options, key) for key in ("pieces", "target_pieces", "mapping")}
+    with contextlib.ExitStack() as stack:
+        found = {key: str(stack.enter_context(local(place))) for key, place in places.items() if place}
+        path = stack.enter_context(local(source))
+        try:
+            imported = importer.read(path, dataclasses.replace(options, **found))
+        except RecursionError:
+            raise ValueError(f"{source}: a file of it is nested too deep") from None
+        record = origin(imported.files, options.format)
+    Pieces(imported.pieces)
+    return dataclasses.replace(limited(fitting(imported), options.max_length), origin=record)
+
+
+@contextlib.contextmanager
+def local(place: str | Path) -> Iterator[Path]:
+    """A path, or the member of an archive as a file that is there while the block runs."""
+    archive, _, member = str(place).partition("::")
+    if not member:
+        if not Path(archive).exists():
+            raise ValueError(f"{archive}: no such file or folder")
+        yield Path(archive)
+        return
+    with tempfile.TemporaryDirectory() as folder, fetch.open_member(archive, member) as stream:
+        path = Path(folder, Path(member).name)
+        with open(path, "wb") as file:
+            while chunk := stream.read(1 << 20):
+                file.write(chunk)
+        yield path
+
+
+def limited(imported: Imported, max_length: int) -> Imported:
+    """The model with a `max_length` of ours, unless it is 0."""
+    most = imported.config.max_length
+    if max_length > most:
+        raise ValueError(f"max_length = {max_length}, but the model knows only {most} positions")
+    if not max_length:
+        return imported
+    config = make(Config, vars(imported.config) | {"max_length": max_length}, "import")
+    return dataclasses.replace(imported, config=config)
+
+
+def fitting(imported: Imported) -> Imported:
+    """With each tensor once; ValueError names one that is missing, does not fit, or is not finite.
+
+    So it does with one that is not the same as that which the configuration ties it to.
+    """
+    expected: dict[str, Tensor] = {}
+    first: dict[int, str] = {}  # the name by which a parameter is known
+    found = dict(imported.tensors)
+    for name, one in parameters(imported.config):
+        kept = first.setdefault(id(one), name)
+        expected[kept] = one
+        tied = found.pop(name) if kept != name and name in found else None
+        if tied is not None and kept in found and not torch.equal(tied, found[kept]):
+            raise ValueError(
+                f"tensor {name} is not the same as {kept}: tie = {imported.config.tie!r} is wrong"
+            )
+    checkpoint.check_shapes(expected, found)
+    for name, tensor in found.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"tensor {name}: not all of its numbers are finite")
+    return dataclasses.replace(imported, tensors=found)
+
+
+def build(imported: Imported) -> Transformer:
+    """The model that `read` has found."""
+    model = Transformer(imported.config)
+    model.load_state_dict(imported.tensors, strict=False)  # a tied tensor has one name there
+    return model.eval()
+
+
+def parameters(config: Config) -> list[tuple[str, Tensor]]:
+    """Every parameter by each of its names, without its numbers."""
+    with torch.device("meta"):
+        return list(Transformer(config).named_parameters(remove_duplicate=False))
+
+
+def origin(paths: Iterable[Path], format: str) -> dict[str, Any]:
+    """Where a model came from, for the record: its format and the SHA-256 of each file that was read."""
+    found: dict[str, str] = {}
+    for path in paths:
+        name = path.name
+        while name in found:
+            name += "'"  # two files of one name, from two folders
+        found[name] = files.sha256(path)
+    return {"format": format, "files": found}
+
+
+# ── tensors ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Tensors:
+    """Another model's tensors by their names; what is taken is ticked off, and the rest refused by `finish`.
+
+    tensors  name → a function that reads it
+    """
+
+    def __init__(self, tensors: Mapping[str, Callable[[], Tensor]], where: str):
+        self.tensors, self.where = dict(tensors), where
+        self.taken: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tensors
+
+    def take(self, name: str) -> Tensor:
+        """A tensor of at least one dimension as float32; ValueError if there is none of that name."""
+        if name not in self.tensors:
+            raise ValueError(f"{self.where}: no tensor '{name}'; it has {some(self.tensors)}")
+        found = self._read(name)
+        if not found.is_floating_point():
+            raise ValueError(f"{self.where}: tensor '{name}' is of type {found.dtype}, not of a float's")
+        if not found.dim():
+            raise ValueError(f"{self.where}: tensor '{name}' is a single number")
+        return found.float()
+
+    def constant(self, name: str, equals: Callable[[Tensor], bool]) -> None:
+        """Tick off a tensor that is no parameter, if it is there; ValueError unless it is what it must be."""
+        if name in self.tensors and not equals(self._read(name)):
+            raise ValueError(f"{self.where}: tensor '{name}' is not the constant that it should be")
+
+    def _read(self, name: str) -> Tensor:
+        """A tensor that is there; one without numbers, whose shape may claim anything, is refused."""
+        self.taken.add(name)
+        found = self.tensors[name]()
+        if not found.numel():
+            raise ValueError(f"{self.where}: tensor '{name}' {list(found.shape)} has no numbers")
+        return found
+
+    def count(self, pattern: str) -> int:
+        """How many numbers stand for {i} in the names that begin like `pattern`, from 0 on without a gap."""
+        matcher = re.compile(re.escape(pattern).replace(r"\{i\}", r"(\d{1,4})"))
+        found = {int(match[1]) for name in self.tensors if (match := matcher.match(name))}
+        if found != set(range(len(found))):
+            raise ValueError(f"{self.where}: the layers {pattern} are not numbered from 0 on without a gap")
+        return len(found)
+
+    def finish(self, ignore: Iterable[str] = ()) -> None:
+        """ValueError unless every tensor was taken, or is to be ignored."""
+        if rest := sorted(set(self.tensors) - self.taken - set(ignore)):
+            raise ValueError(f"{self.where}: our model has no place for {some(rest)}")
+
+
+def near(found: Tensor, expected: Tensor) -> bool:
+    """Whether two tables of positions are the same, but for how they were rounded."""
+    return torch.allclose(found.float(), expected, rtol=0, atol=1e-3)
+
+
+def some(names: Iterable[str]) -> str:
+    """A few names, and how many more there are."""
+    names = [f"'{name[:80]}'" for name in names]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") or "none"
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Tensors]:
+    """The tensors of a safetensors file, or of a torch file that is one dictionary of tensors."""
+    if checkpoint.is_torch_file(path):
+        yield of_torch(TorchFile(path), None)
+        return
+    try:
+        with safe_open(path, "pt") as file:
+            names = list(file.keys())
+            yield Tensors({name: lambda name=name: file.get_tensor(name) for name in names}, str(path))
+    except SafetensorError as error:
+        raise ValueError(f"{path}: neither a safetensors nor a torch file: {error}") from None
+
+
+def of_torch(file: TorchFile, key: str | None) -> Tensors:
+    """The tensors of a dictionary in a torch file: the whole, or what it has under `key`."""
+    found = file.value if key is None else file.value.get(key)
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{file.path}: {key or 'it'} is no dictionary of tensors")
+    if wrong := [name for name, value in found.items() if not isinstance(value, Stored)]:
+        raise ValueError(f"{file.path}: {some(wrong)} is no tensor")
+    readers = {name: lambda value=value: file.tensor(value) for name, value in found.items()}
+    return Tensors(readers, str(file.path))
+
+
+def layers(tensors: Tensors, ours: str, theirs: str, names: Mapping[str, str], count: int,
+           lacks_bias: Iterable[str] = ()) -> dict[str, Tensor]:  # fmt: skip
+    """Weights and biases of `count` layers by our names.
+
+    ours, theirs  what the names of the layers begin with, {i} for the layer's number
+    names         our module → theirs
+    lacks_bias    modules whose biases theirs has not: ours are 0
+    """
+    made = {}
+    for i in range(count):
+        for our, their in names.items():
+            at = f"{theirs.format(i=i)}.{their}"
+            weight = made[f"{ours}.{i}.{our}.weight"] = tensors.take(f"{at}.weight")
+            bias = weight.new_zeros(len(weight)) if our in lacks_bias else tensors.take(f"{at}.bias")
+            made[f"{ours}.{i}.{our}.bias"] = bias
+    return made
+
+
+# ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
+
+
+def piece_model(path: str | Path) -> bytes:
+    """The bytes of a SentencePiece model; ValueError names the file if it is none."""
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: {'no file' if Path(path).exists() else 'missing'}")
+    data = Path(path).read_bytes()
+    sentence_pieces(data, str(path))
+    return data
+
+
+def tie(tensors: Mapping[str, Tensor], shared: bool) -> str:
+    """Which embeddings are one matrix, bit for bit; pieces that the sides do not share tie no source."""
+    names = ("source_embedding.weight", "target_embedding.weight", "generator.weight")
+    source, target, generator = (tensors[name] for name in names)
+    if not torch.equal(target, generator):
+        return "none"
+    return "all" if shared and torch.equal(source, target) else "decoder"
+
+
+def arranged(weight: Tensor, order: Sequence[int | None], name: str) -> Tensor:
+    """Rows in the order of our ids; a row that theirs has not is 0.
+
+    ValueError, with `name` before it, unless there are as many rows as pieces.
+    """
+    known = len({row for row in order if row is not None})
+    if len(weight) != known:
+        raise ValueError(f"{name} has {len(weight)} rows for {known} pieces")
+    found = weight[torch.tensor([0 if row is None else row for row in order])]
+    found[[i for i, row in enumerate(order) if row is None]] = 0.0
+    return found
+
+
+def spelled(pieces: list[str], order: list[int | None], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The pieces in the order of our ids; a special one that theirs has not, or has twice, as in `names`."""
+    special: list[str] = []
+    for row, name in zip(order, names, strict=False):
+        if row is not None and pieces[row] not in special:
+            name = pieces[row]
+        else:
+            while name in pieces or name in special:
+                name += "_"
+        special.append(name)
+    return (*special, *(pieces[row] for row in order[len(special) :]))

@@ -1,0 +1,114 @@
+"""Translation by CTranslate2 from a folder of `tzip export`: our search's options, without torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+
+from tzip import files
+from tzip.data.pieces import END, Pieces
+from tzip.options import option
+
+PIECES = "pieces.model"
+SHORTLIST = "vmap.txt"  # CTranslate2's name of it
+NEAR = 0.5  # of alpha: length^(alpha / 2) is near ((5 + length) / 6)^alpha, up to 30 pieces within 20 %
+LEAST_ALPHA = 1e-9  # at 0, CTranslate2 searches on until its best hypothesis has ended; our search does not
+
+
+@dataclass(frozen=True)
+class Options:
+    """Translation by CTranslate2; beam, alpha and max_ratio as in our own search."""
+
+    beam: int = option(5, "hypotheses kept at each step; 1 = greedy", low=1, high=256)
+    alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0)
+    max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0)
+    batch_tokens: int = option(400, "source tokens x beam of a batch", low=1)
+    shortlist: bool = option(False, "choose among the target pieces that the folder's shortlist names")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """pieces without END; score = log-probability, in nats, by the length penalty; NaN if not asked for."""
+
+    pieces: tuple[int, ...]
+    score: float
+
+
+class Translator:
+    """An exported model on the CPU, opened by CTranslate2's own library.
+
+    folder   as `export.write` makes it for CTranslate2
+    threads  of one batch; batches follow one another
+    Raises ValueError in one line for a folder that is not such a model.
+    """
+
+    def __init__(self, folder: str | Path, threads: int = 1):
+        folder = Path(folder)
+        try:
+            told = files.read_json(folder / "config.json")
+            self.max_length, self.source_end = told["max_length"], told["add_source_eos"]
+            self.pieces = Pieces(folder / PIECES)
+            self.engine = ctranslate2.Translator(str(folder), "cpu", inter_threads=1, intra_threads=threads)
+        except (FileNotFoundError, KeyError, RuntimeError) as error:
+            raise ValueError(f"{folder}: not a folder of tzip export: {error}") from None
+        self.has_shortlist = (folder / SHORTLIST).exists()
+        self.words = self.pieces.spell(range(len(self.pieces)))
+        targets = self.pieces.spell(range(self.pieces.targets), target=True)
+        self.ids = {word: piece for piece, word in enumerate(targets)}
+
+    def translate(self, lines: list[str], options: Options = Options()) -> list[str]:
+        """The best translation of each line."""
+        found = self.search(self.pieces.encode(lines), options, scores=False)
+        return self.pieces.decode([list(best.pieces) for best in found])
+
+    def search(self, sources: list[list[int]], options: Options, scores: bool = True) -> list[Hypothesis]:
+        """The best translation of each source (piece ids without END), as `search.search` finds it.
+
+        Sentences are sorted by length into batches, in which the longest decides how long a translation may
+        be; an empty source has the empty translation. Greedy search is faster without `scores`. If hypotheses
+        of a beam do not end by then, CTranslate2 may return one where our search prefers one that did.
+        """
+        if options.shortlist and not self.has_shortlist:
+            raise ValueError("shortlist = true, but the model was exported without one")
+        longest = self.max_length - 1
+        order = sorted((i for i, source in enumerate(sources) if source), key=lambda i: (-len(sources[i]), i))
+        found = [Hypothesis((), 0.0)] * len(sources)
+        while order:
+            width = min(len(sources[order[0]]), longest) + self.source_end
+            rows = max(1, options.batch_tokens // (width * options.beam))
+            now, order = order[:rows], order[rows:]
+            batch = [[self.words[piece] for piece in sources[i][:longest]] for i in now]
+            limit = min(int(options.max_ratio * width) + 10, longest)
+            for i, best in zip(now, self._batch(batch, limit, options, scores), strict=True):
+                found[i] = best
+        return found
+
+    def _batch(self, batch: list[list[str]], limit: int, options: Options, scores: bool) -> list[Hypothesis]:
+        """One batch. CTranslate2 divides by length^alpha; its hypotheses are ranked anew by our penalty."""
+        greedy = options.beam == 1
+        alpha = 0.0 if greedy else max(NEAR * options.alpha, LEAST_ALPHA)
+        results = self.engine.translate_batch(
+            batch, beam_size=options.beam, num_hypotheses=options.beam, length_penalty=alpha,
+            max_decoding_length=limit, min_decoding_length=0, max_input_length=0, return_end_token=True,
+            return_scores=scores or not greedy, use_vmap=options.shortlist,
+        )  # fmt: skip
+        best = []
+        for result in results:
+            found = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
+            ended = [one for one in found if self.ids[one[1][-1]] == END]
+            ranked = [  # what was cut at the limit counts if nothing ended
+                (score * (len(words) ** alpha / penalty(len(words), options.alpha)), words)
+                for score, words in ended or found
+            ]
+            score, words = max(ranked, key=lambda one: one[0])
+            pieces = tuple(self.ids[word] for word in words)
+            best.append(Hypothesis(pieces[:-1] if pieces[-1] == END else pieces, score))
+        return best
+
+
+def penalty(length: int, alpha: float) -> float:
+    """The length penalty of Wu et al. (2016), equation 14, as in our own search; `length` counts END."""
+    return ((5 + length) / 6) ** alpha

@@ -1,0 +1,1 @@
+"""The file model.tzip: a Code as bytes and back, and every size that is printed."""

@@ -1,0 +1,365 @@
+"""The Transformer of Vaswani et al. (2017), or with convolutions, every matrix a Linear of its own.
+
+Shape suffixes: B sentences, S source pieces, T target pieces, D model width, F feed-forward width,
+H heads, K width of a head, V vocabulary. Piece ids: 0 padding, 1 unknown, 2 begin, 3 end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tzip.nmt.dropout import Dropout
+from tzip.options import make, option
+
+PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes and form of a Transformer."""
+
+    vocabulary: int = option(32000, "pieces in the shared vocabulary", low=4, high=1 << 20)
+    d_model: int = option(512, "width of the model", low=2, high=1 << 16)
+    d_ff: int = option(2048, "width of the feed-forward layers", low=1, high=1 << 20)
+    heads: int = option(8, "attention heads", low=1, high=1024)
+    encoder_layers: int = option(6, "layers of the encoder", low=1, high=128)
+    decoder_layers: int = option(6, "layers of the decoder", low=1, high=128)
+    dropout: float = option(
+        0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9
+    )
+    mixer: str = option(
+        "attention", "what stands where positions of one sentence meet", choices=("attention", "convolution")
+    )
+    kernel: int = option(7, "positions that a convolution sees, itself included", low=1, high=255)
+    binary_inputs: str = option(
+        "none", "linear layers whose inputs are binarized", choices=("none", "attention", "linear")
+    )
+    norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
+    tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
+    max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=8192)
+    activation: str = option("relu", "what bends the feed-forward layers", choices=("relu", "gelu", "silu"))
+    positions: str = option(
+        "interleaved",
+        "sines and cosines of a position: by turns, in halves, or by turns in single precision",
+        choices=("interleaved", "halves", "single"),
+    )
+    epsilon: float = option(1e-5, "what LayerNorm adds to the variance", low=1e-12, high=0.1)
+    source_end: bool = option(True, "whether a source ends in END")
+    target_vocabulary: int = option(
+        0, "pieces of the target where it has a vocabulary of its own; 0: the source's", low=0, high=1 << 20
+    )
+
+    def __post_init__(self) -> None:
+        if self.d_model % self.heads or self.d_model % 2:
+            raise ValueError(f"d_model = {self.d_model} is not even and a multiple of heads = {self.heads}")
+        if self.target_vocabulary and self.tie == "all":
+            raise ValueError("tie = all: the target has a vocabulary of its own; choose decoder or none")
+
+    @property
+    def targets(self) -> int:
+        """Pieces that a translation is made of."""
+        return self.target_vocabulary or self.vocabulary
+
+
+LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
+OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # which the vocabulary decides
+
+
+def settings(config: Config) -> dict[str, bool | int | float | str]:
+    """A Config as files hold it: options that came LATER only where they say something."""
+    found = dataclasses.asdict(config)
+    return {key: value for key, value in found.items() if key not in LATER or value != getattr(Config, key)}
+
+
+PRESETS = {
+    "tiny": {"encoder_layers": 4, "decoder_layers": 4, "d_model": 128, "d_ff": 256, "heads": 4},
+    "small": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "d_ff": 1024, "heads": 4},
+    "base": {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512, "d_ff": 2048, "heads": 8},
+}
+
+
+def configure(given: dict, name: str = "model") -> Config:
+    """A Config from `given`, whose `preset` (if any) fills the sizes that it does not name."""
+    given = dict(given)
+    preset = given.pop("preset", "base")
+    if preset not in PRESETS:
+        raise ValueError(f"{name}: preset = {preset!r} is not one of {', '.join(PRESETS)}")
+    return make(Config, PRESETS[preset] | given, name)
+
+
+class Sign(torch.autograd.Function):
+    """sign(x), sign(0) = +1; the gradient passes where |x| ≤ 1 (BinaryNet, arXiv 1602.02830, equation 4)."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * (x.abs() <= 1)
+
+
+def binarized(x: Tensor) -> Tensor:
+    """The sign of each feature times their mean magnitude; [..., D] (XNOR-Net, arXiv 1603.05279)."""
+    return Sign.apply(x) * x.abs().mean(-1, keepdim=True)
+
+
+def binarize_input(layer: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
+    """A forward pre-hook: the layer sees `binarized` inputs."""
+    return (binarized(given[0]),)
+
+
+class Attention(nn.Module):
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
+
+    reach = None  # it sees all positions
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.heads = config.heads
+        self.query = nn.Linear(config.d_model, config.d_model)
+        self.key = nn.Linear(config.d_model, config.d_model)
+        self.value = nn.Linear(config.d_model, config.d_model)
+        self.output = nn.Linear(config.d_model, config.d_model)
+        self.weights = nn.Identity()  # sees the probabilities [B, H, T, S]: the place to hook for maps
+        self.dropout = Dropout(config.dropout)
+
+    def split(self, x_BTD: Tensor) -> Tensor:
+        return x_BTD.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, T, K]
+
+    def remember(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, H, S, K] of what is attended to."""
+        return self.split(self.key(x_BSD)), self.split(self.value(x_BSD))
+
+    def forward(self, x_BTD: Tensor, memory: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
+        key_BHSK, value_BHSK = memory
+        query_BHTK = self.split(self.query(x_BTD)) * key_BHSK.shape[-1] ** -0.5
+        scores_BHTS = query_BHTK @ key_BHSK.transpose(-2, -1)
+        if bias is not None:
+            scores_BHTS = scores_BHTS + bias
+        weights_BHTS = self.weights(scores_BHTS.softmax(-1))
+        mixed_BHTK = self.dropout(weights_BHTS) @ value_BHSK
+        return self.output(mixed_BHTK.transpose(1, 2).flatten(2))
+
+
+class Convolution(nn.Module):
+    """A gated depthwise convolution in the place of self-attention (Wu et al. 2019, figure 2b).
+
+    A linear layer, a gated linear unit (Dauphin et al. 2017), a convolution along the sentence with one
+    kernel a channel (Kaiser et al. 2018), a linear layer. A causal one sees no later position.
+    """
+
+    def __init__(self, config: Config, causal: bool):
+        super().__init__()
+        self.input = nn.Linear(config.d_model, 2 * config.d_model)
+        self.depthwise = nn.Conv1d(config.d_model, config.d_model, config.kernel, groups=config.d_model)
+        self.output = nn.Linear(config.d_model, config.d_model)
+        self.dropout = Dropout(config.dropout)
+        self.causal = causal
+        self.reach = config.kernel - 1
+        self.before = self.reach if causal else config.kernel // 2  # of its reach, what lies to the left
+
+    def remember(self, x_BSD: Tensor) -> tuple[Tensor]:
+        """The gated values [B, S, D] of what is convolved."""
+        return (self.dropout(F.glu(self.input(x_BSD), dim=-1)),)
+
+    def forward(self, x_BTD: Tensor, memory: tuple[Tensor], bias: Tensor | None) -> Tensor:
+        """At x's positions, which are the last T of the memory's; around a sentence are zeros."""
+        gated_BSD = memory[0][:, -(x_BTD.shape[1] + self.before) :]
+        if not self.causal:
+            gated_BSD = gated_BSD.masked_fill(bias[:, 0, 0, :, None] < 0, 0.0)  # padding is around it, too
+        missing = x_BTD.shape[1] + self.before - gated_BSD.shape[1]
+        padded_BDS = F.pad(gated_BSD.transpose(1, 2), (missing, self.reach - self.before))
+        return self.output(self.depthwise(padded_BDS).transpose(1, 2))
+
+
+class FeedForward(nn.Module):
+    """max(0, xW₁ + b₁)W₂ + b₂ (Vaswani et al. 2017, equation 2), or bent by another function."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.inner = nn.Linear(config.d_model, config.d_ff)
+        self.outer = nn.Linear(config.d_ff, config.d_model)
+        self.activation = ACTIVATIONS[config.activation]
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        return self.outer(self.dropout(self.activation(self.inner(x_BTD))))
+
+
+ACTIVATIONS = {"relu": torch.relu_, "gelu": F.gelu, "silu": F.silu}
+
+
+class Layer(nn.Module):
+    """Residual blocks around self-attention or convolution, cross-attention (decoder), feed-forward."""
+
+    def __init__(self, config: Config, cross: bool):
+        super().__init__()
+        self.pre = config.norm == "pre"
+        if config.mixer == "attention":
+            self.self_attention = Attention(config)
+            self.self_attention_norm = layer_norm(config)
+        else:
+            self.convolution = Convolution(config, causal=cross)
+            self.convolution_norm = layer_norm(config)
+        if cross:
+            self.cross_attention = Attention(config)
+            self.cross_attention_norm = layer_norm(config)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_norm = layer_norm(config)
+        self.dropout = Dropout(config.dropout)
+
+    @property
+    def mixer(self) -> tuple[nn.Module, nn.Module]:
+        """What mixes positions, and its norm."""
+        if hasattr(self, "convolution"):
+            return self.convolution, self.convolution_norm
+        return self.self_attention, self.self_attention_norm
+
+    def residual(self, x_BTD: Tensor, norm: nn.Module, block) -> Tensor:
+        if self.pre:
+            return x_BTD + self.dropout(block(norm(x_BTD)))
+        return norm(x_BTD + self.dropout(block(x_BTD)))
+
+    def forward(
+        self, x_BTD: Tensor, bias: Tensor | None, memory=None, memory_bias=None, past=None, beam: int = 1
+    ):
+        """The layer's output [B, T, D].
+
+        For search, `past` holds what the mixer remembers of the positions before x's, and `beam` hypotheses
+        share a sentence: x has B·beam rows, `memory` B.
+        """
+        mixer, norm = self.mixer
+
+        def mix(x: Tensor) -> Tensor:
+            now = mixer.remember(x)
+            return mixer(x, now if past is None else past.extend(self, now, mixer.reach), bias)
+
+        def attend_source(x: Tensor) -> Tensor:
+            together = x.view(-1, beam * x.shape[1], x.shape[2])  # the beams of a sentence as its positions
+            return self.cross_attention(together, memory, memory_bias).view_as(x)
+
+        x_BTD = self.residual(x_BTD, norm, mix)
+        if memory is not None:
+            x_BTD = self.residual(x_BTD, self.cross_attention_norm, attend_source)
+        return self.residual(x_BTD, self.feed_forward_norm, self.feed_forward)
+
+
+class Transformer(nn.Module):
+    """Encoder, decoder and output layer over one shared vocabulary, or one for each side."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        self.source_embedding = nn.Embedding(config.vocabulary, config.d_model)
+        self.target_embedding = nn.Embedding(config.targets, config.d_model)
+        self.encoder = nn.ModuleList(Layer(config, cross=False) for _ in range(config.encoder_layers))
+        self.decoder = nn.ModuleList(Layer(config, cross=True) for _ in range(config.decoder_layers))
+        pre = config.norm == "pre"
+        self.encoder_norm = layer_norm(config) if pre else nn.Identity()
+        self.decoder_norm = layer_norm(config) if pre else nn.Identity()
+        self.generator = nn.Linear(config.d_model, config.targets)
+        self.dropout = Dropout(config.dropout)
+        table = sinusoids(config.max_length + 1, config.d_model, config.positions)
+        self.register_buffer("positions", table, persistent=False)
+        self._initialize()
+        if config.tie != "none":
+            self.generator.weight = self.target_embedding.weight
+        if config.tie == "all":
+            self.source_embedding.weight = self.target_embedding.weight
+        if config.binary_inputs != "none":
+            self.binarize_inputs(config.binary_inputs)
+
+    def binarize_inputs(self, layers: str) -> None:
+        """From now on these linear layers, of attention or of feed-forward too, see `binarized` inputs."""
+        blocks = (Attention, Convolution) + ((FeedForward,) if layers == "linear" else ())
+        for block in self.modules():
+            for layer in block.children() if isinstance(block, blocks) else ():
+                if isinstance(layer, nn.Linear):
+                    layer.register_forward_pre_hook(binarize_input)
+        self.config = dataclasses.replace(self.config, binary_inputs=layers)
+
+    def _initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=self.config.d_model**-0.5)
+
+    def embed(self, embedding: nn.Embedding, ids_BT: Tensor, start: int = 0) -> Tensor:
+        end = start + ids_BT.shape[1]
+        if end > len(self.positions):
+            raise ValueError(f"a sentence of {end} pieces; max_length is {self.config.max_length}")
+        x_BTD = embedding(ids_BT) * math.sqrt(self.config.d_model) + self.positions[start:end]
+        return self.dropout(x_BTD.to(working_type(x_BTD)))
+
+    def encode(self, source_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder states [B, S, D] and the bias [B, 1, 1, S] that hides padding from attention."""
+        x_BSD = self.embed(self.source_embedding, source_BS)
+        bias = hidden(source_BS == PAD, x_BSD.dtype)[:, None, None, :]
+        for layer in self.encoder:
+            x_BSD = layer(x_BSD, bias)
+        return self.encoder_norm(x_BSD), bias
+
+    def decode(self, target_BT: Tensor, source_BSD: Tensor, source_bias: Tensor) -> Tensor:
+        """Decoder states [B, T, D], each position seeing itself and those before it."""
+        x_BTD = self.embed(self.target_embedding, target_BT)
+        length = target_BT.shape[1]
+        future = torch.ones(length, length, dtype=torch.bool, device=x_BTD.device).triu(1)
+        bias = hidden(future, x_BTD.dtype)
+        for layer in self.decoder:
+            memory = layer.cross_attention.remember(source_BSD)
+            x_BTD = layer(x_BTD, bias, memory, source_bias)
+        return self.decoder_norm(x_BTD)
+
+    def forward(self, source_BS: Tensor, target_BT: Tensor) -> Tensor:
+        """Logits [B, T, V] of the piece after each target position."""
+        return self.generator(self.decode(target_BT, *self.encode(source_BS)))
+
+
+def padded(rows: list[list[int]], multiple: int = 1, most: int | None = None) -> Tensor:
+    """Lists of piece ids as one int64 tensor [B, width], PAD at the end of shorter rows.
+
+    multiple  of which the width is one: few widths where each costs a kernel of its own
+    most      a width that is enough for every row, where a multiple would be wider
+    """
+    width = -(-max(map(len, rows)) // multiple) * multiple
+    width = width if most is None else min(width, most)
+    return torch.tensor([row + [PAD] * (width - len(row)) for row in rows], dtype=torch.int64)
+
+
+def layer_norm(config: Config) -> nn.LayerNorm:
+    return nn.LayerNorm(config.d_model, eps=config.epsilon)
+
+
+def sinusoids(length: int, width: int, form: str = "interleaved") -> Tensor:
+    """Position encodings [length, width] (Vaswani et al. 2017, section 3.5).
+
+    form  interleaved: sine and cosine of a rate side by side; single: the same computed in float32, as
+          OpenNMT-py does (1e-5 apart at position 100); halves: all sines, then all cosines, as Marian does
+    """
+    kind = torch.float32 if form == "single" else torch.float64
+    position = torch.arange(length, dtype=kind)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, dtype=kind) * (-math.log(10000.0) / width))
+    table = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
+    return (table.mT if form == "halves" else table).flatten(1).float()
+
+
+def hidden(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """An additive attention bias: 0 where seen, the most negative number where `mask` hides."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(mask, torch.finfo(dtype).min)
+
+
+def working_type(x: Tensor) -> torch.dtype:
+    """The type that autocast works in on x's device, or x's own outside autocast."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype

@@ -1,0 +1,306 @@
+"""report.html: everything a run found on one page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
+
+from tzip.report import chart, paper
+from tzip.report.claims import FAILS, HOLDS, Part
+from tzip.report.tables import Table
+
+TITLE = "How many bytes can a translation Transformer lose before it loses BLEU?"
+KEEP = 97.0  # % of the baseline's BLEU: what the answer calls keeping it
+PIXELS_PER_INCH = 96  # of CSS; the figures know their size in points or at 200 dpi
+ENLARGED = 1.3
+
+
+@dataclass(frozen=True)
+class Place:
+    """A figure's file name, heading and format; dense ones scroll on a phone."""
+
+    name: str
+    title: str
+    suffix: str = ".svg"
+    dense: bool = False
+
+
+FIGURES = (
+    Place("frontier", "BLEU against real bytes, here and as published"),
+    Place("attention", "Encoder self-attention of one sentence, by row", ".png", dense=True),
+    Place("sharpness", "Attention: how sharp, and how far from the baseline's"),
+    Place("weights", "Weights before and after k-means"),
+    Place("cumulative", "Cumulative distribution of the weights"),
+)
+APPENDIX = "attention-layers-"  # attention-layers-ROW.png: all layers and heads of one row
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a page is made of.
+
+    name        the run's
+    table_1     Table 1, with what the clock said of it
+    variants    `frontier.read` of the first test set: Table 1's rows and what grids added
+    more        further tables in order
+    claims      `claims.as_json`
+    figures     folder of the figures; those that are there are shown
+    captions    folder of NAME.rst, one caption a figure; Snakemake's own report shows the same files
+    provenance  provenance.json
+    note        a warning for the top of the page, such as that the corpus is synthetic
+    """
+
+    name: str
+    table_1: Table
+    variants: pd.DataFrame
+    more: Sequence[Table]
+    claims: Sequence[Mapping[str, Any]]
+    figures: Path
+    captions: Path
+    provenance: Mapping[str, Any]
+    note: str = ""
+
+
+def build(contents: Contents) -> str:
+    """The page as HTML; it names no other file and no other host."""
+    frame, every = contents.table_1.frame, contents.variants
+    taken = best(every)
+    chosen = paper.BASELINE if taken is None else taken["row"]
+    context = {
+        "title": TITLE,
+        "name": contents.name,
+        "note": contents.note,
+        "answer": unbroken(answer(every)),
+        "gap": unbroken(gap(frame)),
+        "tiles": [(number, unbroken(meaning)) for number, meaning in tiles(every, contents.claims)],
+        "chart": chart.draw(every, f"results/{contents.name}", chosen),
+        "table_1": _html(contents.table_1),
+        "more": [_html(table) for table in contents.more],
+        "claims": [_claim(claim) for claim in contents.claims],
+        "figures": [_figure(place, contents) for place in FIGURES if _path(place, contents).exists()],
+        "appendix": [_figure(place, contents) for place in _appendix(contents.figures)],
+        "provenance": _provenance(contents),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html").render(context) + "\n"
+
+
+def _html(table: Table) -> dict[str, Any]:
+    """A table as the template wants it: every cell a text and a class."""
+    styles = [{"r": "", "l": "left"}.get(column.align, "left wide") for column in table.columns]
+    groups: list[list] = []
+    for column in table.columns:
+        if groups and column.group and groups[-1][0] == column.group:
+            groups[-1][1] += 1
+        else:
+            groups.append([column.group, 1])
+    return {
+        "name": table.name,
+        "title": table.title,
+        "headings": list(zip([column.heading for column in table.columns], styles, strict=True)),
+        "groups": groups if any(name for name, _ in groups) else [],
+        "rows": [list(zip(cells, styles, strict=True)) for cells in table.cells()],
+        "notes": table.notes,
+    }
+
+
+# ------------------------------------------------------------------------------------------------- words
+
+
+def best(frame: pd.DataFrame) -> pd.Series | None:
+    """The row with the smallest file among those that keep `KEEP` % of the baseline's BLEU, if any does."""
+    keep = frame[(frame["row"] != paper.BASELINE) & (frame["percent"] >= KEEP)]
+    return None if keep.empty else keep.loc[keep["ratio_file"].idxmax()]
+
+
+def answer(frame: pd.DataFrame) -> str:
+    """The question of the title answered in three sentences, by the numbers of Table 1."""
+    base = frame[frame["row"] == paper.BASELINE].iloc[0]
+    test, size = base["test"], megabytes(base["file_bytes"])
+    start = f"The baseline translates {test} at {base['bleu']:.2f} BLEU from a file of {size}."
+    row = best(frame)
+    if row is None:
+        middle = f"No row keeps {KEEP:.0f} % of that."
+    else:
+        middle = (
+            f"The smallest file that keeps {KEEP:.0f} % of that is {row['label']}: "
+            f"{megabytes(row['file_bytes'])}, {row['ratio_file']:.2f} times smaller than the fp32 model with "
+            f"its vocabulary, at {row['bleu']:.2f} BLEU ({row['percent']:.1f} %)."
+        )
+    smallest = frame.loc[frame["ratio_file"].idxmax()]
+    end = (
+        f"The smallest file of all, {smallest['label']}, is {smallest['ratio_file']:.2f} times smaller "
+        f"and keeps {smallest['percent']:.1f} %."
+    )
+    return " ".join([start, middle, end] if row is None or smallest["row"] != row["row"] else [start, middle])
+
+
+def gap(frame: pd.DataFrame) -> str:
+    """How far the ratio as printed and the ratio in the file lie apart, where they do most."""
+    both = frame[frame["row"].isin(paper.TABLE_1) & (frame["row"] != paper.BASELINE)]
+    if both.empty:
+        return ""
+    row = both.loc[(both["ratio_printed"] / both["ratio_file"]).idxmax()]
+    return (
+        f"They lie furthest apart for {row['label']}: {row['ratio_printed']:.2f}x as printed, "
+        f"{row['ratio_file']:.2f}x in the file, {row['ratio_limit']:.2f}x at the limit."
+    )
+
+
+def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The numbers at the top of the page, each with what it means."""
+    base = frame[frame["row"] == paper.BASELINE].iloc[0]
+    found = [(f"{base['bleu']:.2f}", f"BLEU of the baseline on {base['test']}")]
+    row = best(frame)
+    if row is not None:
+        found.append((f"{row['ratio_file']:.2f}x", f"smaller, in the file, at ≥ {KEEP:.0f} % of its BLEU"))
+        found.append((f"{row['ratio_printed']:.2f}x", "the same file by the paper's way of counting"))
+    verdicts = [claim["verdict"] for claim in claims]
+    if {HOLDS, FAILS} & set(verdicts):  # a run without the paper's rows decides none
+        said = f"of {len(claims)} claims of the paper hold; {verdicts.count(FAILS)} do not"
+        found.append((str(verdicts.count(HOLDS)), said))
+    return found
+
+
+def megabytes(count: float) -> str:
+    return f"{count / 1e6:.2f} MB" if count < 1e8 else f"{count / 1e6:.0f} MB"
+
+
+def unbroken(text: str) -> str:
+    """The text with numbers and their units, and ≥ and its number, kept on one line."""
+    return re.sub(r"(?<=\d) (?=%|MB|BLEU)|(?<=≥) ", "\N{NO-BREAK SPACE}", text)
+
+
+def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim of claims.json as the template wants it."""
+    verdict = claim["verdict"]
+    style = {HOLDS: "holds", FAILS: "fails"}.get(verdict, "open")
+    parts = [
+        {key: math.nan if value is None else value for key, value in part.items()} for part in claim["parts"]
+    ]
+    return {"text": claim["claim"], "verdict": verdict, "style": style, "rule": claim["rule"],
+            "evidence": [str(Part(**part)) for part in parts]}  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+
+def _appendix(folder: Path) -> list[Place]:
+    """The appendix's figures, in the order of the paper's rows."""
+    rows = [path.stem.removeprefix(APPENDIX) for path in sorted(folder.glob(f"{APPENDIX}*.png"))]
+    rows.sort(key=lambda row: list(paper.TABLE_1).index(row) if row in paper.TABLE_1 else len(paper.TABLE_1))
+    return [Place(f"{APPENDIX}{row}", paper.label(row), ".png", dense=True) for row in rows]
+
+
+def _path(place: Place, contents: Contents) -> Path:
+    return contents.figures / f"{place.name}{place.suffix}"
+
+
+def _figure(place: Place, contents: Contents) -> dict[str, Any]:
+    """A figure as the template wants it, drawn somewhat larger than it is in print."""
+    path = _path(place, contents)
+    data = path.read_bytes()
+    width, height = _png_size(data) if place.suffix == ".png" else _svg_size(data, path)
+    name = APPENDIX.rstrip("-") if place.name.startswith(APPENDIX) else place.name
+    return {
+        "name": place.name, "title": place.title, "dense": place.dense,
+        "source": data_url(data, place.suffix), "width": round(ENLARGED * width),
+        "height": round(ENLARGED * height), "caption": caption(contents.captions / f"{name}.rst"),
+    }  # fmt: skip
+
+
+def data_url(data: bytes, suffix: str) -> str:
+    kind = {".svg": "image/svg+xml", ".png": "image/png"}[suffix]
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _png_size(data: bytes) -> tuple[float, float]:
+    """Width and height in CSS pixels of a figure saved at 200 dpi."""
+    width, height = struct.unpack(">II", data[16:24])
+    return width * PIXELS_PER_INCH / 200, height * PIXELS_PER_INCH / 200
+
+
+def _svg_size(data: bytes, path: Path) -> tuple[float, float]:
+    """Width and height in CSS pixels; matplotlib writes them in points."""
+    found = [re.search(rb'<svg[^>]*?\b%s="([\d.]+)pt"' % side, data) for side in (b"width", b"height")]
+    if not all(found):
+        raise ValueError(f"{path}: not an SVG with its width and height in points")
+    width, height = (float(match[1]) * PIXELS_PER_INCH / 72 for match in found if match)
+    return width, height
+
+
+def caption(path: Path) -> Markup:
+    """A caption's first paragraph, with ``code`` and *emphasis*; Snakemake's report shows the same file."""
+    if not path.exists():
+        return Markup()
+    words = " ".join(path.read_text(encoding="utf-8").split("\n\n")[0].split())
+    escaped = str(escape(words))
+    escaped = re.sub(r"``(.+?)``", r"<code>\1</code>", escaped)
+    return Markup(re.sub(r"\*(.+?)\*", r"<em>\1</em>", escaped))
+
+
+# --------------------------------------------------------------------------------------------- provenance
+
+
+def with_clock(claims: Sequence[Mapping[str, Any]], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The claims, the one that only a clock can judge completed by what the clock said of it."""
+    return [
+        claim
+        if claim["number"] != timed["number"]
+        else {
+            **claim,
+            "verdict": timed["verdict"],
+            "rule": timed["rule"],
+            "parts": [*claim["parts"], *timed["parts"]],
+        }
+        for claim in claims
+    ]
+
+
+def _provenance(contents: Contents) -> dict[str, Any]:
+    """Facts, checksums and configuration of a run, without what names a place on this machine."""
+    found = contents.provenance
+    config = {key: value for key, value in found.get("config", {}).items() if key != "mirror"}
+    facts = []
+    if found.get("revision"):
+        facts.append(
+            ("git", found["revision"] + (", with uncommitted changes" if found.get("dirty") else ""))
+        )
+    if found.get("configuration"):
+        facts.append(("configuration", f"sha256 {found['configuration']}"))
+    for key in ("device", "platform", "python"):
+        if found.get(key):
+            facts.append((key, str(found[key])))
+    packages = ", ".join(
+        f"{name} {version}" for name, version in found.get("packages", {}).items() if version
+    )
+    if packages:
+        facts.append(("packages", packages))
+    return {
+        "facts": facts,
+        "data": sorted(found.get("data", {}).items()),
+        "config": json.dumps(config, indent=2, ensure_ascii=False) if config else "",
+        "commands": _commands(found, contents.name) if config else "",
+    }
+
+
+def _commands(found: Mapping[str, Any], name: str) -> str:
+    """What a reader types to make this run again, from its own record of its configuration."""
+    checkout = [f"git checkout {found['revision']}"] if found.get("revision") else []
+    return "\n".join([*checkout, f"snakemake --cores all --configfile results/{name}/config.json"])

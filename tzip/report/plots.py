@@ -1,0 +1,318 @@
+"""The run's figures, from plain arrays and tables: a function each, one look, the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from tzip.files import replacing
+from tzip.report.points import COLOURS, MARKERS
+
+INK, MUTED, GRID = "#1f2328", "#666c74", "#e4e6ea"
+KINDS = {"encoder": "encoder self-attention", "decoder": "decoder self-attention", "cross": "cross-attention"}
+STYLE = {
+    "axes.edgecolor": "#9aa0a6", "axes.labelcolor": INK, "axes.labelsize": 10, "axes.linewidth": 0.8,
+    "axes.titlesize": 10.5, "axes.titleweight": "bold", "font.family": "DejaVu Sans", "font.size": 10,
+    "grid.color": GRID, "legend.fontsize": 9, "legend.frameon": False, "svg.fonttype": "path",
+    "svg.hashsalt": "tzip", "text.color": INK, "xtick.color": MUTED, "xtick.labelsize": 9,
+    "ytick.color": MUTED, "ytick.labelsize": 9,
+}  # fmt: skip
+METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+PIXELS_PER_INCH = 200
+
+sns.set_theme(style="whitegrid", rc=STYLE)
+
+
+def save(figure: Figure, outputs: Sequence[str | Path], note: str = "") -> None:
+    """Write `figure` to every path (.png at 200 dpi, .svg), then close it; `note` goes below it, small.
+
+    Neither format carries a date or a random id, so the same figure is the same bytes.
+    """
+    paths = [Path(path) for path in outputs]
+    for path in paths:
+        if path.suffix not in METADATA:
+            raise ValueError(f"{path}: no figure format '{path.suffix}'; choose from {', '.join(METADATA)}")
+    if note:
+        figure.text(0.01, -0.005, note, va="top", fontsize=8.5, color=MUTED, style="italic")
+    with matplotlib.rc_context(STYLE):
+        for path in paths:
+            with replacing(path) as temporary:
+                figure.savefig(
+                    temporary,
+                    format=path.suffix[1:],
+                    dpi=PIXELS_PER_INCH,
+                    metadata=METADATA[path.suffix],
+                    facecolor="white",
+                    bbox_inches="tight",
+                    pad_inches=0.08,
+                )
+    plt.close(figure)
+
+
+# ---------------------------------------------------------------------------------------------- attention
+
+
+def attention_grid(
+    models: Mapping[str, np.ndarray], pieces: Sequence[str], layer: int = 0, heads: int = 4
+) -> Figure:
+    """The paper's figure: one row of heat maps a model, its first `heads` heads at encoder layer `layer`.
+
+    models: {label: encoder maps [layers, heads, S, S]}. Rows of a map are the piece that looks, columns the
+    piece looked at; dark is 0, and all maps share one scale.
+    """
+    heads, layer = _within(models, heads, layer)
+    size = 0.62 + 0.105 * len(pieces)
+    figure, grid = plt.subplots(
+        len(models),
+        heads,
+        figsize=(heads * size + 1.6, len(models) * (size + 0.1) + 1.0),
+        squeeze=False,
+        layout="constrained",
+    )
+    top = max(float(maps[layer, :heads].max()) for maps in models.values())
+    for row, (label, maps) in enumerate(models.items()):
+        for head in range(heads):
+            axes = grid[row, head]
+            image = _heat(axes, maps[layer, head], top)
+            _piece_ticks(axes, pieces if head == 0 else (), pieces if row == len(models) - 1 else ())
+            if row == 0:
+                axes.set_title(f"head {head}", fontsize=9.5, fontweight="normal")
+        grid[row, 0].set_ylabel(label, fontsize=10, fontweight="bold")
+    _scale(figure, image, grid)
+    return figure
+
+
+def attention_layers(
+    maps_LHTS: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str
+) -> Figure:
+    """The paper's appendix: every layer (down) and head (across) of one model, for one kind of attention."""
+    layers, heads = maps_LHTS.shape[:2]
+    width = 0.55 + 0.06 * len(columns)
+    height = 0.55 + 0.06 * len(rows)
+    figure, grid = plt.subplots(
+        layers,
+        heads,
+        figsize=(heads * width + 1.7, layers * height + 1.5),
+        squeeze=False,
+        layout="constrained",
+    )
+    for layer in range(layers):
+        for head in range(heads):
+            axes = grid[layer, head]
+            image = _heat(axes, maps_LHTS[layer, head], float(maps_LHTS.max()))
+            _piece_ticks(axes, rows if head == 0 else (), columns if layer == layers - 1 else (), 6.5)
+            if layer == 0:
+                axes.set_title(f"head {head}", fontsize=9, fontweight="normal")
+        grid[layer, 0].set_ylabel(f"layer {layer}", fontsize=9)
+    figure.suptitle(title, fontsize=10.5, fontweight="bold")
+    _scale(figure, image, grid)
+    return figure
+
+
+def _within(models: Mapping[str, np.ndarray], heads: int, layer: int) -> tuple[int, int]:
+    """As many of `heads` as there are, and `layer` if all models have it."""
+    if not models:
+        raise ValueError("attention: no model to draw")
+    layers = min(maps.shape[0] for maps in models.values())
+    if not 0 <= layer < layers:
+        raise ValueError(f"layer = {layer} is not an integer at least 0 and at most {layers - 1}")
+    return min(heads, *(maps.shape[1] for maps in models.values())), layer
+
+
+def _heat(axes: Axes, weights_TS: np.ndarray, top: float):
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes.imshow(
+        weights_TS, cmap="magma", vmin=0.0, vmax=top, aspect="auto", interpolation="nearest", rasterized=True
+    )
+
+
+def _piece_ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: float = 8.0) -> None:
+    axes.set_yticks(range(len(rows)), rows, fontsize=size)
+    axes.set_xticks(range(len(columns)), columns, fontsize=size, rotation=90)
+    axes.tick_params(length=0, pad=2)
+
+
+def _scale(figure: Figure, image, grid: np.ndarray) -> None:
+    bar = figure.colorbar(image, ax=grid, shrink=min(1.0, 2.0 / grid.shape[0]), aspect=25, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label("attention weight", fontsize=9)
+
+
+def sharpness(frame: pd.DataFrame, baseline: str = "baseline") -> Figure:
+    """Entropy of the attention rows (left) and distance from the baseline's maps (right), by variant.
+
+    frame: a row a variant, seed and kind: variant, label, seed, kind, sharpness, sharpness_low,
+    sharpness_high, distance, distance_low, distance_high. Variants are drawn in order of appearance, dots
+    with whiskers are means over seeds of the estimate and its interval, small rings are single seeds.
+    """
+    labels = list(dict.fromkeys(frame["label"]))
+    figure, panels = plt.subplots(
+        1, 2, figsize=(5.9, 0.4 * len(labels) + 1.7), sharey=True, layout="constrained"
+    )
+    for number, (kind, name) in enumerate(KINDS.items()):
+        of_kind = frame[frame["kind"] == kind]
+        for axes, measure in zip(panels, ("sharpness", "distance"), strict=True):
+            shown = of_kind if measure == "sharpness" else of_kind[of_kind["variant"] != baseline]
+            _dots(axes, shown, labels, measure, (number - 1) * 0.24, COLOURS[number], MARKERS[number], name)
+        dense = of_kind.loc[of_kind["variant"] == baseline, "sharpness"]
+        if len(dense):
+            panels[0].axvline(dense.mean(), color=COLOURS[number], linewidth=0.8, linestyle=(0, (3, 3)))
+    panels[0].set_yticks(range(len(labels)), labels)
+    panels[0].set_ylim(len(labels) - 0.5, -0.5)
+    panels[0].set_xlabel("entropy of a row (nats)\n← sharper")
+    panels[1].set_xlabel("distance from the baseline\n(total variation)")
+    panels[1].set_xlim(left=0)
+    for axes in panels:
+        axes.grid(axis="y", visible=False)
+        for boundary in range(1, len(labels)):
+            axes.axhline(boundary - 0.5, color=GRID, linewidth=0.8, zorder=0)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=3, handletextpad=0.3, columnspacing=1.2)
+    return figure
+
+
+def _dots(
+    axes: Axes, frame: pd.DataFrame, labels: list[str], measure: str, shift: float, colour: str,
+    marker: str, name: str,
+) -> None:  # fmt: skip
+    """A dot with its interval a variant, beside a ring for each seed where there are several."""
+    means = frame.groupby("label", sort=False)[[measure, f"{measure}_low", f"{measure}_high"]].mean()
+    where = np.array([labels.index(label) + shift for label in means.index])
+    values, low, high = means.to_numpy().T
+    axes.errorbar(
+        values, where, xerr=[np.maximum(values - low, 0), np.maximum(high - values, 0)], fmt=marker,
+        color=colour, markersize=4.5, elinewidth=1.2, label=name,
+    )  # fmt: skip
+    if frame["seed"].nunique() > 1:
+        each = [labels.index(label) + shift for label in frame["label"]]
+        axes.plot(
+            frame[measure], each, linestyle="none", marker=marker, markersize=2.5, markerfacecolor="white",
+            markeredgecolor=colour, markeredgewidth=0.7, zorder=1,
+        )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ weights
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """One tensor before and after k-means.
+
+    edges [B+1], counts [B]   histogram of the trained weights
+    quantiles [Q]             the same weights at Q evenly spaced probabilities from 0 to 1
+    started [K]               the centroids before fine-tuning: mean of the weights that each stands for
+    centroids [K]             the centroids in the file, after fine-tuning
+    share [K]                 the share of the weights that each stands for
+    """
+
+    name: str
+    edges: np.ndarray
+    counts: np.ndarray
+    quantiles: np.ndarray
+    started: np.ndarray
+    centroids: np.ndarray
+    share: np.ndarray
+
+
+def weights(tensors: Sequence[Clustered]) -> Figure:
+    """Histogram of each tensor's weights, and where its centroids stand before and after fine-tuning."""
+    figure, panels = _stack(tensors, 2.3)
+    for axes, tensor in zip(panels, tensors, strict=True):
+        density = tensor.counts / (tensor.counts.sum() * np.diff(tensor.edges))
+        axes.stairs(density, tensor.edges, fill=True, color="#c3cad3", label="trained weights")
+        present = tensor.share > 0
+        height = tensor.share / _cells(tensor)
+        axes.vlines(tensor.centroids[present], 0, height[present], color=COLOURS[1], linewidth=1.4)
+        axes.plot(
+            tensor.centroids[present], height[present], linestyle="none", marker="o", color=COLOURS[1],
+            markersize=4.5, label="centroids after fine-tuning (height: their weights)",
+        )  # fmt: skip
+        axes.plot(
+            tensor.started[present], np.full(present.sum(), -0.05), linestyle="none", marker="|",
+            markersize=8, markeredgewidth=1.4, color=COLOURS[0], label="centroids k-means found",
+            transform=axes.get_xaxis_transform(), clip_on=False,
+        )  # fmt: skip
+        axes.tick_params(axis="x", pad=8)
+        axes.set_xlim(*_reach(tensor))
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("density")
+    _finish_stack(figure, panels)
+    return figure
+
+
+def cumulative(tensors: Sequence[Clustered]) -> Figure:
+    """Share of the weights up to a value: the trained weights' curve and the quantized weights' staircase."""
+    figure, panels = _stack(tensors, 2.3)
+    for axes, tensor in zip(panels, tensors, strict=True):
+        axes.plot(
+            tensor.quantiles, np.linspace(0, 1, len(tensor.quantiles)), color=COLOURS[0], linewidth=1.6,
+            label="trained weights",
+        )  # fmt: skip
+        left, right = _reach(tensor)
+        order = np.argsort(tensor.centroids, kind="stable")
+        steps = np.concatenate([[0.0], np.cumsum(tensor.share[order]), [1.0]])
+        where = np.concatenate([[left], tensor.centroids[order], [right]])
+        axes.step(
+            where, steps, where="post", color=COLOURS[1], linewidth=1.4,
+            label=f"quantized weights ({len(tensor.centroids)} values)",
+        )  # fmt: skip
+        axes.set_xlim(left, right)
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axes.set_ylabel("share of weights")
+    _finish_stack(figure, panels)
+    return figure
+
+
+def _stack(tensors: Sequence[Clustered], height: float) -> tuple[Figure, np.ndarray]:
+    if not tensors:
+        raise ValueError("weights: no tensor to draw")
+    figure, grid = plt.subplots(
+        len(tensors), 1, figsize=(5.4, height * len(tensors) + 0.7), squeeze=False, layout="constrained"
+    )
+    for axes, tensor in zip(grid[:, 0], tensors, strict=True):
+        axes.set_title(tensor.name, loc="left", fontsize=9.5)
+    return figure, grid[:, 0]
+
+
+def _finish_stack(figure: Figure, panels: np.ndarray) -> None:
+    panels[-1].set_xlabel("weight")
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=1 if len(names) > 2 else 2)
+    for axes in panels:
+        sns.despine(ax=axes)
+
+
+def _reach(tensor: Clustered) -> tuple[float, float]:
+    """The x axis: every centroid, and all but the outermost thousandth of the weights on either side."""
+    ends = np.interp([0.001, 0.999], np.linspace(0, 1, len(tensor.quantiles)), tensor.quantiles)
+    low = min(ends[0], tensor.centroids.min(), tensor.started.min())
+    high = max(ends[1], tensor.centroids.max(), tensor.started.max())
+    margin = 0.03 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _cells(tensor: Clustered) -> np.ndarray:
+    """Width of the interval of weights that each centroid stands for."""
+    order = np.argsort(tensor.started, kind="stable")
+    ends = tensor.quantiles[[0, -1]]
+    middles = (tensor.started[order][1:] + tensor.started[order][:-1]) / 2
+    widths = np.diff(np.concatenate([[ends[0]], middles, [ends[1]]]))
+    cells = np.empty_like(widths)
+    cells[order] = np.maximum(widths, 1e-12)
+    return cells

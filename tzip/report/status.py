@@ -1,0 +1,109 @@
+"""How far a run is, as its files tell: which stage, how many variants of how many, when it will end."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tzip import files
+from tzip.config import grid
+from tzip.nmt import journal
+from tzip.report.paper import BASELINE
+
+RECENT = 10  # variants whose pace is taken for the next ones'
+
+
+def lines(run: str | Path, now: float | None = None) -> list[str]:
+    """One line a stage, and when the variants will be done at their pace; ValueError where there is no run.
+
+    now: seconds since the epoch, the present where left out.
+    """
+    folder, now = Path(run), time.time() if now is None else now
+    record = folder / "config.json"
+    if not record.exists():
+        raise ValueError(f"{record}: missing; is {run} the folder of a run that has begun?")
+    config = files.read_json(record)
+    report = folder / "report.html"
+    told = [("data", _done(folder / "data" / "pieces.model"))]
+    for seed in config["seeds"]:
+        own = folder / f"seed-{seed}"
+        told.append((f"baseline, seed {seed}", _training(own, config["training"], now)))
+        for name, student in config.get("students", {}).items():
+            updates = config["training"] | student.get("training", {})
+            told.append((f"student {name}, seed {seed}", _training(own / "students" / name, updates, now)))
+    told.append(("variants", _variants(folder, config, now)))
+    told.append(("report", str(report) if report.exists() else "waits for them"))
+    width = max(len(name) for name, _ in told)
+    return [f"{name:{width}}  {said}" for name, said in told]
+
+
+def _done(path: Path) -> str:
+    return "done" if path.exists() else "not yet"
+
+
+def _training(folder: Path, options: dict[str, Any], now: float) -> str:
+    """How far a training is, by its journal; `updates` of its options may be the library's default."""
+    if (folder / "training.json").exists():
+        found = files.read_json(folder / "training.json")
+        if "imported" in found:
+            return f"imported: {found['imported']}"
+        return f"done: {found['updates']:,} updates in {duration(found['seconds'])}"
+    entries = journal.read(folder / "training.jsonl")
+    if not entries:
+        return "not yet"
+    last, all_of_them = entries[-1]["update"], options.get("updates")
+    scored = [entry["loss"] for entry in entries if "loss" in entry]
+    said = f"{last:,} updates" if all_of_them is None else f"{last:,} of {all_of_them:,} updates"
+    said += f", development loss {scored[-1]:.3f}" if scored else ""
+    paced = [entry for entry in entries if "seconds" in entry]
+    if all_of_them and paced and paced[-1]["update"]:
+        left = (all_of_them - last) * paced[-1]["seconds"] / paced[-1]["update"]
+        said += f"; ends {clock(_written(folder / 'training.jsonl') + left, now)}"
+    return said
+
+
+def _variants(folder: Path, config: dict[str, Any], now: float) -> str:
+    """How many variants are made, and how many of them are scored on every test set."""
+    swept = [name for where, one in grid.grids(config) for name, _ in grid.variants(one, where)]
+    names = dict.fromkeys([*config["rows"], *swept])
+    rows = [(seed, row) for seed in config["seeds"] for row in names]
+    places = [folder / f"seed-{seed}" / row for seed, row in rows]
+    made = [_written(place / "model.tzip") for place in places if (place / "model.tzip").exists()]
+    scored = sum(all((place / f"{test}.score.json").exists() for test in config["tests"]) for place in places)
+    said = f"{len(made)} of {len(places)} made, {scored} scored"
+    begun = [row for (_, row), place in zip(rows, places, strict=True) if begun_only(place)]
+    said += f"; now {', '.join(begun)}" if begun else ""
+    recent = sorted(made)[-RECENT:]
+    if len(recent) > 2 and len(made) < len(places):
+        pace = (recent[-1] - recent[0]) / (len(recent) - 1)
+        end = recent[-1] + pace * (len(places) - len(made))
+        said += f"; at the pace of the last {len(recent)} the rest ends {clock(end, now)}"
+    return said
+
+
+def begun_only(place: Path) -> bool:
+    """Whether a variant is being fine-tuned, or was when its job was stopped."""
+    return (place / "state").exists() and not (place / "model.tzip").exists() and place.name != BASELINE
+
+
+def _written(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def duration(seconds: float) -> str:
+    """3700 → 1 h 2 min"""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def clock(end: float, now: float) -> str:
+    """When that is, for people: the time of day, with the date if it is another's, and how far off."""
+    if end <= now:
+        return "any moment"
+    at, today = datetime.fromtimestamp(end), datetime.fromtimestamp(now)
+    shown = f"{at:%H:%M}" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M}"
+    return f"at about {shown}, in {duration(end - now)}"
