@@ -29,17 +29,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tzip import clustering, device
 from tzip.compression import compress
+from tzip.compression.variant import Variant
 from tzip.data.pieces import Encoded
 from tzip.files import write_json
 from tzip.nmt import model, search, train
 from tzip.nmt.loss import Objective
+from tzip.nmt.options import PRESETS, Search, Training, configure
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--preset", choices=model.PRESETS, default="base", help="size of the model [base]")
+    parser.add_argument("--preset", choices=PRESETS, default="base", help="size of the model [base]")
     parser.add_argument("--batch-tokens", type=int, default=25_000, help="of a training batch [25000]")
     parser.add_argument("--warm", type=int, default=40, help="updates before the clock starts [40]")
     parser.add_argument("--updates", type=int, default=200, help="that are timed [200]")
@@ -57,7 +59,7 @@ def main() -> None:
 
 def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
     """Every measure, each printed when it is there."""
-    config = model.configure({"preset": args.preset, "vocabulary": 32000})
+    config = configure({"preset": args.preset, "vocabulary": 32000})
     torch.manual_seed(1)
     network = model.Transformer(config)
     found = {"device": device.describe(here), "threads": args.threads, "torch": torch.__version__,
@@ -75,7 +77,7 @@ def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
     print(f"products of {'bf16' if quick else 'fp32'}: {peak / 1e12:,.2f} TFLOP/s")
     tuned = {"batch_tokens": 512, "accumulate": 2, "compile": False}
     four_bits = copy.deepcopy(network)
-    compress.prepare(four_bits, compress.Variant(quantize="kmeans:bits=4"), 1)
+    compress.prepare(four_bits, Variant(quantize="kmeans:bits=4"), 1)
     for name, one, given in (("training", copy.deepcopy(network), {}), ("finetuning", four_bits, tuned)):
         tokens, flops, memory = training(one.to(here), lengths, args, given)
         one.cpu()
@@ -136,7 +138,7 @@ def training(network: model.Transformer, lengths: np.ndarray, args: argparse.Nam
     """
     here = next(network.parameters()).device
     usual = {"batch_tokens": args.batch_tokens, "warmup": 100, "compile": here.type == "cuda"}
-    options = train.Options(updates=args.warm + args.updates, **usual | given)
+    options = Training(updates=args.warm + args.updates, **usual | given)
     clock: dict[int, float] = {}
     train.SAVE_SECONDS = math.inf  # what a state costs once a minute is not what is measured
 
@@ -180,7 +182,7 @@ def translation(network: model.Transformer, lengths: np.ndarray) -> float:
     here = next(network.parameters()).device
     random = np.random.default_rng(3)
     sources = [random.integers(4, 32000, length).tolist() for length in lengths]
-    options = search.Options(beam=4, max_ratio=1.0, batch_tokens=400_000 if here.type == "cuda" else 4000)
+    options = Search(beam=4, max_ratio=1.0, batch_tokens=400_000 if here.type == "cuda" else 4000)
     network = network.eval().bfloat16() if here.type == "cuda" else network.eval()
     search.search(network, sources[: len(sources) // 10], options)
     started = finished(here)

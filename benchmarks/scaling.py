@@ -30,6 +30,7 @@ from tzip.files import read_json
 from tzip.nmt import model
 from tzip.nmt.batches import groups
 from tzip.nmt.loss import ROWS, Objective
+from tzip.nmt.options import Config, configure
 
 ROOT = Path(__file__).parent.parent
 ASSUMED = (600_000.0, 20_000.0, 5_000.0)  # tokens/s of training and fine-tuning, sentences/s
@@ -90,7 +91,7 @@ class Run:
             for name in ("config.yaml", "config/wmt.yaml", "config/wmt-train.yaml")
         )
         self.training, self.finetuning = trained["training"], wmt["finetune"]
-        self.config = model.configure({**trained["model"], "vocabulary": trained["pieces"]["size"]})
+        self.config = configure({**trained["model"], "vocabulary": trained["pieces"]["size"]})
         with torch.device("meta"):
             self.weights = sum(value.numel() for value in model.Transformer(self.config).parameters())
         plans = {row: default["variants"][row] for row in default["rows"]}
@@ -171,7 +172,7 @@ class AsCUDA(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def kept(config: model.Config, sentences: int, real: bool = False) -> int:
+def kept(config: Config, sentences: int, real: bool = False) -> int:
     """Bytes that a backward pass needs of so many pairs of LENGTH pieces, of what is no weight.
 
     real  whether the pass is done, instead of followed on shapes alone

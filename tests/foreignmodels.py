@@ -20,7 +20,8 @@ from torch import Tensor
 from tests.test_lists import ONE, OTHER, listed
 from tests.test_model import TOY
 from tzip.data import pieces
-from tzip.nmt.model import Config, Transformer, sinusoids
+from tzip.nmt.model import Transformer, sinusoids
+from tzip.nmt.options import Config
 
 PIECES = list(dict.fromkeys([*listed(ONE), *listed(OTHER)]))
 MARIAN = {"activation": "silu", "positions": "halves", "max_length": 32}

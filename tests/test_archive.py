@@ -10,11 +10,12 @@ import torch
 from tests.test_model import toy
 from tests.toydata import toy_pairs
 from tzip import pipeline
-from tzip.compression import curvature
-from tzip.compression.compress import Variant
+from tzip.compression.variant import Calibration, Variant
 from tzip.data import pieces
 from tzip.format import container, sizes
-from tzip.nmt import search, train
+from tzip.format import model as model_file
+from tzip.nmt import search
+from tzip.nmt.options import Search, Training
 
 VARIANTS = {
     "baseline": Variant(),
@@ -43,14 +44,14 @@ def test_the_file_holds_what_was_tuned(tmp_path, vocabulary, name):
     model = toy(vocabulary=len(vocabulary), tie="all").float()
     before = copy.deepcopy(model)
     data = toy_pairs(tmp_path / "toy")
-    options = train.Options(updates=12, batch_tokens=400, learning_rate=1e-3, warmup=3, precision="fp32")
+    options = Training(updates=12, batch_tokens=400, learning_rate=1e-3, warmup=3, precision="fp32")
     tune = pipeline.tuning(data, options, seed=1, state=tmp_path / "state", log=tmp_path / "log.jsonl")
     made, costs = pipeline.build(
         model, vocabulary.model, VARIANTS[name], name=name, seed=1, updates=12, finetune=tune
     )
     container.write(tmp_path / "model.tzip", made)
 
-    restored, words, read = pipeline.restore(tmp_path / "model.tzip")
+    restored, words, read = model_file.restore(tmp_path / "model.tzip")
     if VARIANTS[name].rest == "float16":  # the file rounds what no method touched
         for parameter in model.parameters():
             parameter.data = parameter.data.half().float()
@@ -73,7 +74,7 @@ def test_no_tuning_is_the_checkpoint_itself(tmp_path, vocabulary):
     model = toy(vocabulary=len(vocabulary)).float()
     made, costs = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     container.write(tmp_path / "model.tzip", made)
-    restored, _, _ = pipeline.restore(tmp_path / "model.tzip")
+    restored, _, _ = model_file.restore(tmp_path / "model.tzip")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), restored.parameters(), strict=True))
     assert costs.finetune == 0.0
 
@@ -81,26 +82,26 @@ def test_no_tuning_is_the_checkpoint_itself(tmp_path, vocabulary):
 def test_translates_lines(tmp_path, vocabulary):
     model = toy(vocabulary=len(vocabulary)).float()
     lines = ["a small house", "", "ein kleines Haus"]
-    out = pipeline.translate(model, vocabulary, lines, search.Options(beam=2))
+    out = model_file.translate(model, vocabulary, lines, Search(beam=2))
     assert len(out) == 3
     assert out[1] == ""
-    assert out == pipeline.translate(model, vocabulary, lines, search.Options(beam=2))
+    assert out == model_file.translate(model, vocabulary, lines, Search(beam=2))
 
 
 def test_bf16_translates_by_a_copy_made_once(vocabulary):
     model = toy(vocabulary=len(vocabulary)).float()
     before, half = copy.deepcopy(model.state_dict()), copy.deepcopy(model).bfloat16()
     lines = [" ".join(pair) for pair in itertools.product(["a", "small", "Haus", "am"], repeat=2)]
-    options = search.Options(beam=2, precision="bf16")
-    found = pipeline.translate(model, vocabulary, lines, options)
+    options = Search(beam=2, precision="bf16")
+    found = model_file.translate(model, vocabulary, lines, options)
     rows = [list(best.pieces) for (best,) in search.search(half, vocabulary.encode(lines), options)]
     assert found == vocabulary.decode(rows)
-    assert found != pipeline.translate(model, vocabulary, lines, search.Options(beam=2))
+    assert found != model_file.translate(model, vocabulary, lines, Search(beam=2))
     for name, tensor in model.state_dict().items():
         assert tensor.dtype == before[name].dtype
         assert torch.equal(tensor, before[name])
-    assert pipeline.cast(half, options) is half
-    assert pipeline.cast(model, search.Options()) is model
+    assert model_file.cast(half, options) is half
+    assert model_file.cast(model, Search()) is model
 
 
 def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, vocabulary):
@@ -117,7 +118,7 @@ def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, vocabul
     ]:
         container.write(tmp_path / "model.tzip", dataclasses.replace(made, config=made.config | change))
         with pytest.raises(ValueError, match=message):
-            pipeline.restore(tmp_path / "model.tzip")
+            model_file.restore(tmp_path / "model.tzip")
 
 
 @pytest.mark.parametrize("ratio", [4.0, 5.5])
@@ -128,7 +129,7 @@ def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
     variant = Variant(
         quantize="kmeans", biases="kmeans:bits=8", scope="all", rest="float16", budget=f"{ratio}x"
     )
-    statistics = pipeline.calibrated(model, data, curvature.Options(sentences=8), seed=1)
+    statistics = pipeline.calibrated(model, data, Calibration(sentences=8), seed=1)
     made, _ = pipeline.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
     size = container.write(tmp_path / "model.tzip", made)
     found = sizes.sizes(container.read(tmp_path / "model.tzip"), size)["ratio_file"]
@@ -140,7 +141,7 @@ def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
 def test_a_budget_beyond_reach_is_refused(tmp_path, vocabulary):
     model = toy(vocabulary=len(vocabulary)).float()
     variant = Variant(quantize="kmeans", scope="all", budget="90x")
-    statistics = pipeline.calibrated(model, toy_pairs(tmp_path / "t"), curvature.Options(sentences=2), seed=1)
+    statistics = pipeline.calibrated(model, toy_pairs(tmp_path / "t"), Calibration(sentences=2), seed=1)
     with pytest.raises(ValueError, match=r"the tensors take .* bytes at least, and have room for 0"):
         pipeline.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
 

@@ -12,7 +12,8 @@ import torch
 
 from tests.example_run import script
 from tzip.nmt import attention
-from tzip.nmt.model import BEGIN, END, Config, Transformer
+from tzip.nmt.model import BEGIN, END, Transformer
+from tzip.nmt.options import Config
 
 SIZES = {"vocabulary": 300, "d_model": 16, "d_ff": 32, "heads": 4, "encoder_layers": 2, "decoder_layers": 3}
 

@@ -10,9 +10,9 @@ import torch
 
 from tests.test_compress import transformer
 from tests.toydata import toy_pairs
-from tzip.compression import compress, curvature
+from tzip.compression import curvature
 from tzip.nmt.batches import Batch
-from tzip.nmt.model import BEGIN, END, Transformer
+from tzip.nmt.model import BEGIN, END, Transformer, tensors
 
 SOURCE = torch.tensor([[5, 6, 7, END]])
 HIDDEN = "encoder.0.feed_forward.outer.weight"
@@ -23,7 +23,7 @@ def sentence(*pieces: int) -> Batch:
 
 
 def collected(model: Transformer, *sentences: Batch) -> curvature.Statistics:
-    return curvature.collect(model, sentences, compress.tensors(model))
+    return curvature.collect(model, sentences, tensors(model))
 
 
 def test_the_hessian_is_of_the_layers_inputs() -> None:
@@ -53,7 +53,7 @@ def test_the_fisher_matrix_is_the_hessian_where_targets_are_the_models_own() -> 
         weight = model(SOURCE, torch.tensor([[BEGIN]])).softmax(-1)[0, 0]
     each = [collected(model, sentence(piece))["fisher"][HIDDEN] for piece in range(len(weight))]
     fisher = sum(p * squared for p, squared in zip(weight, each, strict=True))
-    matrix = compress.tensors(model)[HIDDEN][0][0].weight
+    matrix = tensors(model)[HIDDEN][0][0].weight
 
     def expected() -> torch.Tensor:
         return -(weight * model(SOURCE, torch.tensor([[BEGIN]])).log_softmax(-1)[0, 0]).sum()

@@ -13,7 +13,8 @@ from tzip import cli
 from tzip.data import pieces
 from tzip.format import container
 from tzip.nmt import checkpoint
-from tzip.nmt.model import Config, Transformer
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config
 
 TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
 

@@ -12,11 +12,14 @@ from torch import nn
 
 from tzip import options
 from tzip.compression.code import Code, raw
-from tzip.compression.compress import SCOPES, Variant, check, load, needs, prepare, stages, tensors
+from tzip.compression.compress import prepare
 from tzip.compression.curvature import Statistics, collect
+from tzip.compression.variant import SCOPES, Variant, needs, stages
+from tzip.format.model import check, load
 from tzip.nmt.batches import Batch
 from tzip.nmt.dropout import Dropout
-from tzip.nmt.model import Config, Transformer
+from tzip.nmt.model import Transformer, tensors
+from tzip.nmt.options import Config
 
 SOURCE = torch.tensor([[4, 5, 6, 3], [7, 8, 3, 0]])
 TARGET = torch.tensor([[2, 9, 10, 11, 3], [2, 12, 3, 0, 0]])

@@ -23,24 +23,25 @@ from tests import foreignmodels, test_mapping
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
 from tzip import cli, cli_model, options, pipeline
-from tzip.compression import compress, pruning, registry
+from tzip.compression import registry
+from tzip.compression.variant import Pruning, Variant
 from tzip.data import pieces
 from tzip.exchange import exporting, importing, shortlist
 from tzip.format import container
-from tzip.nmt import search, train
-from tzip.nmt.model import Config, Transformer
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config, Search, Training
 from tzip.report import score
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELLS = ("sh", "bash", "console", "shell")
 CLASSES = {
-    "compress": (compress.Variant, train.Options),
+    "compress": (Variant, Training),
     "export": (exporting.Options,),
     "import": (importing.Options,),
     "shortlist": (shortlist.Options,),
-    "translate": (search.Options,),
-    "score": (search.Options, score.Options),
+    "translate": (Search,),
+    "score": (Search, score.Options),
 }
 FENCE = re.compile(r"^```(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
 
@@ -212,7 +213,7 @@ def small_model(folder: Path) -> container.Archive:
     (folder / "text").write_text("a small house stands by the lake\nein Haus\n" * 20, encoding="utf-8")
     vocabulary = pieces.train([folder / "text"], folder / "pieces.model", pieces.Options(size=280))
     model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary)}))
-    return pipeline.build(model, vocabulary.model, compress.Variant(), name="small", seed=1)[0]
+    return pipeline.build(model, vocabulary.model, Variant(), name="small", seed=1)[0]
 
 
 # ── commands ──────────────────────────────────────────────────────────────────────────────────────
@@ -227,7 +228,7 @@ def check_method(kind: str, spec: str) -> None:
     name, given = options.parse(spec)
     if name in example_names():
         return
-    classes = [registry.load(kind, name).Options, *([pruning.Options] if kind == "pruners" else [])]
+    classes = [registry.load(kind, name).Options, *([Pruning] if kind == "pruners" else [])]
     registry.split(given, name, *classes)
 
 

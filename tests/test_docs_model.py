@@ -16,11 +16,13 @@ from tests.foreignmodels import PIECES
 from tests.test_docs import examples, in_order, words
 from tests.test_pieces import sentences
 from tests.workflow import command, copy_sources
-from tzip import cli, pipeline
+from tzip import cli
 from tzip.data.pieces import Pieces
 from tzip.exchange import importing
 from tzip.files import read_json, read_lines, write_text
-from tzip.nmt import checkpoint, search
+from tzip.format import model as model_file
+from tzip.nmt import checkpoint
+from tzip.nmt.options import Search
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -41,8 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     read = importing.read(folder / "opus-mt-en-de", importing.Options(format="marian"))
     for seed, (name, count) in enumerate(LINES.items()):
         sources = sentences(count, 10 + seed)
-        options = search.Options(beam=1, max_ratio=0.5)
-        found = pipeline.translate(importing.build(read), Pieces(read.pieces), sources, options)
+        options = Search(beam=1, max_ratio=0.5)
+        found = model_file.translate(importing.build(read), Pieces(read.pieces), sources, options)
         for end, lines in (("en", sources), ("de", found)):
             write_text(folder / "corpora" / f"{name}.{end}", "".join(f"{line or 'x'}\n" for line in lines))
     name = "config/opus-frontier.yaml"

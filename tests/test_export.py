@@ -14,13 +14,15 @@ import torch
 from tests.test_model import TOY
 from tests.toydata import toy_pairs
 from tzip import pipeline
-from tzip.compression import compress
+from tzip.compression.variant import Variant
 from tzip.data import lists, pieces
 from tzip.exchange import exporting, inference, shortlist
 from tzip.exchange.exporters import ctranslate2 as ctranslate
 from tzip.format import container
+from tzip.format import model as model_file
 from tzip.nmt import search, train
-from tzip.nmt.model import BEGIN, END, PAD, Config, Transformer
+from tzip.nmt.model import BEGIN, END, PAD, Transformer
+from tzip.nmt.options import Config, Search, Training
 
 TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
 RANDOM = np.random.default_rng(0)
@@ -56,10 +58,10 @@ def trained(vocabulary: pieces.Pieces, tmp_path_factory: pytest.TempPathFactory)
     torch.manual_seed(0)
     sizes = {"vocabulary": SIZE, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "norm": "pre"}
     model = Transformer(Config(**TOY | sizes | {"dropout": 0.0}))
-    settings = train.Options(updates=100, batch_tokens=500, warmup=20, learning_rate=0.01, precision="fp32")
+    settings = Training(updates=100, batch_tokens=500, warmup=20, learning_rate=0.01, precision="fp32")
     data = toy_pairs(folder / "toy")
     train.Trainer(model, data, settings, seed=1, state=folder / "state", log=folder / "log.jsonl").run()
-    variant = compress.Variant(quantize="kmeans:bits=4", scope="linear")
+    variant = Variant(quantize="kmeans:bits=4", scope="linear")
     made, _ = pipeline.build(model, vocabulary.model, variant, name="kmeans-4bit", seed=1)
     container.write(folder / "model.tzip", made)
     return folder / "model.tzip"
@@ -71,7 +73,7 @@ def compare(model: Transformer, translator: inference.Translator, sources: list[
 
     cut  compare also what did not end, where CTranslate2 prefers it to what did
     """
-    ours = search.search(model, sources, search.Options(**given))
+    ours = search.search(model, sources, Search(**given))
     options = inference.Options(batch_tokens=1, shortlist=shortlist, **given)
     ended = 0
     for source, (expected,), found in zip(sources, ours, translator.search(sources, options), strict=True):
@@ -96,21 +98,21 @@ def test_finds_what_our_search_finds(tmp_path: Path, vocabulary: pieces.Pieces, 
 
 
 def test_a_trained_model_translates_the_same(tmp_path: Path, trained: Path) -> None:
-    model, vocabulary, _ = pipeline.restore(trained)
+    model, vocabulary, _ = model_file.restore(trained)
     before = [parameter.clone() for parameter in model.parameters()]
     exporting.write(tmp_path / "exported", model, vocabulary)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     translator = inference.Translator(tmp_path / "exported")
     for beam in (1, 5):
         assert compare(model, translator, SOURCES, beam=beam) == len(SOURCES)
-        ours = search.search(model, SOURCES, search.Options(beam=beam))
+        ours = search.search(model, SOURCES, Search(beam=beam))
         assert len({len(one[0].pieces) for one in ours}) > 3
         found = translator.search(SOURCES, inference.Options(beam=beam, batch_tokens=1000))
         assert [one.pieces for one in found] == [one[0].pieces for one in ours]
 
 
 def test_its_weights_are_those_of_the_compressed_file(tmp_path: Path, trained: Path) -> None:
-    model, _, read = pipeline.restore(trained)
+    model, _, read = model_file.restore(trained)
     spec = ctranslate.specify(model)
     ours = read.codes["encoder.0.feed_forward.inner.weight"].decode()
     assert len(np.unique(ours)) <= 16
@@ -124,7 +126,7 @@ def test_its_weights_are_those_of_the_compressed_file(tmp_path: Path, trained: P
 
 @pytest.mark.parametrize("kind", ["int16", "int8"])
 def test_fewer_bits_are_smaller_and_translate(tmp_path: Path, trained: Path, kind: str) -> None:
-    model, vocabulary, _ = pipeline.restore(trained)
+    model, vocabulary, _ = model_file.restore(trained)
     for name in ("float32", kind):
         exporting.write(tmp_path / name, model, vocabulary, exporting.Options(type=name))
     sizes = [(tmp_path / name / "model.bin").stat().st_size for name in ("float32", kind)]
@@ -163,7 +165,7 @@ def test_empty_lines_and_text(tmp_path: Path, vocabulary: pieces.Pieces) -> None
     translator = inference.Translator(tmp_path / "exported")
     lines = ["a small house", "", "ein kleines Haus"]
     assert translator.search([[], [5]], inference.Options())[0] == inference.Hypothesis((), 0.0)
-    ours = pipeline.translate(model, vocabulary, lines, search.Options(beam=1))
+    ours = model_file.translate(model, vocabulary, lines, Search(beam=1))
     assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
 
 
@@ -174,7 +176,7 @@ def test_ctranslate2_alone_opens_it(tmp_path: Path, vocabulary: pieces.Pieces) -
     translator = ctranslate2.Translator(str(tmp_path / "exported"))
     words = vocabulary.spell(SOURCES[4])
     (found,) = translator.translate_batch([words], beam_size=1, max_decoding_length=2 * len(words) + 12)
-    ((ours,),) = search.search(model, [SOURCES[4]], search.Options(beam=1))
+    ((ours,),) = search.search(model, [SOURCES[4]], Search(beam=1))
     assert found.hypotheses[0] == vocabulary.spell(ours.pieces)
 
 
@@ -199,7 +201,7 @@ def test_every_form_is_exported(tmp_path: Path, sides: pieces.Pieces, activation
     compare(model, translator, SOURCES, beam=1)
     compare(model, translator, SOURCES, beam=5, alpha=0.0)
     lines = ["a small house", "ein kleines Haus"]
-    ours = pipeline.translate(model, sides, lines, search.Options(beam=1))
+    ours = model_file.translate(model, sides, lines, Search(beam=1))
     assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
 
 

@@ -16,15 +16,17 @@ from tests.foreignmodels import MARIAN, PIECES, marian
 from tests.test_export import SIZE, SOURCES, TEXT, untrained
 from tests.test_lists import ONE, OTHER, SHARED
 from tzip import cli, pipeline
-from tzip.compression import compress
+from tzip.compression.variant import Variant
 from tzip.data import pieces
 from tzip.data.lists import Lists, pack
 from tzip.data.pieces import Pieces
 from tzip.exchange import exporting, importing
 from tzip.exchange.exporting import Options
 from tzip.format import container
+from tzip.format import model as model_file
 from tzip.nmt import checkpoint, search
-from tzip.nmt.model import BEGIN, END, PAD, Config, Transformer
+from tzip.nmt.model import BEGIN, END, PAD, Transformer
+from tzip.nmt.options import Config, Search
 
 TO_MARIAN = Options(to="marian")
 
@@ -72,7 +74,7 @@ def test_a_model_of_ours_computes_the_same_as_marian(
         assert apart(model, found) == 0.0
     assert apart(model, found) < 1e-5
     for beam in (1, 5):
-        ours, theirs = (search.search(one, SOURCES, search.Options(beam=beam)) for one in (model, found))
+        ours, theirs = (search.search(one, SOURCES, Search(beam=beam)) for one in (model, found))
         assert [best.pieces for (best,) in ours] == [best.pieces for (best,) in theirs]
 
 
@@ -92,11 +94,11 @@ def test_from_marian_through_a_small_file_to_marian(tmp_path: Path) -> None:
     made = foreignmodels.model(4 + len(PIECES), **MARIAN)
     marian(tmp_path / "theirs", made)
     model, theirs = read(tmp_path / "theirs")
-    variant = compress.Variant(quantize="uniform:bits=8", scope="all")
+    variant = Variant(quantize="uniform:bits=8", scope="all")
     origin = {"format": "marian", "files": {"config.json": "0" * 64}}
     small, _ = pipeline.build(model, theirs.model, variant, name="small", seed=1, origin=origin)
     container.write(tmp_path / "small.tzip", small)
-    restored, kept_pieces, kept = pipeline.restore(tmp_path / "small.tzip")
+    restored, kept_pieces, kept = model_file.restore(tmp_path / "small.tzip")
     exporting.write(tmp_path / "again", restored, kept_pieces, TO_MARIAN, kept.history["origin"])
     found, again = read(tmp_path / "again")
     assert apart(restored, found) == 0.0
@@ -180,7 +182,7 @@ def small(tmp_path: Path, vocabulary: Pieces) -> Path:
         "tie": "decoder",
         "binary_inputs": "attention",
     }
-    variant = compress.Variant(quantize="kmeans:bits=4", prune="magnitude:end=0.5", scope="all")
+    variant = Variant(quantize="kmeans:bits=4", prune="magnitude:end=0.5", scope="all")
     model, origin = untrained(0, **form), {"format": "tzip", "files": {}}
     made, _ = pipeline.build(model, vocabulary.model, variant, name="small", seed=1, origin=origin)
     container.write(tmp_path / "small.tzip", made)
@@ -198,11 +200,11 @@ def test_dense_weights_are_those_of_the_file(small: Path, tmp_path: Path, monkey
     assert set(dense) == set(kept.codes)
     assert all(torch.equal(dense[name], torch.from_numpy(code.decode())) for name, code in kept.codes.items())
     model, kept_pieces = checkpoint.load(tmp_path / "dense")
-    restored, vocabulary, _ = pipeline.restore(small)
+    restored, vocabulary, _ = model_file.restore(small)
     assert model.config == restored.config
     assert kept_pieces == vocabulary.model
     assert checkpoint.origin(tmp_path / "dense") == {"format": "tzip", "files": {}}
-    options = search.Options(beam=2)
+    options = Search(beam=2)
     assert search.search(model, SOURCES, options) == search.search(restored, SOURCES, options)
 
 
@@ -211,7 +213,7 @@ def test_what_was_exported_is_compressed_again(small: Path, tmp_path: Path, monk
         folder, again = tmp_path / kind, tmp_path / f"{kind}.tzip"
         tzip(monkeypatch, "export", small, "--to", "safetensors", "--type", kind, "--output", folder)
         tzip(monkeypatch, "compress", folder, again)
-        found, (model, _, read) = checkpoint.load(folder)[0], pipeline.restore(again)
+        found, (model, _, read) = checkpoint.load(folder)[0], model_file.restore(again)
         assert read.history["origin"] == {"format": "tzip", "files": {}}
         assert all(map(torch.equal, model.parameters(), found.parameters()))
     files = [(tmp_path / kind / "model.safetensors").stat().st_size for kind in ("float32", "float16")]

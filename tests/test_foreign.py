@@ -15,7 +15,7 @@ import torch
 from tests import foreignmodels
 from tests.foreignmodels import MARIAN, OURS, PIECES, equal, marian, vocabulary_of_ours
 from tzip import cli, pipeline
-from tzip.compression import compress
+from tzip.compression.variant import Variant
 from tzip.config import imports
 from tzip.exchange import importing
 from tzip.exchange.importing import Options
@@ -185,6 +185,6 @@ def test_a_model_that_was_trained_here_says_nothing_of_its_origin(
     checkpoint.save(tmp_path / "c", made, vocabulary.read_bytes())
     assert not (tmp_path / "c" / "origin.json").exists()
     assert checkpoint.origin(tmp_path / "c") is None
-    built, _ = pipeline.build(made, vocabulary.read_bytes(), compress.Variant(), name="x", seed=1)
+    built, _ = pipeline.build(made, vocabulary.read_bytes(), Variant(), name="x", seed=1)
     assert set(built.history) == {"name", "seed", "updates", "variant"}
     assert io.BytesIO(container.encode(built)).read(4) == b"tzip"

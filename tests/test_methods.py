@@ -17,7 +17,8 @@ from torch.nn.utils import parametrize
 
 from tests.toyweights import SHAPE, pruned_by, statistics, weights
 from tzip import options
-from tzip.compression import pruning, registry
+from tzip.compression import registry
+from tzip.compression.variant import Pruning
 
 KEPT = 0.4
 
@@ -261,9 +262,9 @@ def test_a_method_that_does_not_exist_is_refused_with_the_choices() -> None:
 
 def test_options_of_two_classes_are_told_apart() -> None:
     cls = registry.load("quantizers", "binarize").Options
-    one, other = registry.split({"end": "0.8", "levels": "fixed"}, "both", cls, pruning.Options)
-    assert (one, other) == (cls(levels="fixed"), pruning.Options(end=0.8))
+    one, other = registry.split({"end": "0.8", "levels": "fixed"}, "both", cls, Pruning)
+    assert (one, other) == (cls(levels="fixed"), Pruning(end=0.8))
     with pytest.raises(
         ValueError, match="both: no option 'bits'; choose from levels, gradient, schedule, start"
     ):
-        registry.split({"bits": 1}, "both", cls, pruning.Options)
+        registry.split({"bits": 1}, "both", cls, Pruning)

@@ -6,18 +6,8 @@ import pytest
 import torch
 
 from tzip.nmt.dropout import Dropout, MaskPool
-from tzip.nmt.model import (
-    BEGIN,
-    PAD,
-    PRESETS,
-    Config,
-    Sign,
-    Transformer,
-    binarized,
-    configure,
-    settings,
-    sinusoids,
-)  # fmt: skip
+from tzip.nmt.model import BEGIN, PAD, Sign, Transformer, binarized, sinusoids  # fmt: skip
+from tzip.nmt.options import PRESETS, Config, configure, settings
 
 TOY = {"vocabulary": 50, "d_model": 16, "d_ff": 32, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
 

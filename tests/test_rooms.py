@@ -20,7 +20,7 @@ GROUND = {"tzip", "tzip.options", "tzip.files", "tzip.script"}
 METHOD = {
     "compression.code",
     "compression.parametrization",
-    "compression.surgery",
+    "compression.curvature",
     "compression.vectors",
     "clustering",
 }
@@ -30,7 +30,7 @@ ALLOWED = {
     "compression": {"data", "nmt"},
     "quantizers": METHOD,
     "pruners": METHOD,
-    "format": {"compression.code"},
+    "format": {"compression.code", "nmt", "data"},
     "exchange": {"data", "nmt", "format", "config.imports", "fetch", "torchfile", "pickles"},
     "config": {"compression.registry"},
     "report": {"compression.registry", "config.grid", "nmt.journal"},
@@ -45,7 +45,7 @@ NO_TORCH = {
     "report",
     "compression.code",
     "compression.registry",
-    "compression.budget",
+    "compression.variant",
     "format.entropy",
     "format.container",
     "format.sizes",
@@ -53,6 +53,7 @@ NO_TORCH = {
     "exchange.shortlist",
     "exchange.onecore",
     "nmt.journal",
+    "nmt.options",
     "cli_run",
 }
 

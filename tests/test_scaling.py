@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tzip.nmt.model import configure
+from tzip.nmt.options import configure
 
 ROOT = Path(__file__).parent.parent
 MEASURED = "benchmarks/measured/one-core.json"

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tzip.compression.pruning import STEPS, Options, interval, sparsity
+from tzip.compression.pruning import STEPS, interval, sparsity
+from tzip.compression.variant import Pruning
 from tzip.options import make
 
 
 def course(updates: int, **given: object) -> list[float]:
     """The sparsity before each update and at the end."""
-    options = make(Options, given, "prune")
+    options = make(Pruning, given, "prune")
     return [sparsity(options, update, updates) for update in range(updates + 1)]
 
 
@@ -66,7 +67,7 @@ def test_the_interval_is_the_papers_from_a_hundred_updates_on() -> None:
 )
 def test_what_cannot_be_is_refused_by_name(given: dict, message: str) -> None:
     with pytest.raises(ValueError, match=f"^prune: .*{re.escape(message)}"):
-        make(Options, given, "prune")
+        make(Pruning, given, "prune")
 
 
 def test_gradual_is_the_cubic_of_zhu_and_gupta() -> None:

@@ -5,13 +5,14 @@ import torch
 
 from tests.test_model import toy
 from tzip.nmt.model import BEGIN, END, PAD
-from tzip.nmt.search import Hypothesis, Options, Past, penalty, search
+from tzip.nmt.options import Search
+from tzip.nmt.search import Hypothesis, Past, penalty, search
 
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12], [13, 14, 15, 16, 17, 18, 19], [], [20, 21, 22]]
 
 
 @torch.no_grad()
-def reference(model, source: list[int], options: Options) -> list[Hypothesis]:
+def reference(model, source: list[int], options: Search) -> list[Hypothesis]:
     """The search of `search_batch`'s docstring, by whole forward passes and plain lists."""
     if not source:
         return [Hypothesis((), 0.0)]
@@ -61,7 +62,7 @@ FORMS = [
 def test_equals_the_uncached_reference(form, beam, nbest, alpha):
     for seed in range(3):
         model = trained_to_end(seed, **form)
-        options = Options(beam=beam, nbest=nbest, alpha=alpha, batch_tokens=40 * beam)
+        options = Search(beam=beam, nbest=nbest, alpha=alpha, batch_tokens=40 * beam)
         for source, ours in zip(SOURCES, search(model, SOURCES, options), strict=True):
             expected = reference(model, source, options)
             assert [h.pieces for h in ours] == [h.pieces for h in expected]
@@ -72,7 +73,7 @@ def test_patience_waits_for_more_to_end():
     better = 0
     for seed in range(5):
         model = trained_to_end(seed)
-        plain, patient = (Options(beam=3, alpha=2.0, patience=patience) for patience in (1.0, 4.0))
+        plain, patient = (Search(beam=3, alpha=2.0, patience=patience) for patience in (1.0, 4.0))
         for source, short, long in zip(
             SOURCES, search(model, SOURCES, plain), search(model, SOURCES, patient), strict=True
         ):
@@ -85,8 +86,8 @@ def test_patience_waits_for_more_to_end():
 @pytest.mark.parametrize("mixer", ["attention", "convolution"])
 def test_batching_changes_nothing(mixer):
     model = trained_to_end(0, mixer=mixer)
-    alone = search(model, SOURCES, Options(batch_tokens=1))
-    together = search(model, SOURCES, Options(batch_tokens=10_000))
+    alone = search(model, SOURCES, Search(batch_tokens=1))
+    together = search(model, SOURCES, Search(batch_tokens=10_000))
     assert [[h.pieces for h in one] for one in alone] == [[h.pieces for h in one] for one in together]
 
 
@@ -102,10 +103,10 @@ def test_a_model_that_never_ends_is_cut_at_its_longest():
     model = toy()
     with torch.no_grad():
         model.generator.bias[END] -= 1e4
-    (best,) = search(model, [[5, 6]], Options(beam=2, max_ratio=1.0))
+    (best,) = search(model, [[5, 6]], Search(beam=2, max_ratio=1.0))
     assert len(best[0].pieces) == 13
 
 
 def test_more_translations_than_beams_are_refused():
     with pytest.raises(ValueError, match="nbest = 3 is more than beam = 2"):
-        Options(beam=2, nbest=3)
+        Search(beam=2, nbest=3)

@@ -17,12 +17,13 @@ from tests.test_model import TOY
 from tests.test_results import FAULTS, make_run
 from tests.toydata import toy_pairs
 from tzip import pipeline
-from tzip.compression.compress import Variant
+from tzip.compression.variant import Variant
 from tzip.data import pieces
 from tzip.exchange import onecore
 from tzip.files import read_json, read_lines, write_json
 from tzip.format import container
-from tzip.nmt.model import Config, Transformer
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config
 from tzip.report import results, speed, tables
 
 ROWS = {row: FAULTS[row] for row in ("baseline", "kmeans-4bit")}

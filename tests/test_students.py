@@ -13,12 +13,13 @@ import torch
 from tests.example_run import script
 from tests.test_config import SCHEMA, load, merged
 from tests.test_model import TOY
-from tzip import pipeline
 from tzip.compression import code
 from tzip.config import run, students
 from tzip.data import pieces
 from tzip.format import container
-from tzip.nmt.model import Config, Transformer
+from tzip.format import model as model_file
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config
 
 STUDENTS = {
     "tiny": {"model": {"preset": "tiny"}, "training": {"updates": 7, "teacher": 0.5}, "data": "both"},
@@ -137,7 +138,7 @@ def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
     whole = (teacher / "whole").read_text()
     assert len(whole.splitlines()) == 40
 
-    real, calls = pipeline.translate, []
+    real, calls = model_file.translate, []
 
     def stopping(*arguments):
         calls.append(len(arguments[2]))
@@ -145,7 +146,7 @@ def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
             raise ValueError("stopped")
         return real(*arguments)
 
-    with mock.patch.object(pipeline, "translate", stopping):
+    with mock.patch.object(model_file, "translate", stopping):
         assert translate(teacher, "resumed") == (1, "block 1 of 3\nerror: stopped\n")
         assert not (teacher / "resumed").exists()
         assert translate(teacher, "resumed") == (0, "block 2 of 3\nblock 3 of 3\n")
@@ -154,7 +155,7 @@ def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
 
 
 def test_in_bf16_one_copy_of_the_teacher_translates_every_block(teacher: Path) -> None:
-    with mock.patch.object(pipeline, "translate", wraps=pipeline.translate) as calls:
+    with mock.patch.object(model_file, "translate", wraps=model_file.translate) as calls:
         assert translate(teacher, "whole", "--precision", "bf16")[0] == 0
     (model,) = {call.args[0] for call in calls.call_args_list}
     assert calls.call_count == 3

@@ -19,8 +19,9 @@ from tests.toytrain import fit
 from tzip import device
 from tzip.nmt import checkpoint, train
 from tzip.nmt.loss import Objective
-from tzip.nmt.model import Config, Transformer
-from tzip.nmt.train import Options, Trainer, learning_rate
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config, Training
+from tzip.nmt.train import Trainer, learning_rate
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = "checkpoint/model.safetensors"
@@ -194,15 +195,15 @@ def test_average_is_the_mean_of_the_last_checkpoints(tmp_path):
 
 
 def test_learning_rates():
-    noam = Options(schedule="noam", warmup=50, factor=0.01, updates=10000)
+    noam = Training(schedule="noam", warmup=50, factor=0.01, updates=10000)
     assert learning_rate(noam, 512, 50) == pytest.approx(0.01 * 512**-0.5 * 50**-0.5)
     assert learning_rate(noam, 512, 10) == pytest.approx(0.01 * 512**-0.5 * 10 * 50**-1.5)
     assert learning_rate(noam, 512, 5000) == pytest.approx(0.01 * 512**-0.5 * 5000**-0.5)
     peak = {"learning_rate": 1e-3, "warmup": 10, "updates": 110}
-    inverse = Options(schedule="inverse_sqrt", **peak)
+    inverse = Training(schedule="inverse_sqrt", **peak)
     assert learning_rate(inverse, 512, 40) == pytest.approx(5e-4)
     for schedule in ("linear", "cosine"):
-        options = Options(schedule=schedule, **peak)
+        options = Training(schedule=schedule, **peak)
         assert learning_rate(options, 512, 5) == pytest.approx(5e-4)
         assert learning_rate(options, 512, 60) == pytest.approx(5e-4, rel=0.05)
         assert 0 < learning_rate(options, 512, 110) < 2e-5
@@ -210,7 +211,7 @@ def test_learning_rates():
 
 def test_options_that_contradict_are_refused():
     with pytest.raises(ValueError, match="set every"):
-        Options(average=3)
+        Training(average=3)
 
 
 EXPLODING = {
@@ -256,7 +257,7 @@ def test_compiled_it_trains_the_same(tmp_path, monkeypatch):
 def test_in_multiples_the_longest_sentence_still_fits(tmp_path):
     data = toy_pairs(tmp_path / "toy")
     model = Transformer(Config(**TOY, max_length=int(data.lengths().max()) + 1))
-    trainer = Trainer(model, data, Options(updates=20), seed=1, state=tmp_path, log=tmp_path / "log")
+    trainer = Trainer(model, data, Training(updates=20), seed=1, state=tmp_path, log=tmp_path / "log")
     trainer.stream.multiple = train.MULTIPLE
     assert model.config.max_length % train.MULTIPLE
     trainer.run()

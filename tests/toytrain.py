@@ -11,7 +11,8 @@ from tests.toydata import toy_pairs
 from tzip import device
 from tzip.nmt import checkpoint, train
 from tzip.nmt.batches import batch, groups
-from tzip.nmt.model import Config, Transformer
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config, Training
 from tzip.options import make
 
 
@@ -36,7 +37,7 @@ def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, taught_by: int =
     teacher = Transformer(Config(**TOY | {"d_model": 24})) if float(given.get("teacher", 0)) else None
     batches = [batch(data, rows) for rows in groups(data.lengths(), 400, None)]
     trainer = train.Trainer(
-        model, data, make(train.Options, settings | given, "toy"), seed=1, state=folder / "state",
+        model, data, make(Training, settings | given, "toy"), seed=1, state=folder / "state",
         log=folder / "log.jsonl",
         evaluate=lambda network: {"loss": train.likelihood(network, batches)},
         on_update=lambda _: time.sleep(pause), teacher=teacher,

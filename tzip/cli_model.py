@@ -11,12 +11,15 @@ import torch
 
 import tzip
 from tzip import cli_run, device, options, pipeline
-from tzip.compression import compress, curvature, registry
+from tzip.compression import registry
+from tzip.compression.variant import Calibration, Variant, needs
 from tzip.data.pieces import Encoded, Pieces
 from tzip.exchange import exporting, importing, shortlist
 from tzip.files import replacing_folder, split_lines
 from tzip.format import container, sizes
-from tzip.nmt import checkpoint, search, train
+from tzip.format import model as model_file
+from tzip.nmt import checkpoint
+from tzip.nmt.options import FINETUNE, Search, Training
 from tzip.report import score
 
 
@@ -36,10 +39,10 @@ def run_compress(args: argparse.Namespace) -> None:
     here = device.prepare(args.threads)
     for folder in args.methods:
         registry.extend(folder)
-    variant = options.from_arguments(args, compress.Variant, "compress")
+    variant = options.from_arguments(args, Variant, "compress")
     model, pieces = checkpoint.load(args.checkpoint)
-    settings = options.from_arguments(args, train.Options, "finetune", pipeline.FINETUNE)
-    unused = options.given(args, train.Options)
+    settings = options.from_arguments(args, Training, "finetune", FINETUNE)
+    unused = options.given(args, Training)
     if unused and not args.data:
         raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
     if args.teacher_checkpoint and not settings.teacher:
@@ -55,10 +58,10 @@ def run_compress(args: argparse.Namespace) -> None:
                                   teacher=teacher)  # fmt: skip
         model.to(here)
         found = None
-        if compress.needs(variant):
+        if needs(variant):
             if not args.data:
                 raise ValueError("a method of this variant measures the model on training text; give --data")
-            found = pipeline.calibrated(model, Encoded(args.data), curvature.Options(), seed=args.seed)
+            found = pipeline.calibrated(model, Encoded(args.data), Calibration(), seed=args.seed)
         made, costs = pipeline.build(model, pieces, variant, name=args.output.stem, seed=args.seed,
                                     updates=settings.updates if tune else 0, finetune=tune,
                                     statistics=found, origin=checkpoint.origin(args.checkpoint))  # fmt: skip
@@ -71,7 +74,7 @@ def run_compress(args: argparse.Namespace) -> None:
 
 
 def run_decompress(args: argparse.Namespace) -> None:
-    model, pieces, read = pipeline.restore(args.model)
+    model, pieces, read = model_file.restore(args.model)
     with replacing_folder(args.output) as folder:
         checkpoint.save(folder, model, pieces.model, read.history.get("origin"))
     print(f"{args.output}: {(args.output / checkpoint.WEIGHTS).stat().st_size:,} bytes of float32 weights")
@@ -79,7 +82,7 @@ def run_decompress(args: argparse.Namespace) -> None:
 
 def run_export(args: argparse.Namespace) -> None:
     settings = options.from_arguments(args, exporting.Options, "export")
-    model, pieces, read = pipeline.restore(args.model)
+    model, pieces, read = model_file.restore(args.model)
     exporting.write(args.output, model, pieces, settings, read.history.get("origin"))
     total = sum(path.stat().st_size for path in args.output.iterdir())
     print(f"{args.output}: {total:,} bytes, {settings.type} for {settings.to}")
@@ -95,22 +98,22 @@ def run_shortlist(args: argparse.Namespace) -> None:
 
 def run_translate(args: argparse.Namespace) -> None:
     here = device.prepare(args.threads)
-    settings = options.from_arguments(args, search.Options, "search")
-    model, pieces, _ = pipeline.restore(args.model)
+    settings = options.from_arguments(args, Search, "search")
+    model, pieces, _ = model_file.restore(args.model)
     text = args.source.read_bytes() if args.source else sys.stdin.buffer.read()
     lines = split_lines(text, str(args.source or "standard input"))
-    for line in pipeline.translate(model.to(here), pieces, lines, settings):
+    for line in model_file.translate(model.to(here), pieces, lines, settings):
         print(line)
 
 
 def run_score(args: argparse.Namespace) -> None:
     here = device.prepare(args.threads)
-    settings = options.from_arguments(args, search.Options, "search")
+    settings = options.from_arguments(args, Search, "search")
     chosen = options.from_arguments(args, score.Options, "score")
     sources, references = score.read_pair(args.source, args.reference)
-    model, pieces, _ = pipeline.restore(args.model)
+    model, pieces, _ = model_file.restore(args.model)
     report, _ = score.evaluate(
-        pipeline.translate(model.to(here), pieces, sources, settings), references, chosen
+        model_file.translate(model.to(here), pieces, sources, settings), references, chosen
     )
     for metric in ("bleu", "chrf"):
         low, high = report[f"{metric}_low"], report[f"{metric}_high"]
@@ -161,8 +164,8 @@ def parser() -> argparse.ArgumentParser:
                   threads=False)  # fmt: skip
     one.add_argument("source", type=Path, help="file or folder of the model, or ARCHIVE::MEMBER")
     one.add_argument("output", type=Path, help="folder to write; must be new or empty")
-    one = command("compress", run_compress, "a checkpoint folder to one model.tzip", compress.Variant)
-    options.add_arguments(one, train.Options, defaults=pipeline.FINETUNE)
+    one = command("compress", run_compress, "a checkpoint folder to one model.tzip", Variant)
+    options.add_arguments(one, Training, defaults=FINETUNE)
     one.add_argument("checkpoint", type=Path, help="folder with model.safetensors, config.json, pieces.model")
     one.add_argument("output", type=Path, help="the file to write")
     one.add_argument(
@@ -189,10 +192,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("model", type=Path, help="model.tzip, for its vocabulary")
     one.add_argument("output", type=Path, help="the file to write")
     one.add_argument("--data", required=True, metavar="PREFIX", help="encoded training pairs to learn from")
-    one = command("translate", run_translate, "translate standard input, a sentence a line", search.Options)
+    one = command("translate", run_translate, "translate standard input, a sentence a line", Search)
     one.add_argument("model", type=Path)
     one.add_argument("source", type=Path, nargs="?", help="a file instead of standard input")
-    one = command("score", run_score, "translate a test set and score it", search.Options, score.Options)
+    one = command("score", run_score, "translate a test set and score it", Search, score.Options)
     one.add_argument("model", type=Path)
     one.add_argument("source", type=Path)
     one.add_argument("reference", type=Path)

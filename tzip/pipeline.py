@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import time
 from collections.abc import Callable
@@ -13,21 +12,14 @@ from typing import Any
 import torch
 
 from tzip.compression import compress, curvature
-from tzip.compression.compress import Variant
 from tzip.compression.curvature import Statistics
-from tzip.data.pieces import Encoded, Pieces
+from tzip.compression.variant import Calibration, Variant, stages
+from tzip.data.pieces import Encoded
 from tzip.format import container, sizes
-from tzip.nmt import checkpoint, search
-from tzip.nmt.model import Config, Transformer, settings
-from tzip.nmt.train import Options as Training
+from tzip.nmt import checkpoint
+from tzip.nmt.model import Transformer, shape, tensors
+from tzip.nmt.options import Training, settings
 from tzip.nmt.train import Trainer
-from tzip.options import make
-
-# Fine-tuning as in transformers.zip; what it does not name is as in training.
-FINETUNE = {
-    "updates": 10000, "batch_tokens": 512, "accumulate": 2, "schedule": "noam", "factor": 0.01, "warmup": 50,
-    "beta2": 0.998, "smoothing": 0.1,
-}  # fmt: skip
 
 HEADER = 1000  # bytes of a file that are neither tensors nor vocabulary, more or less
 
@@ -55,7 +47,7 @@ def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, see
     started = time.perf_counter()
     tuning_seconds = apart = 0.0  # of all processes that fine-tuned, and of this one
     budget = room(model, pieces, variant)
-    for number, stage in enumerate(compress.stages(variant)):
+    for number, stage in enumerate(stages(variant)):
         compression = compress.prepare(model, stage, seed, statistics, budget)
         if finetune and updates:
             begun = time.perf_counter()
@@ -73,15 +65,15 @@ def room(model: Transformer, pieces: bytes, variant: Variant) -> float:
     """The bytes that the tensors may take for the file to keep to the variant's budget; 0 without one."""
     if not variant.budget:
         return 0.0
-    shapes = {name: compress.shape(places) for name, places in compress.tensors(model).items()}
+    shapes = {name: shape(places) for name, places in tensors(model).items()}
     whole = (sizes.safetensors_bytes(shapes) + len(pieces)) / variant.ratio
     return whole - container.vocabulary_bytes(pieces) - HEADER
 
 
-def calibrated(model: Transformer, data: Encoded, options: curvature.Options, *, seed: int) -> Statistics:
+def calibrated(model: Transformer, data: Encoded, options: Calibration, *, seed: int) -> Statistics:
     """The statistics of a trained model that some methods ask for, on some of its training text."""
     sentences = curvature.sample(data, options.sentences, seed, model.config.source_end)
-    return curvature.collect(model, sentences, compress.tensors(model))
+    return curvature.collect(model, sentences, tensors(model))
 
 
 def load_teacher(
@@ -110,30 +102,3 @@ def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Pat
         return trainer.seconds
 
     return tune
-
-
-def restore(path: str | Path) -> tuple[Transformer, Pieces, container.Archive]:
-    """The model (fp32, on the CPU), its vocabulary and the archive in the file `path`.
-
-    Raises ValueError (FormatError for a damaged file) in one line.
-    """
-    archive = container.read(path)
-    config = make(Config, archive.config, f"{path}: config")
-    with torch.device("meta"):  # no memory before the file is known to fill it
-        compress.check(Transformer(config), archive.codes)
-    model = Transformer(config)
-    compress.load(model, archive.codes)
-    return model.eval(), Pieces(archive.vocabulary), archive
-
-
-def cast(model: Transformer, options: search.Options) -> Transformer:
-    """The model as the options' precision has it: itself, or a copy in bf16 if it is not in that yet."""
-    if options.precision == "fp32" or next(model.parameters()).dtype == torch.bfloat16:
-        return model
-    return copy.deepcopy(model).bfloat16()
-
-
-def translate(model: Transformer, pieces: Pieces, lines: list[str], options: search.Options) -> list[str]:
-    """The best translation of each line, by the model as `cast` gives it; the model stays as it is."""
-    found = search.search(cast(model, options), pieces.encode(lines), options)
-    return pieces.decode([list(best[0].pieces) for best in found])

@@ -11,9 +11,9 @@ import numpy as np
 from tzip import device
 from tzip.data.pieces import Pieces
 from tzip.files import read_lines, replacing, write_json
+from tzip.format.model import restore
 from tzip.nmt import attention
 from tzip.nmt.model import BEGIN, END, Transformer
-from tzip.pipeline import restore
 from tzip.script import run
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tzip import device, options, pipeline, script
 from tzip.compression import curvature
+from tzip.compression.variant import Calibration
 from tzip.data.pieces import Encoded
 from tzip.nmt import checkpoint
 
@@ -18,11 +19,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path, help="safetensors")
-    options.add_arguments(parser, curvature.Options)
+    options.add_arguments(parser, Calibration)
     args = parser.parse_args()
 
     here = device.prepare(args.threads)
-    settings = options.from_arguments(args, curvature.Options, "calibration")
+    settings = options.from_arguments(args, Calibration, "calibration")
     model, _ = checkpoint.load(args.checkpoint)
     found = pipeline.calibrated(model.to(here), Encoded(args.data / "train"), settings, seed=args.seed)
     curvature.save(args.output, found)

@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 from tzip import device, options, pipeline, script
-from tzip.compression import compress, curvature, registry
+from tzip.compression import curvature, registry
+from tzip.compression.variant import Variant, method_digest
 from tzip.data.pieces import Encoded
 from tzip.files import write_json
 from tzip.format import container
-from tzip.nmt import checkpoint, train
+from tzip.nmt import checkpoint
+from tzip.nmt.options import FINETUNE, Training
 
 
 def main() -> None:
@@ -30,18 +32,18 @@ def main() -> None:
     parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")
     parser.add_argument("--output", required=True, type=Path, help="model.tzip")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: what was done, time, memory")
-    options.add_arguments(parser, compress.Variant)
-    options.add_arguments(parser, train.Options, defaults=pipeline.FINETUNE)
+    options.add_arguments(parser, Variant)
+    options.add_arguments(parser, Training, defaults=FINETUNE)
     args = parser.parse_args()
 
     for folder in args.methods:
         registry.extend(folder)
     here = device.prepare(args.threads)
-    variant = options.from_arguments(args, compress.Variant, args.name)
-    settings = options.from_arguments(args, train.Options, f"{args.name}: finetune", pipeline.FINETUNE)
+    variant = options.from_arguments(args, Variant, args.name)
+    settings = options.from_arguments(args, Training, f"{args.name}: finetune", FINETUNE)
     model, pieces = checkpoint.load(args.checkpoint)
     model.to(here)
-    code = compress.code(variant)
+    code = method_digest(variant)
     updates, tune = 0, None
     if settings.updates and (variant.prune or variant.quantize):
         updates, log = settings.updates, args.state.parent / "finetuning.jsonl"
@@ -54,7 +56,7 @@ def main() -> None:
         statistics=curvature.load(args.statistics) if args.statistics else None,
         origin=checkpoint.origin(args.checkpoint),
     )  # fmt: skip
-    if compress.code(variant) != code:
+    if method_digest(variant) != code:
         raise ValueError(f"{args.name}: the file of a method changed while it was made; make it again")
     container.write(args.output, made)
     write_json(args.summary, {

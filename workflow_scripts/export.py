@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip import options, pipeline
+from tzip import options
 from tzip.exchange import exporting
+from tzip.format import model as model_file
 from tzip.script import run
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     args = parser.parse_args()
 
     settings = options.from_arguments(args, exporting.Options, "export")
-    model, pieces, read = pipeline.restore(args.model)
+    model, pieces, read = model_file.restore(args.model)
     exporting.write(args.output, model, pieces, settings, read.history.get("origin"))
 
 

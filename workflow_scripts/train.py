@@ -15,8 +15,10 @@ import tzip
 from tzip import device, options, pipeline, script, store
 from tzip.data.pieces import Encoded, Pieces
 from tzip.files import read_lines, write_json
-from tzip.nmt import checkpoint, model, search, teacher, train
+from tzip.format import model as model_file
+from tzip.nmt import checkpoint, model, teacher, train
 from tzip.nmt.batches import batch, groups
+from tzip.nmt.options import OF_PIECES, PRESETS, Config, Search, Training, configure
 
 
 def arguments() -> argparse.Namespace:
@@ -37,9 +39,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: time, memory, last scores")
     parser.add_argument("--store", type=Path, help="folder of models that runs share: look there first")
-    parser.add_argument("--preset", choices=model.PRESETS, default="base", help="sizes of the model")
-    options.add_arguments(parser, model.Config, skip=model.OF_PIECES)
-    options.add_arguments(parser, train.Options)
+    parser.add_argument("--preset", choices=PRESETS, default="base", help="sizes of the model")
+    options.add_arguments(parser, Config, skip=OF_PIECES)
+    options.add_arguments(parser, Training)
     return parser.parse_args()
 
 
@@ -66,9 +68,9 @@ def main() -> None:
             print(f"taken from {args.store}: {name}", file=sys.stderr)
             return
     pieces = Pieces(args.pieces.read_bytes())
-    given = options.given(args, model.Config)
-    config = model.configure({"preset": args.preset, **pieces.decides(), **given})
-    settings = options.from_arguments(args, train.Options, "training")
+    given = options.given(args, Config)
+    config = configure({"preset": args.preset, **pieces.decides(), **given})
+    settings = options.from_arguments(args, Training, "training")
     taught_by = pipeline.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
     torch.manual_seed(args.seed)
     network = model.Transformer(config).to(here)
@@ -86,7 +88,7 @@ def main() -> None:
     def evaluate(network: model.Transformer) -> dict[str, float]:
         scores = {"loss": train.likelihood(network, batches)}
         if settings.metric == "bleu":
-            translations = pipeline.translate(network, pieces, sources, search.Options(beam=1))
+            translations = model_file.translate(network, pieces, sources, Search(beam=1))
             scores["bleu"] = corpus_bleu(translations, [references]).score
         return scores
 

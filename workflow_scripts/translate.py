@@ -6,9 +6,10 @@ import argparse
 import time
 from pathlib import Path
 
-from tzip import device, options, pipeline, script
+from tzip import device, options, script
 from tzip.files import read_lines, write_json, write_text
-from tzip.nmt import search
+from tzip.format import model as model_file
+from tzip.nmt.options import Search
 
 
 def main() -> None:
@@ -18,17 +19,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path, help="translations, one a line")
     parser.add_argument("--time", required=True, type=Path, help="JSON: seconds, words a second, memory")
-    options.add_arguments(parser, search.Options)
+    options.add_arguments(parser, Search)
     args = parser.parse_args()
 
     here = device.prepare(args.threads)
-    settings = options.from_arguments(args, search.Options, "search")
-    model, pieces, _ = pipeline.restore(args.model)
+    settings = options.from_arguments(args, Search, "search")
+    model, pieces, _ = model_file.restore(args.model)
     lines = read_lines(args.source)
     model.to(here)
 
     started = time.perf_counter()
-    translations = pipeline.translate(model, pieces, lines, settings)
+    translations = model_file.translate(model, pieces, lines, settings)
     seconds = time.perf_counter() - started
 
     write_text(args.output, "".join(f"{line}\n" for line in translations))

@@ -23,10 +23,10 @@ from snakemake.utils import update_config
 from tests.faults.conftest import RUN
 from tests.test_fuzz import mutant
 from tests.workflow import ROOT, environment
-from tzip import pipeline
 from tzip.config import datasets, run, students
 from tzip.data import corpus
 from tzip.data.pieces import Encoded
+from tzip.format import model as model_file
 from tzip.nmt import checkpoint
 
 MUTANTS = 10_000
@@ -54,7 +54,7 @@ def read_corpus(folder: Path) -> None:
 
 
 def read_model(folder: Path) -> None:
-    pipeline.restore(folder / "model.tzip")
+    model_file.restore(folder / "model.tzip")
 
 
 def read_encoded(folder: Path) -> None:

@@ -18,14 +18,16 @@ import torch
 from sacrebleu import corpus_bleu
 
 from tzip import pipeline
-from tzip.compression import compress
+from tzip.compression.variant import Variant
 from tzip.data.pieces import Pieces
 from tzip.exchange import exporting, importing, inference
 from tzip.exchange.importing import Options
 from tzip.files import read_json, read_lines
 from tzip.format import container
+from tzip.format import model as model_file
 from tzip.nmt import checkpoint, search
 from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN, Transformer
+from tzip.nmt.options import Search
 
 UPDATES = 1000
 LONGEST = 99  # pieces that the peers' translations may have
@@ -89,7 +91,7 @@ def test_greedy_translations(case: str, peer: Peer, capsys: pytest.CaptureFixtur
     folder = peer(name, script, UPDATES)
     model, pieces = imported(folder, source, given)
     record, lines = read_json(folder / "record.json"), read_lines(folder / "test.en")
-    found = search.search(model, pieces.encode(lines), search.Options(beam=1, max_ratio=1000.0))
+    found = search.search(model, pieces.encode(lines), Search(beam=1, max_ratio=1000.0))
     rows = [pieces.spell(best.pieces, target=True) for (best,) in found]
     expected = [one["pieces"] for one in record["greedy"]]
     same = sum(a[:LONGEST] == b[:LONGEST] for a, b in zip(rows, expected, strict=True))
@@ -109,9 +111,9 @@ def test_bleu_of_beam_search(case: str, peer: Peer, capsys: pytest.CaptureFixtur
     model, pieces = imported(folder, source, given)
     record, lines = read_json(folder / "record.json"), read_lines(folder / "test.en")
     patience = 20.0 if given else 1.0  # OpenNMT-py searches on until its best hypothesis has ended
-    options = search.Options(beam=5, alpha=0.0, max_ratio=1000.0, patience=patience)
+    options = Search(beam=5, alpha=0.0, max_ratio=1000.0, patience=patience)
     references = [read_lines(folder / "test.de")]
-    translations = pipeline.translate(model, pieces, lines, options)
+    translations = model_file.translate(model, pieces, lines, options)
     ours = corpus_bleu(translations, references).score
     other = corpus_bleu([one["text"] for one in record["beam"]], references).score
     same = sum(a == one["text"] for a, one in zip(translations, record["beam"], strict=True))
@@ -138,15 +140,15 @@ def test_what_follows_an_import(case: str, peer: Peer, tmp_path: Path) -> None:
     tzip("compress", tmp_path / "checkpoint", tmp_path / "small.tzip", "--quantize", "uniform:bits=8",
          "--scope", "all")  # fmt: skip
     assert f"imported from {'opennmt' if given else 'marian'}" in tzip("inspect", tmp_path / "small.tzip")
-    model, pieces, _ = pipeline.restore(tmp_path / "small.tzip")
+    model, pieces, _ = model_file.restore(tmp_path / "small.tzip")
     lines = read_lines(folder / "test.en")[:100]
-    ours = pipeline.translate(model, pieces, lines, search.Options(beam=1))
+    ours = model_file.translate(model, pieces, lines, Search(beam=1))
     exporting.write(tmp_path / "exported", model, pieces)
     translator = inference.Translator(tmp_path / "exported")
     found = translator.translate(lines, inference.Options(beam=1, batch_tokens=1))
     assert sum(a == b for a, b in zip(ours, found, strict=True)) >= 98  # near ties fall either way
     whole = pipeline.build(importing.build(importing.read(tmp_path / "checkpoint", Options(format="tzip"))),
-                          pieces.model, compress.Variant(), name="whole", seed=1)[0]  # fmt: skip
+                          pieces.model, Variant(), name="whole", seed=1)[0]  # fmt: skip
     assert len(container.encode(whole)) > 2 * (tmp_path / "small.tzip").stat().st_size
 
 

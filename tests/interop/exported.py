@@ -18,16 +18,17 @@ from sacrebleu import corpus_bleu
 
 from tests.interop.conftest import HERE
 from tests.interop.equality import LONGEST, UPDATES, Peer, imported, tell, tzip
-from tzip import pipeline
 from tzip.data.pieces import Encoded, Options, Pieces, encode_pairs
 from tzip.data.pieces import train as train_pieces
 from tzip.files import read_json, read_lines
+from tzip.format import model as model_file
 from tzip.nmt import checkpoint, search, train
-from tzip.nmt.model import BEGIN, END, PAD, Config, Transformer
+from tzip.nmt.model import BEGIN, END, PAD, Transformer
+from tzip.nmt.options import Config, Search, Training
 
 CASES = ("from marian", "trained here", "trained here, embeddings apart")
 SIZES = {"d_model": 64, "d_ff": 128, "heads": 4, "encoder_layers": 2, "decoder_layers": 2, "dropout": 0.0}
-TRAINING = train.Options(updates=600, batch_tokens=1500, learning_rate=0.005, warmup=100)
+TRAINING = Training(updates=600, batch_tokens=1500, learning_rate=0.005, warmup=100)
 Made = Callable[[str], tuple[Path, Path]]
 
 
@@ -82,7 +83,7 @@ def in_transformers(python: Path, folder: Path, *arguments: object) -> str:
 
 def opened(folder: Path) -> tuple[Transformer, Pieces]:
     """The model as it is read back from the compressed file."""
-    return pipeline.restore(folder / "small.tzip")[:2]
+    return model_file.restore(folder / "small.tzip")[:2]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -115,7 +116,7 @@ def test_greedy_translations(case: str, made: Made, capsys: pytest.CaptureFixtur
     folder, texts = made(case)
     model, pieces = opened(folder)
     record, lines = read_json(folder / "record.json"), read_lines(texts / "test.en")
-    found = search.search(model, pieces.encode(lines), search.Options(beam=1, max_ratio=1000.0))
+    found = search.search(model, pieces.encode(lines), Search(beam=1, max_ratio=1000.0))
     rows = [pieces.spell(best.pieces, target=True) for (best,) in found]
     same = sum(row == one["pieces"] for row, one in zip(rows, record["greedy"], strict=True))
     tell(capsys, f"{case}: {same} of {len(lines)} greedy translations identical")
@@ -133,8 +134,8 @@ def test_beams(case: str, made: Made, capsys: pytest.CaptureFixture) -> None:
     model, pieces = opened(folder)
     record, lines = read_json(folder / "record.json"), read_lines(texts / "test.en")
     references = [read_lines(texts / "test.de")]
-    for kind, alpha, most in (("beam", 0.0, 0.1), ("own", search.Options.alpha, 1.0)):
-        found = pipeline.translate(model, pieces, lines, search.Options(alpha=alpha, max_ratio=1000.0))
+    for kind, alpha, most in (("beam", 0.0, 0.1), ("own", Search.alpha, 1.0)):
+        found = model_file.translate(model, pieces, lines, Search(alpha=alpha, max_ratio=1000.0))
         theirs = [one["text"] for one in record[kind]]
         same = sum(a == b for a, b in zip(found, theirs, strict=True))
         scores = [corpus_bleu(texts, references).score for texts in (found, theirs)]
@@ -152,4 +153,4 @@ def test_the_example_of_the_page(made: Made, environment: Callable, tmp_path: Pa
     (tmp_path / "exported" / "marian").symlink_to(folder / "marian")
     said = in_transformers(environment("marian"), tmp_path, "-c", example)
     (sentence,) = re.findall(r'tokenizer\(\["(.*)"\]', example)
-    assert said.strip() == str(pipeline.translate(*opened(folder), [sentence], search.Options()))
+    assert said.strip() == str(model_file.translate(*opened(folder), [sentence], Search()))

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from tzip.compression.code import Code, entropy_bits, side_bits
+from tzip.compression.curvature import Statistics
+from tzip.nmt.model import Places, chain
 
 HALVINGS = 60  # of the interval in which the price of a byte lies
 
@@ -66,3 +74,29 @@ def filled(
         _, name, one = max(better, key=lambda item: (item[0], item[1], -item[2].bits))
         left -= one.bytes - chosen[name].bytes
         chosen = chosen | {name: one}
+
+
+def file_bytes(code: Code) -> float:
+    """About what a tensor takes in a file, a little more rather than less (docs/format.md, "Size")."""
+    return 1.002 * (entropy_bits(code) + side_bits(code)) / 8 + 0.5 * code.entries + 64
+
+
+def bits_within(room: float, chosen: Places, options: Any, quantizer: Callable[[str, Any], nn.Module],
+                 statistics: Statistics | None) -> dict[str, int]:  # fmt: skip
+    """The bits of each tensor that together raise the loss least within `room` bytes.
+
+    The loss is ½ Σ h (w - q)², h the diagonal of the empirical Fisher matrix (Optimal Brain Damage's).
+    """
+    if statistics is None:
+        raise ValueError("budget needs statistics (fisher) of the model; calibrate it first")
+    (field,) = (field for field in dataclasses.fields(options) if field.name == "bits")
+    possible = field.metadata["choices"] or range(field.metadata["low"], field.metadata["high"] + 1)
+    choices: dict[str, list[Choice]] = {tensor: [] for tensor in chosen}
+    for tensor, places in chosen.items():
+        latent, weight = chain(*places[0])[0].detach(), getattr(*places[0]).detach()
+        curvature = statistics["fisher"][tensor].to(weight.device)
+        for bits in possible:
+            step = quantizer(tensor, dataclasses.replace(options, bits=bits))
+            loss = 0.5 * float((curvature * (weight - step(weight).detach()).square()).double().sum())
+            choices[tensor].append(Choice(bits, file_bytes(step.code(latent)), loss))
+    return allocate(choices, room)

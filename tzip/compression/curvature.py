@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +15,13 @@ from tzip.data.pieces import Encoded
 from tzip.files import replacing
 from tzip.nmt.batches import Batch, batch
 from tzip.nmt.loss import smoothed_cross_entropy
-from tzip.options import option
+from tzip.nmt.model import Places
 
 KINDS = ("hessian", "fisher")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What second derivatives are measured on."""
-
-    sentences: int = option(256, "sentence pairs of the training text", low=1)
+CONJUGATE = 200  # steps of conjugate gradients at most
 
 
 Statistics = dict[str, dict[str, Tensor]]  # by kind, then by tensor
-Places = dict[str, list[tuple[nn.Module, str]]]  # tensors, and the modules and attributes that have them
 
 
 def sample(data: Encoded, sentences: int, seed: int, source_end: bool = True) -> list[Batch]:
@@ -109,3 +101,51 @@ def load(path: str | Path) -> Statistics:
             raise ValueError(f"{path}: '{key}' is no statistic; choose from {', '.join(KINDS)}")
         found[kind][name] = value
     return found
+
+
+def damped(hessian: Tensor | None, columns: int, damp: float) -> Tensor:
+    """H with damp · mean(diagonal) added to its diagonal, float64 [C, C]; the identity if there is none.
+
+    An input that is always 0 has no second derivative; it gets the mean's, so that H can be inverted. An
+    embedding that is not the output layer's, too, has no inputs to measure, and gets the identity.
+    """
+    if hessian is None:
+        return torch.eye(columns, dtype=torch.float64)
+    found = hessian.double().clone()
+    mean = found.diagonal().mean().clamp(min=torch.finfo(torch.float32).tiny)
+    found.diagonal().add_(damp * mean)
+    found.diagonal()[hessian.diagonal() <= 0] = mean
+    return found
+
+
+def inverse_factor(hessian: Tensor) -> Tensor:
+    """U, upper triangular, with Uᵀ U = H⁻¹: row q over U_qq is what the later weights do about q.
+
+    Rows and columns before q have been eliminated from it (Frantar et al. 2022, "GPTQ", arXiv 2210.17323,
+    section 3.3).
+    """
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
+    return torch.linalg.cholesky(inverse, upper=True)
+
+
+def settled(rows: Tensor, target: Tensor, keep: Tensor, hessian: Tensor) -> Tensor:
+    """The kept weights that bring each row nearest to its target: the least of ½ (w - t) H (w - t)ᵀ.
+
+    Preconditioned conjugate gradients from `rows`, all rows side by side. [R, C], [R, C], bool [R, C], [C, C]
+    → [R, C], 0 where not kept.
+    """
+    rows = rows * keep
+    slope = (target - rows) @ hessian * keep
+    step = direction = slope / hessian.diagonal()
+    energy = (slope * step).sum(1, keepdim=True)
+    enough = 1e-12 * energy
+    for _ in range(CONJUGATE):
+        if (energy <= enough).all():
+            break
+        image = direction @ hessian * keep
+        length = energy / (direction * image).sum(1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
+        rows, slope = rows + length * direction, slope - length * image
+        step = slope / hessian.diagonal()
+        before, energy = energy, (slope * step).sum(1, keepdim=True)
+        direction = step + energy / before.clamp(min=torch.finfo(rows.dtype).tiny) * direction
+    return rows

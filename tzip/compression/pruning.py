@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from tzip.options import option
+import torch
+from torch import Tensor
+
+from tzip.compression.parametrization import Mask, lowest
+from tzip.compression.variant import Pruning
 
 STEPS = 9  # cuts after the first one
+Pruned = Sequence[tuple[Mask, Tensor]]  # pruners, each with its weight
 
 
-@dataclass(frozen=True)
-class Options:
-    """The course of the sparsity while fine-tuning, and its distribution."""
-
-    schedule: str = option(
-        "one-shot",
-        "all at once; `start` at once and the rest in nine equal steps; or ever smaller steps (cubic)",
-        choices=("one-shot", "stepwise", "gradual"),
-    )
-    start: float = option(0.0, "sparsity of the first cut (stepwise, gradual)", low=0.0, high=1.0)
-    end: float = option(0.5, "sparsity at the end: the share of weights that are pruned", low=0.0, high=1.0)
-    recovery: float = option(
-        0.3, "share of the updates that is left after the last cut (gradual)", low=0.0, high=1.0
-    )
-    select: str = option(
-        "uniform",
-        "how tensors share the sparsity: each the same; by one threshold for all; by one in units of each "
-        "tensor's standard deviation (class-uniform, class-blind, class-distribution)",
-        choices=("uniform", "blind", "distribution"),
-    )
-    quality: float = option(
-        0.0, "threshold in standard deviations (select = distribution), instead of `end`; 0 = `end`", low=0.0
-    )
-    dropout: str = option(
-        "kept",
-        "dropout while fine-tuning; scaled: by the root of the share of weights left",
-        choices=("kept", "scaled"),
-    )
-
-    def __post_init__(self) -> None:
-        if self.schedule == "one-shot" and self.start:
-            raise ValueError(f"start = {self.start} has no meaning with schedule = one-shot; set end alone")
-        if self.start > self.end:
-            raise ValueError(f"start = {self.start} is more than end = {self.end}")
-        if self.quality and self.select != "distribution":
-            raise ValueError(f"quality = {self.quality} has no meaning with select = {self.select}")
-
-
-def sparsity(options: Options, update: int, updates: int) -> float:
+def sparsity(options: Pruning, update: int, updates: int) -> float:
     """The share of weights to be pruned before update `update`, counted from 0, of `updates`.
 
     stepwise is the paper's "Pruned X → Y": X at once, then (Y − X)/9 more after every `interval(updates)`
@@ -72,3 +39,37 @@ def interval(updates: int) -> int:
     In fewer than 100 updates that could leave none after the last cut, so it is shorter there.
     """
     return max(1, min(updates // 10 + 1, (updates - 1) // STEPS))
+
+
+def shares(select: str, pruned: Pruned, sparsity: float) -> list[float]:
+    """The sparsity of each weight such that `sparsity` of all weights are pruned.
+
+    uniform       the same for each (class-uniform)
+    blind         what is least salient of all goes, whosever it is (class-blind)
+    distribution  a weight's magnitude is taken in standard deviations of its tensor's (class-distribution);
+                  so are saliencies, to the power of the weight that they go with
+    """
+    if select == "uniform":
+        return [sparsity] * len(pruned)
+    ranks = [pruner.ranks(weight) for pruner, weight in pruned]
+    if select == "distribution":
+        units = [deviation(pruner, weight) ** pruner.degree for pruner, weight in pruned]
+        ranks = [torch.where(rank < 0, rank, rank / unit) for rank, unit in zip(ranks, units, strict=True)]
+    count = round(sparsity * sum(map(len, ranks)))
+    chosen = lowest(torch.cat(ranks), count).split([len(rank) for rank in ranks])
+    return [int(one.sum()) / len(one) for one in chosen]
+
+
+def below(pruned: Pruned, quality: float) -> float:
+    """The share of all weights below their tensor's threshold, quality · its standard deviation.
+
+    Han, Pool, Tran & Dally 2015 (arXiv 1506.02626), section 4.
+    """
+    gone = sum(int((weight.abs() < quality * deviation(pruner, weight)).sum()) for pruner, weight in pruned)
+    return gone / max(sum(weight.numel() for _, weight in pruned), 1)
+
+
+def deviation(pruner: Mask, weight: Tensor) -> Tensor:
+    """The standard deviation of the weights that are kept."""
+    kept = weight[pruner.keep].double()
+    return kept.std(correction=0).nan_to_num(0.0).clamp(min=torch.finfo(torch.float32).tiny).to(weight.dtype)

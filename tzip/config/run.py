@@ -23,16 +23,16 @@ SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing a
 OPTIONAL = ("students", "teacher", "goals", "baseline")  # a run's record has them where they say something
 METHODS = {"prune": "pruners", "quantize": "quantizers", "biases": "quantizers"}
 SECTIONS = {
-    "download": "fetch.py",
-    "corpus": "data/corpus.py",
-    "pieces": "data/pieces.py",
-    "training": "nmt/train.py",
-    "finetune": "nmt/train.py",
-    "calibration": "compression/curvature.py",
-    "search": "nmt/search.py",
-    "teacher": "nmt/search.py",
-    "scores": "report/score.py",
-    "shortlist": "exchange/shortlist.py",
+    "download": ("fetch.py", "Options"),
+    "corpus": ("data/corpus.py", "Options"),
+    "pieces": ("data/pieces.py", "Options"),
+    "training": ("nmt/options.py", "Training"),
+    "finetune": ("nmt/options.py", "Training"),
+    "calibration": ("compression/variant.py", "Calibration"),
+    "search": ("nmt/options.py", "Search"),
+    "teacher": ("nmt/options.py", "Search"),
+    "scores": ("report/score.py", "Options"),
+    "shortlist": ("exchange/shortlist.py", "Options"),
 }
 LIBRARY = Path(__file__).parent.parent
 
@@ -52,8 +52,8 @@ def check(config: dict[str, Any], schema: str | Path) -> dict[str, Any]:
     check_model(config["model"])
     for folder in config["methods"]:
         registry.extend(folder)
-    for section, file in SECTIONS.items():
-        check_options(config[section], LIBRARY / file, section)
+    for section, (file, name) in SECTIONS.items():
+        check_options(config[section], LIBRARY / file, section, name)
     for name, dataset in config["datasets"].items():
         check_dataset(dataset, f"datasets.{name}")
     written = config["variants"]
@@ -146,9 +146,9 @@ def fields(cls: type) -> list[str]:
 
 def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[str] = ()) -> Any:
     """A preset and what differs from it; what the pieces or others have `decided` is no choice."""
-    presets = literal(LIBRARY / "nmt/model.py", "PRESETS")
-    decided = [*decided, *literal(LIBRARY / "nmt/model.py", "OF_PIECES")]
-    config = declared(LIBRARY / "nmt/model.py", "Config")
+    presets = literal(LIBRARY / "nmt/options.py", "PRESETS")
+    decided = [*decided, *literal(LIBRARY / "nmt/options.py", "OF_PIECES")]
+    config = declared(LIBRARY / "nmt/options.py", "Config")
     check_keys(model, ["preset", *(name for name in fields(config) if name not in decided)], where)
     preset = model.get("preset")
     if preset is not None and preset not in list(presets):
@@ -178,11 +178,11 @@ def check_variant(variant: dict[str, Any], where: str, finetune: dict[str, Any])
     for step in METHODS:
         if step in variant:
             check_method(variant[step], step, f"{where}.{step}")
-    check_options(finetune | variant["finetune"], LIBRARY / SECTIONS["finetune"], f"{where}.finetune")
+    check_options(finetune | variant["finetune"], LIBRARY / "nmt/options.py", f"{where}.finetune", "Training")
     plain = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
     for key in ("finetune", "from"):
         plain.pop(key, None)
-    options.make(declared(LIBRARY / "compression/compress.py", "Variant"), plain, where)
+    options.make(declared(LIBRARY / "compression/variant.py", "Variant"), plain, where)
 
 
 def check_method(given: dict[str, Any], step: str, where: str) -> None:
@@ -192,7 +192,7 @@ def check_method(given: dict[str, Any], step: str, where: str) -> None:
         raise ValueError(f"{where}.method = {given['method']!r} is not one of {', '.join(choices)}")
     classes = [declared(method_file(step, given["method"]))]
     if step == "prune":
-        classes.append(declared(LIBRARY / "compression/pruning.py"))
+        classes.append(declared(LIBRARY / "compression/variant.py", "Pruning"))
     check_keys(given, ["method", *(name for cls in classes for name in fields(cls))], where)
     registry.split({key: value for key, value in given.items() if key != "method"}, where, *classes)
 

@@ -20,7 +20,9 @@ def check(config: dict[str, Any]) -> None:
         raise ValueError(f"training.teacher = {config['training']['teacher']}: the baseline has no teacher")
     for name, student in config["students"].items():
         check_model(student["model"], f"students.{name}.model", ("max_length",))
-        check_options(training(config, name), LIBRARY / "nmt/train.py", f"students.{name}.training")
+        check_options(
+            training(config, name), LIBRARY / "nmt/options.py", f"students.{name}.training", "Training"
+        )
         if student["start"] == "teacher" and not imports.given(config):  # else the job itself looks
             check_start(config, name)
     for name, variant in config["variants"].items():

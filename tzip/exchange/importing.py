@@ -26,7 +26,8 @@ from tzip import fetch, files
 from tzip.config import imports
 from tzip.data.pieces import Pieces, sentence_pieces
 from tzip.nmt import checkpoint
-from tzip.nmt.model import Config, Transformer
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config
 from tzip.options import make, option
 from tzip.torchfile import Stored, TorchFile
 

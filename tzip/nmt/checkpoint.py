@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tzip.files import read_json, replacing, write_json
-from tzip.nmt.model import Config, Transformer, settings
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config, settings
 from tzip.options import make
 
 WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"

@@ -8,89 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from tzip.nmt.dropout import Dropout
-from tzip.options import make, option
+from tzip.nmt.options import Config
 
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 
-
-@dataclass(frozen=True)
-class Config:
-    """Sizes and form of a Transformer."""
-
-    vocabulary: int = option(32000, "pieces in the shared vocabulary", low=4, high=1 << 20)
-    d_model: int = option(512, "width of the model", low=2, high=1 << 16)
-    d_ff: int = option(2048, "width of the feed-forward layers", low=1, high=1 << 20)
-    heads: int = option(8, "attention heads", low=1, high=1024)
-    encoder_layers: int = option(6, "layers of the encoder", low=1, high=128)
-    decoder_layers: int = option(6, "layers of the decoder", low=1, high=128)
-    dropout: float = option(
-        0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9
-    )
-    mixer: str = option(
-        "attention", "what stands where positions of one sentence meet", choices=("attention", "convolution")
-    )
-    kernel: int = option(7, "positions that a convolution sees, itself included", low=1, high=255)
-    binary_inputs: str = option(
-        "none", "linear layers whose inputs are binarized", choices=("none", "attention", "linear")
-    )
-    norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
-    tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
-    max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=8192)
-    activation: str = option("relu", "what bends the feed-forward layers", choices=("relu", "gelu", "silu"))
-    positions: str = option(
-        "interleaved",
-        "sines and cosines of a position: by turns, in halves, or by turns in single precision",
-        choices=("interleaved", "halves", "single"),
-    )
-    epsilon: float = option(1e-5, "what LayerNorm adds to the variance", low=1e-12, high=0.1)
-    source_end: bool = option(True, "whether a source ends in END")
-    target_vocabulary: int = option(
-        0, "pieces of the target where it has a vocabulary of its own; 0: the source's", low=0, high=1 << 20
-    )
-
-    def __post_init__(self) -> None:
-        if self.d_model % self.heads or self.d_model % 2:
-            raise ValueError(f"d_model = {self.d_model} is not even and a multiple of heads = {self.heads}")
-        if self.target_vocabulary and self.tie == "all":
-            raise ValueError("tie = all: the target has a vocabulary of its own; choose decoder or none")
-
-    @property
-    def targets(self) -> int:
-        """Pieces that a translation is made of."""
-        return self.target_vocabulary or self.vocabulary
-
-
-LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
-OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # which the vocabulary decides
-
-
-def settings(config: Config) -> dict[str, bool | int | float | str]:
-    """A Config as files hold it: options that came LATER only where they say something."""
-    found = dataclasses.asdict(config)
-    return {key: value for key, value in found.items() if key not in LATER or value != getattr(Config, key)}
-
-
-PRESETS = {
-    "tiny": {"encoder_layers": 4, "decoder_layers": 4, "d_model": 128, "d_ff": 256, "heads": 4},
-    "small": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "d_ff": 1024, "heads": 4},
-    "base": {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512, "d_ff": 2048, "heads": 8},
-}
-
-
-def configure(given: dict, name: str = "model") -> Config:
-    """A Config from `given`, whose `preset` (if any) fills the sizes that it does not name."""
-    given = dict(given)
-    preset = given.pop("preset", "base")
-    if preset not in PRESETS:
-        raise ValueError(f"{name}: preset = {preset!r} is not one of {', '.join(PRESETS)}")
-    return make(Config, PRESETS[preset] | given, name)
+Places = dict[str, list[tuple[nn.Module, str]]]  # tensors, and the modules and attributes that have them
 
 
 class Sign(torch.autograd.Function):
@@ -363,3 +292,33 @@ def working_type(x: Tensor) -> torch.dtype:
     """The type that autocast works in on x's device, or x's own outside autocast."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+
+
+def tensors(model: nn.Module) -> Places:
+    """Every parameter of the plain model by its first name, with the (module, attribute) pairs of it."""
+    names: dict[int, str] = {}
+    places: Places = {}
+    for path, module in model.named_modules():
+        if "parametrizations" in path.split("."):
+            continue
+        own = [
+            *getattr(module, "parametrizations", ()),
+            *(n for n, p in module._parameters.items() if p is not None),
+        ]
+        for attribute in sorted(own, key=lambda name: name == "bias"):  # PyTorch registers biases last
+            name = names.setdefault(id(chain(module, attribute)[0]), f"{path}.{attribute}".lstrip("."))
+            places.setdefault(name, []).append((module, attribute))
+    return places
+
+
+def chain(module: nn.Module, attribute: str) -> list:
+    """The latent parameter behind a module's attribute and the parametrizations that make it effective."""
+    if parametrize.is_parametrized(module, attribute):
+        steps = module.parametrizations[attribute]
+        return [steps.original, *steps]
+    return [getattr(module, attribute)]
+
+
+def shape(places: list[tuple[nn.Module, str]]) -> tuple[int, ...]:
+    """The shape of the tensor that lies at these places."""
+    return tuple(getattr(*places[0]).shape)

@@ -8,26 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tzip.nmt.model import BEGIN, END, PAD, Transformer, padded
-from tzip.options import option
-
-
-@dataclass(frozen=True)
-class Options:
-    """Beam search."""
-
-    beam: int = option(5, "hypotheses kept at each step; 1 = greedy", low=1, high=256)
-    alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0, high=10.0)
-    nbest: int = option(1, "translations to return a sentence, at most beam", low=1)
-    max_ratio: float = option(
-        2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0, high=1000.0
-    )
-    batch_tokens: int = option(4000, "source tokens x beam of a batch", low=1)
-    patience: float = option(1.0, "hypotheses that end before a sentence is done: patience x beam", low=1.0)
-    precision: str = option("fp32", "of weights and products", choices=("fp32", "bf16"))
-
-    def __post_init__(self) -> None:
-        if self.nbest > self.beam:
-            raise ValueError(f"nbest = {self.nbest} is more than beam = {self.beam}")
+from tzip.nmt.options import Search
 
 
 @dataclass(frozen=True)
@@ -43,7 +24,7 @@ def penalty(length: int, alpha: float) -> float:
     return ((5 + length) / 6) ** alpha
 
 
-def search(model: Transformer, sources: list[list[int]], options: Options) -> list[list[Hypothesis]]:
+def search(model: Transformer, sources: list[list[int]], options: Search) -> list[list[Hypothesis]]:
     """The `nbest` translations of each source (piece ids without END), best first.
 
     Sentences are sorted by length into batches; an empty source has the empty translation. A source
@@ -64,7 +45,7 @@ def search(model: Transformer, sources: list[list[int]], options: Options) -> li
 
 
 @torch.inference_mode()
-def search_batch(model: Transformer, source_BS: Tensor, options: Options) -> list[list[Hypothesis]]:
+def search_batch(model: Transformer, source_BS: Tensor, options: Search) -> list[list[Hypothesis]]:
     """Beam search over one padded batch whose sentences end as the model wants them; see `search`.
 
     At each step the best 2·beam continuations of a sentence are looked at: those among the first `beam`

@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ from tzip.nmt.checkpoint import exclusive, load_state, load_untied, save_state, 
 from tzip.nmt.dropout import Dropout, MaskPool, mixed
 from tzip.nmt.journal import Journal
 from tzip.nmt.loss import Objective
+from tzip.nmt.options import Training
 from tzip.nmt.teacher import frozen
-from tzip.options import option
 
 SAVE_SECONDS = 60.0
 SLOWEST = 1e-4  # of the learning rate asked for: what diverges even then has another fault
@@ -39,54 +38,7 @@ LATER = {"cpu": 1, "cuda": 20}  # updates whose losses a device may owe: to ask 
 MULTIPLE = 8  # of the lengths of a GPU's batches: what its products are quick with
 
 
-@dataclass(frozen=True)
-class Options:
-    """Training: how long, on how much at a time, how fast."""
-
-    updates: int = option(10000, "updates of the weights", low=0)
-    batch_tokens: int = option(4096, "tokens of a batch, padding included, on the longer side", low=1)
-    accumulate: int = option(1, "batches an update", low=1)
-    schedule: str = option(
-        "noam", "course of the learning rate", choices=("noam", "inverse_sqrt", "linear", "cosine")
-    )
-    learning_rate: float = option(
-        0.0, "its peak; 0 = the noam peak, factor / sqrt(d_model * warmup)", low=0.0
-    )
-    factor: float = option(1.0, "factor of the noam schedule", low=0.0)
-    warmup: int = option(4000, "updates of linear warm-up", low=1)
-    beta1: float = option(0.9, "decay of AdamW's mean", low=0.0, high=1.0)
-    beta2: float = option(0.998, "decay of AdamW's variance", low=0.0, high=1.0)
-    weight_decay: float = option(0.0, "AdamW's weight decay", low=0.0)
-    clip: float = option(0.0, "largest norm of the gradient; 0 = not clipped", low=0.0)
-    smoothing: float = option(0.1, "label smoothing", low=0.0, high=0.99)
-    teacher: float = option(
-        0.0, "share of the loss that a teacher's distributions decide; 0 = no teacher", low=0.0, high=1.0
-    )
-    temperature: float = option(
-        1.0, "by which the logits of student and teacher are divided", low=0.05, high=100.0
-    )
-    precision: str = option(
-        "auto", "of the products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")
-    )
-    compile: bool = option(False, "compile the model (torch.compile)")
-    backoff: float = option(
-        0.0, "factor of the learning rate each time the loss has diverged; 0 = stop", low=0.0, high=0.99
-    )
-    every: int = option(0, "updates between evaluations; 0 = none", low=0)
-    average: int = option(1, "last evaluated checkpoints to average at the end; 1 = the last weights", low=1)
-    patience: int = option(
-        0, "evaluations without a better score before stopping; 0 = never stop early", low=0
-    )
-    metric: str = option(
-        "loss", "what early stopping watches on the development set", choices=("loss", "bleu")
-    )
-
-    def __post_init__(self) -> None:
-        if (self.patience or self.average > 1) and not self.every:
-            raise ValueError("patience and average need evaluations; set every to the updates between them")
-
-
-def learning_rate(options: Options, d_model: int, update: int) -> float:
+def learning_rate(options: Training, d_model: int, update: int) -> float:
     """The learning rate of update 1, 2, ...: linear warm-up to a peak, then falling by the schedule.
 
     noam (Vaswani et al. 2017, equation 3) and inverse_sqrt fall as 1/sqrt(update); linear and cosine
@@ -142,7 +94,7 @@ class Trainer:
     log        JSON lines, one an evaluation or a hundredth of the training
     """
 
-    def __init__(self, model: nn.Module, data: Encoded, options: Options, *, seed: int, state: Path,
+    def __init__(self, model: nn.Module, data: Encoded, options: Training, *, seed: int, state: Path,
                  log: Path, evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
                  on_update: Callable[[int], None] | None = None,
                  teacher: nn.Module | None = None):  # fmt: skip

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from tzip.compression.code import matrix
+from tzip.compression.curvature import damped, inverse_factor, settled
 from tzip.compression.parametrization import Mask, lowest
-from tzip.compression.surgery import damped, inverse_factor, settled
 from tzip.options import option
 
 NEEDS = ("hessian",)

@@ -15,6 +15,6 @@ A module `tzip/quantizers/NAME.py`, or `quantizers/NAME.py` in a folder of a use
         code(weight)    its Code: `code(weight).decode()` equals `forward(weight)` bit for bit
 
 All state is in parameters and buffers whose shapes depend on the weight's shape and the options alone, so
-that the state dict of one training loads into a model prepared afresh. `compression.parametrization` has bases for
-the usual kinds.
+that the state dict of one training loads into another model of it. `compression.parametrization` has bases
+for the usual kinds.
 """

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tzip import clustering
 from tzip.compression.code import matrix
+from tzip.compression.curvature import damped, inverse_factor
 from tzip.compression.parametrization import TINY, Indexed, blocks, half, spread
-from tzip.compression.surgery import damped, inverse_factor
 from tzip.options import option
 
 NEEDS = ("hessian",)

@@ -18,7 +18,8 @@ from tzip.data.lists import MAGIC, Lists, unpack
 from tzip.data.pieces import Pieces
 from tzip.exchange import exporting
 from tzip.exchange.importers.marian import ACTIVATIONS, DECODER, ENCODER
-from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN, Config, Transformer
+from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN, Transformer
+from tzip.nmt.options import Config
 
 TYPES = ("float32", "float16")
 USES = ()

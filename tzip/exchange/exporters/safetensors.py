@@ -10,7 +10,8 @@ from tzip import files
 from tzip.data.pieces import Pieces
 from tzip.exchange import exporting
 from tzip.nmt import checkpoint
-from tzip.nmt.model import Transformer, settings
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import settings
 
 TYPES = ("float32", "float16")
 USES = ()

@@ -17,7 +17,8 @@ from torch import Tensor
 from tzip.data.lists import Lists, pack
 from tzip.exchange import importing
 from tzip.files import read_json
-from tzip.nmt.model import Config, sinusoids
+from tzip.nmt.model import sinusoids
+from tzip.nmt.options import Config
 from tzip.options import make, shown
 
 USES = ("prefix",)

@@ -1,0 +1,66 @@
+"""From a file to translations: model.tzip as a plain model; needs no compression method."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tzip.compression.code import Code
+from tzip.data.pieces import Pieces
+from tzip.format import container
+from tzip.nmt import search
+from tzip.nmt.model import Transformer, chain, shape, tensors
+from tzip.nmt.options import Config, Search
+from tzip.options import make
+
+
+def restore(path: str | Path) -> tuple[Transformer, Pieces, container.Archive]:
+    """The model (fp32, on the CPU), its vocabulary and the archive in the file `path`.
+
+    Raises ValueError (FormatError for a damaged file) in one line.
+    """
+    archive = container.read(path)
+    config = make(Config, archive.config, f"{path}: config")
+    with torch.device("meta"):  # no memory before the file is known to fill it
+        check(Transformer(config), archive.codes)
+    model = Transformer(config)
+    load(model, archive.codes)
+    return model.eval(), Pieces(archive.vocabulary), archive
+
+
+def cast(model: Transformer, options: Search) -> Transformer:
+    """The model as the options' precision has it: itself, or a copy in bf16 if it is not in that yet."""
+    if options.precision == "fp32" or next(model.parameters()).dtype == torch.bfloat16:
+        return model
+    return copy.deepcopy(model).bfloat16()
+
+
+def translate(model: Transformer, pieces: Pieces, lines: list[str], options: Search) -> list[str]:
+    """The best translation of each line, by the model as `cast` gives it; the model stays as it is."""
+    found = search.search(cast(model, options), pieces.encode(lines), options)
+    return pieces.decode([list(best[0].pieces) for best in found])
+
+
+def check(model: nn.Module, codes: Mapping[str, Code]) -> None:
+    """ValueError names the first tensor of a plain model that `codes` does not fit, and how."""
+    mine = tensors(model)
+    for name in [*mine, *codes]:
+        if name not in codes:
+            raise ValueError(f"tensor {name}: nothing found, {shape(mine[name])} expected")
+        if name not in mine:
+            raise ValueError(f"tensor {name}: {codes[name].shape} found, but the model has no such tensor")
+        if codes[name].shape != shape(mine[name]):
+            raise ValueError(f"tensor {name}: {codes[name].shape} found, {shape(mine[name])} expected")
+
+
+def load(model: nn.Module, codes: Mapping[str, Code]) -> None:
+    """Decode every tensor into a plain model; ValueError as by `check`."""
+    check(model, codes)
+    with torch.no_grad():
+        for name, places in tensors(model).items():
+            (parameter,) = chain(*places[0])  # a plain model: nothing but the parameter
+            parameter.copy_(torch.from_numpy(codes[name].decode()))

@@ -1,0 +1,154 @@
+"""Options of the model, its training and its search; reading them needs no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from tzip.options import make, option
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes and form of a Transformer."""
+
+    vocabulary: int = option(32000, "pieces in the shared vocabulary", low=4, high=1 << 20)
+    d_model: int = option(512, "width of the model", low=2, high=1 << 16)
+    d_ff: int = option(2048, "width of the feed-forward layers", low=1, high=1 << 20)
+    heads: int = option(8, "attention heads", low=1, high=1024)
+    encoder_layers: int = option(6, "layers of the encoder", low=1, high=128)
+    decoder_layers: int = option(6, "layers of the decoder", low=1, high=128)
+    dropout: float = option(
+        0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9
+    )
+    mixer: str = option(
+        "attention", "what stands where positions of one sentence meet", choices=("attention", "convolution")
+    )
+    kernel: int = option(7, "positions that a convolution sees, itself included", low=1, high=255)
+    binary_inputs: str = option(
+        "none", "linear layers whose inputs are binarized", choices=("none", "attention", "linear")
+    )
+    norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
+    tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
+    max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=8192)
+    activation: str = option("relu", "what bends the feed-forward layers", choices=("relu", "gelu", "silu"))
+    positions: str = option(
+        "interleaved",
+        "sines and cosines of a position: by turns, in halves, or by turns in single precision",
+        choices=("interleaved", "halves", "single"),
+    )
+    epsilon: float = option(1e-5, "what LayerNorm adds to the variance", low=1e-12, high=0.1)
+    source_end: bool = option(True, "whether a source ends in END")
+    target_vocabulary: int = option(
+        0, "pieces of the target where it has a vocabulary of its own; 0: the source's", low=0, high=1 << 20
+    )
+
+    def __post_init__(self) -> None:
+        if self.d_model % self.heads or self.d_model % 2:
+            raise ValueError(f"d_model = {self.d_model} is not even and a multiple of heads = {self.heads}")
+        if self.target_vocabulary and self.tie == "all":
+            raise ValueError("tie = all: the target has a vocabulary of its own; choose decoder or none")
+
+    @property
+    def targets(self) -> int:
+        """Pieces that a translation is made of."""
+        return self.target_vocabulary or self.vocabulary
+
+
+LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
+OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # which the vocabulary decides
+
+
+def settings(config: Config) -> dict[str, bool | int | float | str]:
+    """A Config as files hold it: options that came LATER only where they say something."""
+    found = dataclasses.asdict(config)
+    return {key: value for key, value in found.items() if key not in LATER or value != getattr(Config, key)}
+
+
+PRESETS = {
+    "tiny": {"encoder_layers": 4, "decoder_layers": 4, "d_model": 128, "d_ff": 256, "heads": 4},
+    "small": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "d_ff": 1024, "heads": 4},
+    "base": {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512, "d_ff": 2048, "heads": 8},
+}
+
+
+def configure(given: dict, name: str = "model") -> Config:
+    """A Config from `given`, whose `preset` (if any) fills the sizes that it does not name."""
+    given = dict(given)
+    preset = given.pop("preset", "base")
+    if preset not in PRESETS:
+        raise ValueError(f"{name}: preset = {preset!r} is not one of {', '.join(PRESETS)}")
+    return make(Config, PRESETS[preset] | given, name)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Training: how long, on how much at a time, how fast."""
+
+    updates: int = option(10000, "updates of the weights", low=0)
+    batch_tokens: int = option(4096, "tokens of a batch, padding included, on the longer side", low=1)
+    accumulate: int = option(1, "batches an update", low=1)
+    schedule: str = option(
+        "noam", "course of the learning rate", choices=("noam", "inverse_sqrt", "linear", "cosine")
+    )
+    learning_rate: float = option(
+        0.0, "its peak; 0 = the noam peak, factor / sqrt(d_model * warmup)", low=0.0
+    )
+    factor: float = option(1.0, "factor of the noam schedule", low=0.0)
+    warmup: int = option(4000, "updates of linear warm-up", low=1)
+    beta1: float = option(0.9, "decay of AdamW's mean", low=0.0, high=1.0)
+    beta2: float = option(0.998, "decay of AdamW's variance", low=0.0, high=1.0)
+    weight_decay: float = option(0.0, "AdamW's weight decay", low=0.0)
+    clip: float = option(0.0, "largest norm of the gradient; 0 = not clipped", low=0.0)
+    smoothing: float = option(0.1, "label smoothing", low=0.0, high=0.99)
+    teacher: float = option(
+        0.0, "share of the loss that a teacher's distributions decide; 0 = no teacher", low=0.0, high=1.0
+    )
+    temperature: float = option(
+        1.0, "by which the logits of student and teacher are divided", low=0.05, high=100.0
+    )
+    precision: str = option(
+        "auto", "of the products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")
+    )
+    compile: bool = option(False, "compile the model (torch.compile)")
+    backoff: float = option(
+        0.0, "factor of the learning rate each time the loss has diverged; 0 = stop", low=0.0, high=0.99
+    )
+    every: int = option(0, "updates between evaluations; 0 = none", low=0)
+    average: int = option(1, "last evaluated checkpoints to average at the end; 1 = the last weights", low=1)
+    patience: int = option(
+        0, "evaluations without a better score before stopping; 0 = never stop early", low=0
+    )
+    metric: str = option(
+        "loss", "what early stopping watches on the development set", choices=("loss", "bleu")
+    )
+
+    def __post_init__(self) -> None:
+        if (self.patience or self.average > 1) and not self.every:
+            raise ValueError("patience and average need evaluations; set every to the updates between them")
+
+
+# Fine-tuning as in transformers.zip; what it does not name is as in training.
+FINETUNE = {
+    "updates": 10000, "batch_tokens": 512, "accumulate": 2, "schedule": "noam", "factor": 0.01, "warmup": 50,
+    "beta2": 0.998, "smoothing": 0.1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Search:
+    """Beam search."""
+
+    beam: int = option(5, "hypotheses kept at each step; 1 = greedy", low=1, high=256)
+    alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0, high=10.0)
+    nbest: int = option(1, "translations to return a sentence, at most beam", low=1)
+    max_ratio: float = option(
+        2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0, high=1000.0
+    )
+    batch_tokens: int = option(4000, "source tokens x beam of a batch", low=1)
+    patience: float = option(1.0, "hypotheses that end before a sentence is done: patience x beam", low=1.0)
+    precision: str = option("fp32", "of weights and products", choices=("fp32", "bf16"))
+
+    def __post_init__(self) -> None:
+        if self.nbest > self.beam:
+            raise ValueError(f"nbest = {self.nbest} is more than beam = {self.beam}")
