@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.test_model import TOY
-from tests.toydata import toy_pairs
+from tests.nmt.test_model import TOY
+from tests.toys.data import toy_pairs
 from tzip import cli
 from tzip.data import pieces
 from tzip.format import container

@@ -19,9 +19,10 @@ import yaml
 from safetensors.torch import save_file
 
 import tzip
-from tests import foreignmodels, test_mapping
-from tests.test_model import TOY
-from tests.toydata import toy_pairs
+from tests.exchange import test_mapping
+from tests.nmt.test_model import TOY
+from tests.toys import foreign as foreignmodels
+from tests.toys.data import toy_pairs
 from tzip import cli, cli_model, options, pipeline
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant
@@ -118,8 +119,9 @@ def test_the_example_methods_keep_the_contract_of_all_methods(extended: Path) ->
     """Those who follow the page run these very tests; they find the files by themselves."""
     names = [Path(name).stem for name in examples("python")]
     assert {Path(name).parent.name for name in examples("python")} == {"quantizers", "pruners"}
-    said = python(extended, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-v",
-                  "tests/test_methods.py", "--methods", "my-methods", "-k", " or ".join(names))  # fmt: skip
+    pytest_v = ("-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-v")
+    contract = ("tests/compression/test_methods.py", "--methods", "my-methods")
+    said = python(extended, *pytest_v, *contract, "-k", " or ".join(names))
     for name in names:
         passed = [line for line in said.splitlines() if "PASSED" in line and re.search(rf"\b{name}\b", line)]
         assert len(passed) > 5, f"{name}: the tests of methods did not find it"

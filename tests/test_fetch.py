@@ -14,7 +14,7 @@ from urllib.request import Request
 import pytest
 import yaml
 
-from tests.webserver import DATA, Handler, Server, listening
+from tests.toys.webserver import DATA, Handler, Server, listening
 from tzip import fetch as module
 from tzip.fetch import Options, fetch, locate
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packed import make_zip, tar
-from tests.webserver import DATA
+from tests.toys.packed import make_zip, tar
+from tests.toys.webserver import DATA
 from tzip import fetch as module
 from tzip.fetch import extract, open_member, open_plain
 

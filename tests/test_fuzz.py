@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.test_container import GOOD, same, sample, sealed
+from tests.format.test_container import GOOD, same, sample, sealed
 from tzip.format import container, entropy
 from tzip.format.container import FormatError
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.workflow import copy_sources, environment
+from tests.toys.workflow import copy_sources, environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 INTRODUCTION = """# When things break

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import NANO, RUN, finish, start, write_configuration
-from tests.webserver import Handler, Server, listening
+from tests.toys.webserver import Handler, Server, listening
 from tzip.files import sha256
 
 HOST = "corpora.example"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import RUN
-from tests.packed import make_zip, tar
-from tests.workflow import ROOT, environment
+from tests.toys.packed import make_zip, tar
+from tests.toys.workflow import ROOT, environment
 
 REGULAR = tarfile.REGTYPE
 

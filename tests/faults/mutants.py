@@ -22,7 +22,7 @@ from snakemake.utils import update_config
 
 from tests.faults.conftest import RUN
 from tests.test_fuzz import mutant
-from tests.workflow import ROOT, environment
+from tests.toys.workflow import ROOT, environment
 from tzip.config import datasets, run, students
 from tzip.data import corpus
 from tzip.data.pieces import Encoded

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import NANO, copy, differing, files, finish, start, write_configuration
-from tests.waiting import wait_for
+from tests.toys.waiting import wait_for
 
 HOME = "a home that is not there and cannot be made"
 PLACES = {

@@ -22,9 +22,9 @@ import torch
 from safetensors.torch import load_file
 
 from tests.slurm import cluster
-from tests.toytrain import fit
-from tests.waiting import wait_for
-from tests.workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini, rewrite
+from tests.toys.training import fit
+from tests.toys.waiting import wait_for
+from tests.toys.workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini, rewrite
 from tzip.files import read_json
 
 RULE = r"(?m)^\s*(?:local)?rule (\w+):"  # in what Snakemake says
@@ -213,7 +213,7 @@ def test_two_tasks_of_a_step_train_as_one_process(tmp_path: Path) -> None:
         "--export=ALL",
         sys.executable,
         "-m",
-        "tests.toytrain",
+        "tests.toys.training",
     ]
     done = subprocess.run([*command, str(tmp_path / "two"), "0", "precision=fp32"], cwd=ROOT, text=True,
                           capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip

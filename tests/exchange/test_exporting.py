@@ -1,0 +1,310 @@
+"""Export to CTranslate2: its own library finds what our search finds, by the compressed file's weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+import pytest
+import torch
+
+from tests.nmt.test_model import TOY
+from tests.toys.data import toy_pairs
+from tzip import pipeline
+from tzip.compression.variant import Variant
+from tzip.data import lists, pieces
+from tzip.exchange import exporting, inference, shortlist
+from tzip.exchange.exporters import ctranslate2 as ctranslate
+from tzip.format import container
+from tzip.format import model as model_file
+from tzip.nmt import search, train
+from tzip.nmt.model import BEGIN, END, PAD, Transformer
+from tzip.nmt.options import Config, Search, Training
+
+TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
+RANDOM = np.random.default_rng(0)
+SOURCES = [RANDOM.integers(4, 20, length).tolist() for length in [*range(1, 9), 3, 4, 5, 6, 7, 8]]
+SIZE = 280
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> pieces.Pieces:
+    folder = tmp_path_factory.mktemp("pieces")
+    (folder / "text").write_text(TEXT * 20, encoding="utf-8")
+    return pieces.train([folder / "text"], folder / "pieces.model", pieces.Options(size=SIZE))
+
+
+def untrained(seed: int, **given) -> Transformer:
+    """A random model sharp enough to prefer some pieces, with norms and biases that are no constants."""
+    torch.manual_seed(seed)
+    model = Transformer(Config(**TOY | {"vocabulary": SIZE} | given)).eval()
+    with torch.no_grad():
+        model.generator.weight.mul_(12.0 if model.config.tie == "none" else 2.0)
+        model.generator.bias.normal_(std=0.5)
+        model.generator.bias[END] += 3.0
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.fixture(scope="module")
+def trained(vocabulary: pieces.Pieces, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has learned how sentences end, at 4 bits, as a file."""
+    folder = tmp_path_factory.mktemp("trained")
+    torch.manual_seed(0)
+    sizes = {"vocabulary": SIZE, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "norm": "pre"}
+    model = Transformer(Config(**TOY | sizes | {"dropout": 0.0}))
+    settings = Training(updates=100, batch_tokens=500, warmup=20, learning_rate=0.01, precision="fp32")
+    data = toy_pairs(folder / "toy")
+    train.Trainer(model, data, settings, seed=1, state=folder / "state", log=folder / "log.jsonl").run()
+    variant = Variant(quantize="kmeans:bits=4", scope="linear")
+    made, _ = pipeline.build(model, vocabulary.model, variant, name="kmeans-4bit", seed=1)
+    container.write(folder / "model.tzip", made)
+    return folder / "model.tzip"
+
+
+def compare(model: Transformer, translator: inference.Translator, sources: list[list[int]], *,
+            shortlist: bool = False, cut: bool = True, **given) -> int:  # fmt: skip
+    """Both searches give the same pieces and scores, sentence by sentence; returns on how many they ended.
+
+    cut  compare also what did not end, where CTranslate2 prefers it to what did
+    """
+    ours = search.search(model, sources, Search(**given))
+    options = inference.Options(batch_tokens=1, shortlist=shortlist, **given)
+    ended = 0
+    for source, (expected,), found in zip(sources, ours, translator.search(sources, options), strict=True):
+        is_cut = len(found.pieces) >= min(2 * len(source) + 12, model.config.max_length - 1)
+        ended += not is_cut
+        if cut or not is_cut:
+            assert found.pieces == expected.pieces, source
+            assert found.score == pytest.approx(expected.score, abs=2e-4), source
+    return ended
+
+
+@pytest.mark.parametrize("tie", ["all", "decoder", "none"])
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_finds_what_our_search_finds(tmp_path: Path, vocabulary: pieces.Pieces, norm: str, tie: str) -> None:
+    for seed in range(2):
+        model = untrained(seed, norm=norm, tie=tie, encoder_layers=1 + seed)
+        exporting.write(tmp_path / str(seed), model, vocabulary)
+        translator = inference.Translator(tmp_path / str(seed))
+        compare(model, translator, SOURCES, beam=1)
+        compare(model, translator, SOURCES, beam=5, alpha=0.0)
+        compare(model, translator, SOURCES, beam=5, alpha=0.6, cut=False)
+
+
+def test_a_trained_model_translates_the_same(tmp_path: Path, trained: Path) -> None:
+    model, vocabulary, _ = model_file.restore(trained)
+    before = [parameter.clone() for parameter in model.parameters()]
+    exporting.write(tmp_path / "exported", model, vocabulary)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    translator = inference.Translator(tmp_path / "exported")
+    for beam in (1, 5):
+        assert compare(model, translator, SOURCES, beam=beam) == len(SOURCES)
+        ours = search.search(model, SOURCES, Search(beam=beam))
+        assert len({len(one[0].pieces) for one in ours}) > 3
+        found = translator.search(SOURCES, inference.Options(beam=beam, batch_tokens=1000))
+        assert [one.pieces for one in found] == [one[0].pieces for one in ours]
+
+
+def test_its_weights_are_those_of_the_compressed_file(tmp_path: Path, trained: Path) -> None:
+    model, _, read = model_file.restore(trained)
+    spec = ctranslate.specify(model)
+    ours = read.codes["encoder.0.feed_forward.inner.weight"].decode()
+    assert len(np.unique(ours)) <= 16
+    assert np.array_equal(spec.encoder.layer[0].ffn.linear_0.weight, ours)
+    self_attention = spec.decoder.layer[0].self_attention.linear[0].weight
+    parts = [
+        read.codes[f"decoder.0.self_attention.{name}.weight"].decode() for name in ("query", "key", "value")
+    ]
+    assert np.array_equal(self_attention, np.concatenate(parts))
+
+
+@pytest.mark.parametrize("kind", ["int16", "int8"])
+def test_fewer_bits_are_smaller_and_translate(tmp_path: Path, trained: Path, kind: str) -> None:
+    model, vocabulary, _ = model_file.restore(trained)
+    for name in ("float32", kind):
+        exporting.write(tmp_path / name, model, vocabulary, exporting.Options(type=name))
+    sizes = [(tmp_path / name / "model.bin").stat().st_size for name in ("float32", kind)]
+    assert sizes[1] < sizes[0] * (0.75 if kind == "int16" else 0.6)
+    full, fewer = (
+        [
+            one.pieces
+            for one in inference.Translator(tmp_path / name).search(SOURCES, inference.Options(beam=1))
+        ]
+        for name in ("float32", kind)
+    )
+    assert sum(a == b for a, b in zip(full, fewer, strict=True)) > len(SOURCES) * 0.7
+
+
+def test_never_writes_padding_or_begin_and_stops_at_the_longest(
+    tmp_path: Path, vocabulary: pieces.Pieces
+) -> None:
+    model = untrained(0)
+    with torch.no_grad():
+        model.generator.bias[[PAD, BEGIN]] += 50.0
+        model.generator.bias[END] -= 1e4
+    exporting.write(tmp_path / "exported", model, vocabulary)
+    translator = inference.Translator(tmp_path / "exported")
+    for beam in (1, 3):
+        compare(model, translator, [[5, 6], [7]], beam=beam, max_ratio=1.0)
+        found = translator.search([[5, 6]], inference.Options(beam=beam, max_ratio=1.0))
+        assert len(found[0].pieces) == 13
+    model.config.__dict__["max_length"] = 8  # the source is cut, and so is the translation
+    exporting.write(tmp_path / "short", model, vocabulary)
+    compare(model, inference.Translator(tmp_path / "short"), [[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], beam=1)
+
+
+def test_empty_lines_and_text(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    model = untrained(1)
+    exporting.write(tmp_path / "exported", model, vocabulary)
+    translator = inference.Translator(tmp_path / "exported")
+    lines = ["a small house", "", "ein kleines Haus"]
+    assert translator.search([[], [5]], inference.Options())[0] == inference.Hypothesis((), 0.0)
+    ours = model_file.translate(model, vocabulary, lines, Search(beam=1))
+    assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
+
+
+def test_ctranslate2_alone_opens_it(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    """As its own documentation says: tokens in, tokens out."""
+    model = untrained(0)
+    exporting.write(tmp_path / "exported", model, vocabulary)
+    translator = ctranslate2.Translator(str(tmp_path / "exported"))
+    words = vocabulary.spell(SOURCES[4])
+    (found,) = translator.translate_batch([words], beam_size=1, max_decoding_length=2 * len(words) + 12)
+    ((ours,),) = search.search(model, [SOURCES[4]], Search(beam=1))
+    assert found.hypotheses[0] == vocabulary.spell(ours.pieces)
+
+
+# ── forms that imported models have ───────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def sides(vocabulary: pieces.Pieces) -> pieces.Pieces:
+    """Two lists, the target's in another order and one shorter, over the same SentencePiece model."""
+    source = vocabulary.spell(range(SIZE))
+    target = source[:4] + source[-1:4:-1]
+    return pieces.Pieces(lists.pack(lists.Lists(vocabulary.model, b"", tuple(source), tuple(target), False)))
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
+def test_every_form_is_exported(tmp_path: Path, sides: pieces.Pieces, activation: str) -> None:
+    form = {"activation": activation, "positions": "halves", "epsilon": 1e-3, **sides.decides()}
+    model = untrained(0, **form, tie="decoder")
+    assert not model.config.source_end
+    exporting.write(tmp_path / "exported", model, sides)
+    translator = inference.Translator(tmp_path / "exported")
+    compare(model, translator, SOURCES, beam=1)
+    compare(model, translator, SOURCES, beam=5, alpha=0.0)
+    lines = ["a small house", "ein kleines Haus"]
+    ours = model_file.translate(model, sides, lines, Search(beam=1))
+    assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
+
+
+def test_a_shortlist_of_two_vocabularies(tmp_path: Path, sides: pieces.Pieces) -> None:
+    data = toy_pairs(tmp_path / "toy")
+    made = shortlist.of(data, sides, shortlist.Options(candidates=3))
+    shortlist.write(tmp_path / "list", made, sides)
+    assert set(made.of) == set(range(4, SIZE))
+    copy = sides.spell([sides.copies()[9]], target=True)
+    assert copy == sides.spell([9])
+    model = untrained(0, **sides.decides(), tie="decoder")
+    exporting.write(tmp_path / "exported", model, sides, exporting.Options(shortlist=str(tmp_path / "list")))
+    translator = inference.Translator(tmp_path / "exported")
+    translator.search(SOURCES, inference.Options(shortlist=True))
+
+
+# ── shortlist ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    model = untrained(0)
+    made = shortlist.Shortlist((9,), {source: (source, 100 + source) for source in range(4, 20)})
+    shortlist.write(tmp_path / "list", made, vocabulary)
+    exporting.write(
+        tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list"))
+    )
+    translator = inference.Translator(tmp_path / "exported")
+    written = set()
+    for source in SOURCES:
+        allowed = {1, 9} | {piece for one in source for piece in made.of[one]}
+        for beam in (1, 4):
+            found = translator.search([source], inference.Options(beam=beam, shortlist=True))[0].pieces
+            assert set(found) <= allowed
+            written |= set(found)
+    assert len(written) > 5
+    free = {piece for one in translator.search(SOURCES, inference.Options()) for piece in one.pieces}
+    assert not free <= {1, 9, *range(4, 20), *range(104, 120)}
+    compare(model, translator, SOURCES, beam=1)  # who does not ask for it does not get it
+
+
+def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    model = untrained(1)
+    shortlist.write(tmp_path / "list", shortlist.Shortlist(tuple(range(4, SIZE)), {}), vocabulary)
+    exporting.write(
+        tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list"))
+    )
+    translator = inference.Translator(tmp_path / "exported")
+    compare(model, translator, SOURCES, beam=1, shortlist=True)
+    compare(model, translator, SOURCES, beam=5, alpha=0.0, shortlist=True)
+
+
+# ── refusals ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    with pytest.raises(ValueError, match="280 pieces, but the model has 50"):
+        exporting.write(tmp_path / "exported", Transformer(Config(**TOY)), vocabulary)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_convolutions_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary), "mixer": "convolution"}))
+    with pytest.raises(ValueError, match="mixer = convolution: CTranslate2 knows only attention"):
+        exporting.write(tmp_path / "exported", model, vocabulary)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shortlist_of_another_vocabulary_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    (word,) = vocabulary.spell([270])
+    for line, piece in [(f"{word}\tnowhere", "nowhere"), (f"nobody\t{word}", "nobody"), ("no map", "no map")]:
+        (tmp_path / "list").write_text(f"\t{word}\n{line}\n", encoding="utf-8")
+        with pytest.raises(ValueError, match=f"line 2: '{piece}' is not a piece"):
+            exporting.write(
+                tmp_path / "exported",
+                untrained(0),
+                vocabulary,
+                exporting.Options(shortlist=str(tmp_path / "list")),
+            )
+    assert [path.name for path in tmp_path.iterdir()] == ["list"]
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "work").write_text("")
+    with pytest.raises(ValueError, match="mine: exists already"):
+        exporting.write(tmp_path / "mine", untrained(0), vocabulary)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "work"]
+
+
+def test_what_is_no_export_is_refused_in_one_line(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+    exporting.write(tmp_path / "whole", untrained(0), vocabulary)
+    with pytest.raises(ValueError, match="shortlist = true, but the model was exported without one"):
+        inference.Translator(tmp_path / "whole").translate(["a"], inference.Options(shortlist=True))
+    with pytest.raises(ValueError, match="nowhere: not a folder of tzip export"):
+        inference.Translator(tmp_path / "nowhere")
+    for name in ("model.bin", "pieces.model", "shared_vocabulary.json"):
+        shutil.copytree(tmp_path / "whole", tmp_path / name)
+        (tmp_path / name / name).unlink()
+        with pytest.raises(ValueError, match="not a folder of tzip export"):
+            inference.Translator(tmp_path / name)
+    shutil.copytree(tmp_path / "whole", tmp_path / "config")
+    config = json.loads((tmp_path / "config" / "config.json").read_text())
+    del config["max_length"]
+    (tmp_path / "config" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="not a folder of tzip export: 'max_length'"):
+        inference.Translator(tmp_path / "config")

@@ -1,0 +1,190 @@
+"""What all importers share; our own folders, and the command."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.toys import foreign as foreignmodels
+from tests.toys.foreign import MARIAN, OURS, PIECES, equal, marian, vocabulary_of_ours
+from tzip import cli, pipeline
+from tzip.compression.variant import Variant
+from tzip.config import imports
+from tzip.exchange import importing
+from tzip.exchange.importing import Options
+from tzip.files import read_json
+from tzip.format import container
+from tzip.nmt import checkpoint
+from tzip.nmt.model import Transformer
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return vocabulary_of_ours(tmp_path_factory.mktemp("pieces"))
+
+
+@pytest.fixture(scope="module")
+def made() -> Transformer:
+    return foreignmodels.model(280, **OURS)
+
+
+# ── what all share ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_formats_are_the_files_of_the_folder() -> None:
+    assert imports.formats() == ["mapping", "marian", "opennmt", "tzip"]
+    assert imports.uses("opennmt") == ("pieces", "target_pieces")
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({}, "format = '' is not one of mapping, marian, opennmt, tzip"),
+    ({"format": "fairseq"}, "format = 'fairseq' is not one of"),
+    ({"format": "../evil"}, "is not one of"),
+    ({"format": "marian", "pieces": "x"}, "pieces: the format marian has no such option"),
+    ({"format": "tzip", "prefix": "x"}, "prefix: the format tzip has no such option"),
+    ({"format": "tzip"}, "nowhere: no such file or folder"),
+    ({"format": "opennmt", "pieces": "away"}, "away: no such file or folder"),
+])  # fmt: skip
+def test_what_cannot_be_read_is_refused(given: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        importing.read("nowhere", Options(**given))
+
+
+def test_a_member_of_an_archive(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("deep/file", b"content")
+    with importing.local(f"{tmp_path / 'a.zip'}::deep/file") as path:
+        assert path.read_bytes() == b"content"
+        assert path.name == "file"
+    assert not path.exists()
+    with (
+        pytest.raises(ValueError, match="no member 'other'; choose from deep/file"),
+        importing.local(f"{tmp_path / 'a.zip'}::other"),
+    ):
+        pass
+
+
+def test_tensors_are_ticked_off() -> None:
+    readers = {name: lambda: torch.zeros(2) for name in ("a.0.x", "a.1.x", "a.10.x", "b", "c")}
+    tensors = importing.Tensors(readers, "file")
+    with pytest.raises(ValueError, match=r"file: the layers a.\{i\}. are not numbered from 0 on"):
+        tensors.count("a.{i}.")
+    del tensors.tensors["a.10.x"]
+    assert tensors.count("a.{i}.") == 2
+    assert tensors.count("b.{i}.") == 0
+    tensors.take("a.0.x")
+    tensors.constant("b", lambda _: True)
+    tensors.constant("not there", lambda _: False)
+    with pytest.raises(ValueError, match=r"file: our model has no place for 'a.1.x', 'c'"):
+        tensors.finish()
+    tensors.finish(ignore=["a.1.x", "c"])
+    with pytest.raises(ValueError, match=r"file: no tensor 'd'; it has 'a.0.x', 'a.1.x', 'b', 'c'"):
+        tensors.take("d")
+    with pytest.raises(ValueError, match=r"file: tensor 'e' is a single number"):
+        importing.Tensors({"e": lambda: torch.tensor(1.0)}, "file").take("e")
+
+
+def test_names_in_errors_are_few_and_short() -> None:
+    said = importing.some([f"{i}{'x' * 500}" for i in range(1000)])
+    assert len(said) < 400
+    assert said.endswith("and 996 more")
+    assert importing.some([]) == "none"
+
+
+def test_files_nested_without_end_are_refused(tmp_path: Path) -> None:
+    for name, options in (("config.json", Options(format="marian")), ("m", Options(format="mapping"))):
+        (tmp_path / name).write_text("[" * 100_000)
+        if name == "m":
+            options = replace(options, mapping=str(tmp_path / "m"), pieces=str(tmp_path / "m"))
+        with pytest.raises(ValueError, match="nested too deep"):
+            importing.read(tmp_path, options)
+
+
+# ── our own ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_checkpoint_of_ours(made, vocabulary: Path, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "c", made, vocabulary.read_bytes())
+    found = importing.read(tmp_path / "c", Options(format="tzip"))
+    assert found.config == made.config
+    assert equal(importing.build(found), made)
+    assert found.pieces == vocabulary.read_bytes()
+    assert importing.read(tmp_path / "c", Options(format="tzip", max_length=9)).config.max_length == 9
+    with pytest.raises(ValueError, match="import: max_length = 1 is not an integer at least 2"):
+        importing.read(tmp_path / "c", Options(format="tzip", max_length=1))
+    with pytest.raises(ValueError, match=r"not a checkpoint: config.json is missing"):
+        importing.read(tmp_path, Options(format="tzip"))
+
+
+# ── the command ───────────────────────────────────────────────────────────────────────────────────
+
+
+def call(monkeypatch, capsys, *arguments: object) -> str:
+    monkeypatch.setattr(sys, "argv", ["tzip", *map(str, arguments)])
+    cli.main()
+    return capsys.readouterr().out
+
+
+def test_import_compress_and_inspect(monkeypatch, capsys, tmp_path: Path) -> None:
+    """The checkpoint says where the model came from, and so does the compressed file."""
+    folder = marian(tmp_path / "opus", foreignmodels.model(4 + len(PIECES), **MARIAN))
+    said = call(
+        monkeypatch, capsys, "import", folder, tmp_path / "c", "--format", "marian", "--max-length", 20
+    )
+    assert said.startswith(f"{tmp_path / 'c'}: ")
+    assert "2 + 2 layers, 362 pieces" in said
+    origin = read_json(tmp_path / "c" / "origin.json")
+    assert origin["format"] == "marian"
+    assert set(origin["files"]) == {path.name for path in folder.iterdir()}
+    call(monkeypatch, capsys, "compress", tmp_path / "c", tmp_path / "x.tzip", "--threads", 1)
+    said = call(monkeypatch, capsys, "inspect", tmp_path / "x.tzip")
+    assert f"imported from marian:\n  {origin['files']['config.json']}  config.json\n" in said
+    call(monkeypatch, capsys, "decompress", tmp_path / "x.tzip", tmp_path / "again")
+    assert read_json(tmp_path / "again" / "origin.json") == origin
+    one, other = (checkpoint.load(tmp_path / name)[0] for name in ("c", "again"))
+    assert equal(one, other)
+    assert one.config == other.config
+    assert container.read(tmp_path / "x.tzip").history["origin"] == origin
+    (tmp_path / "in").write_text("Da.\n")
+    assert (
+        call(monkeypatch, capsys, "translate", tmp_path / "x.tzip", tmp_path / "in", "--threads", 1).count(
+            "\n"
+        )
+        == 1
+    )
+
+
+def test_a_refused_import_leaves_nothing(tmp_path: Path) -> None:
+    folder = marian(tmp_path / "opus", foreignmodels.model(4 + len(PIECES), **MARIAN), scale_embedding=False)
+    command = [
+        sys.executable,
+        "-m",
+        "tzip.cli",
+        "import",
+        str(folder),
+        str(tmp_path / "c"),
+        "--format",
+        "marian",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (f"error: {folder / 'config.json'}: scale_embedding = False; our model has True\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["opus"]
+
+
+def test_a_model_that_was_trained_here_says_nothing_of_its_origin(
+    made, vocabulary: Path, tmp_path: Path
+) -> None:
+    checkpoint.save(tmp_path / "c", made, vocabulary.read_bytes())
+    assert not (tmp_path / "c" / "origin.json").exists()
+    assert checkpoint.origin(tmp_path / "c") is None
+    built, _ = pipeline.build(made, vocabulary.read_bytes(), Variant(), name="x", seed=1)
+    assert set(built.history) == {"name", "seed", "updates", "variant"}
+    assert io.BytesIO(container.encode(built)).read(4) == b"tzip"

@@ -1,0 +1,240 @@
+"""Marian folders written by hand: what was written is imported, what our model is not is refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.toys import foreign as foreignmodels
+from tests.toys.foreign import MARIAN, PIECES, marian, marian_ids
+from tzip.data.pieces import BEGIN, END, UNKNOWN, Pieces
+from tzip.exchange import importing
+from tzip.exchange.importing import Options
+
+SIZE = 4 + len(PIECES)
+
+
+def read(folder: Path, **given: Any) -> importing.Imported:
+    return importing.read(folder, Options(format="marian", **given))
+
+
+@pytest.fixture(scope="module")
+def made():
+    model = foreignmodels.model(SIZE, **MARIAN)
+    with torch.no_grad():  # their padding is what begins a translation: both of our rows are that one
+        model.target_embedding.weight[0] = model.target_embedding.weight[2]
+        model.generator.bias[0] = model.generator.bias[2]
+    return model
+
+
+@pytest.mark.parametrize("torch_file", [False, True])
+def test_what_was_written_is_imported(made, torch_file: bool, tmp_path: Path) -> None:
+    found = read(marian(tmp_path / "m", made, torch_file))
+    assert found.config == made.config
+    ours = importing.build(found).state_dict()
+    for name, tensor in made.state_dict().items():
+        assert torch.equal(ours[name], tensor), name
+    assert len(ours) == len(made.state_dict())
+
+
+def test_pieces_have_our_numbers_and_theirs_spelling(made, tmp_path: Path) -> None:
+    pieces = Pieces(read(marian(tmp_path / "m", made)).pieces)
+    assert pieces.spell(range(4)) == ["<pad>", "<unk>", "<s>", "</s>"]
+    assert pieces.spell(range(4, SIZE)) == PIECES
+    assert (BEGIN, END, UNKNOWN) == (2, 3, 1)
+    assert pieces.shared
+
+
+def test_what_the_files_say_decides(made, tmp_path: Path) -> None:
+    found = read(marian(tmp_path / "m", made, activation_function="gelu", dropout=0.3), max_length=20)
+    assert (found.config.activation, found.config.dropout, found.config.max_length) == ("gelu", 0.3, 20)
+    with pytest.raises(ValueError, match="max_length = 33, but the model knows only 32 positions"):
+        read(tmp_path / "m", max_length=33)
+
+
+WRONG = [
+    ({"scale_embedding": False}, "scale_embedding = False; our model has True"),
+    ({"model_type": "bart"}, "model_type = 'bart'; our model has 'marian'"),
+    ({"normalize_before": True}, "normalize_before = True"),
+    ({"activation_function": "gelu_new"}, "activation_function = 'gelu_new' is not one of relu, gelu, swish"),
+    ({"decoder_attention_heads": 4}, "encoder_attention_heads and decoder_attention_heads differ"),
+    ({"decoder_ffn_dim": 8}, "encoder_ffn_dim and decoder_ffn_dim differ"),
+    ({"bad_words_ids": [[5]]}, r"bad_words_ids = \[\[5\]\]; our search bans padding alone"),
+    ({"forced_bos_token_id": 5}, "forced_bos_token_id = 5; our search"),
+    ({"no_repeat_ngram_size": 3}, "no_repeat_ngram_size = 3; our search"),
+    ({"repetition_penalty": 1.2}, "repetition_penalty = 1.2; our search"),
+    ({"begin_suppress_tokens": [7]}, r"begin_suppress_tokens = \[7\]; our search"),
+    ({"decoder_start_token_id": 9}, "decoder_start_token_id = 9 is '.*'; our translations begin"),
+    ({"vocab_size": 9}, "pieces, whose numbers should be 0 to 9 - 1"),
+    ({"pad_token_id": 10**6, "bad_words_ids": None}, "pad, eos or decoder_start of config.json, or <unk>"),
+    ({"eos_token_id": 1}, "pad, <unk>, eos and decoder_start are not four pieces"),
+    ({"decoder_start_token_id": 0}, "pad, <unk>, eos and decoder_start are not four pieces"),
+    ({"d_model": "wide"}, "d_model = 'wide' is not an integer"),
+    ({"encoder_layers": 3}, r"no tensor 'model.encoder.layers.2.self_attn.q_proj.weight'"),
+    ({"encoder_layers": 1}, r"our model has no place for 'model.encoder.layers.1.*and 12 more"),
+    ({"max_position_embeddings": 9000}, "max_length = 9000"),
+    ({"activation_function": ["relu"]}, "activation_function = a list is not one of"),
+    ({"d_model": [[[[1]]]]}, "d_model = a list is not an integer"),
+    ({"dropout": 10**400}, "dropout = 1000"),
+    ({"encoder_attention_heads": True, "decoder_attention_heads": True}, "heads = True is not an integer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "said"), WRONG)
+def test_what_our_model_is_not_is_refused_by_name(made, given: dict, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
+        read(marian(tmp_path / "m", made, **given))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_search_of_generation_config_is_looked_at(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    (folder / "generation_config.json").write_text('{"bad_words_ids": [[7]]}')
+    with pytest.raises(ValueError, match=r"generation_config.json: bad_words_ids = \[\[7\]\]"):
+        read(folder)
+
+
+def test_a_search_that_says_nothing_is_accepted(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made, repetition_penalty=1.0, no_repeat_ngram_size=0, sequence_bias=None)
+    assert read(folder).config == made.config
+
+
+def test_a_tensor_that_ours_has_no_place_for_is_named(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made, more={"model.encoder.layernorm_embedding.weight": torch.ones(16)})
+    with pytest.raises(ValueError, match=r"no place for 'model.encoder.layernorm_embedding.weight'"):
+        read(folder)
+
+
+def test_rows_that_no_piece_has_are_refused(made, tmp_path: Path) -> None:
+    more = {"final_logits_bias": torch.zeros(1, 99)}
+    with pytest.raises(ValueError, match=r"generator.bias has 99 rows for \d+ pieces"):
+        read(marian(tmp_path / "m", made, more=more))
+
+
+def test_positions_that_are_not_sinusoids_are_refused(made, tmp_path: Path) -> None:
+    more = {"model.encoder.embed_positions.weight": torch.randn(32, 16)}
+    with pytest.raises(ValueError, match=r"'model.encoder.embed_positions.weight' is not the constant"):
+        read(marian(tmp_path / "m", made, more=more))
+
+
+def test_numbers_that_are_none_and_of_other_types_are_refused(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
+    name = "model.encoder.layers.0.fc1.bias"
+    cases = [(state[name] / 0, r"encoder\.0\.feed_forward\.inner\.bias: not all of its numbers are"),
+             (state[name].int(), f"'{name}' is of type torch.int32"), (state[name][:3], "found")]  # fmt: skip
+    for wrong, said in cases:
+        save_file(state | {name: wrong.contiguous()}, folder / "model.safetensors")
+        with pytest.raises(ValueError, match=said):
+            read(folder)
+
+
+SHAPES = [
+    lambda tensor: tensor.flatten()[0],
+    lambda tensor: tensor.flatten()[:0],
+    lambda tensor: tensor[None],
+    lambda tensor: torch.zeros(3, 0),
+]
+
+
+def test_tensors_of_every_other_shape_are_refused_in_one_line(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
+    for name, tensor in state.items():
+        for shape in SHAPES:
+            save_file(state | {name: shape(tensor).clone()}, folder / "model.safetensors")
+            with pytest.raises(ValueError, match=r"^[^\n]+$"):
+                importing.build(read(folder))
+
+
+def test_two_vocabularies(made, tmp_path: Path) -> None:
+    """share_encoder_decoder_embeddings = false: lists, embeddings and sizes of each side's own."""
+    folder = marian(tmp_path / "m", made, share_encoder_decoder_embeddings=False, decoder_vocab_size=13)
+    targets = ["</s>", "<unk>", *[f"▁{i}" for i in range(10)]]
+    last = marian_ids()["<pad>"]
+    config = json.loads((folder / "config.json").read_text())
+    ids = {piece: i for i, piece in enumerate(targets)} | {"<pad>": 12}
+    (folder / "target_vocab.json").write_text(json.dumps(ids))
+    with pytest.raises(ValueError, match=r"target_vocab.json: pad, eos or decoder_start"):
+        read(folder)  # both sides' special pieces must have the numbers of config.json
+    ids = {piece: i for i, piece in enumerate([*targets, *(f"▁x{i}" for i in range(last - 12))])} | {
+        "<pad>": last
+    }
+    (folder / "target_vocab.json").write_text(json.dumps(ids))
+    (folder / "config.json").write_text(json.dumps(config | {"decoder_vocab_size": last + 1}))
+    state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
+    shared = state.pop("model.shared.weight")
+    state["model.encoder.embed_tokens.weight"] = shared
+    state["model.decoder.embed_tokens.weight"] = shared + 1
+    state["lm_head.weight"] = shared + 1
+    save_file(state, folder / "model.safetensors")
+    found = read(folder)
+    assert (found.config.vocabulary, found.config.target_vocabulary, found.config.tie) == (
+        SIZE,
+        SIZE,
+        "decoder",
+    )
+    pieces = Pieces(found.pieces)
+    assert not pieces.shared
+    assert pieces.spell(range(4, 8), target=True) == ["▁0", "▁1", "▁2", "▁3"]
+    model = importing.build(found)
+    assert torch.equal(model.target_embedding.weight, made.target_embedding.weight + 1)
+    assert model.generator.weight is model.target_embedding.weight
+
+
+def test_tables_that_are_not_as_the_configuration_says_are_refused(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(
+        state | {"model.encoder.embed_tokens.weight": state["model.shared.weight"] + 1},
+        folder / "model.safetensors",
+    )
+    with pytest.raises(ValueError, match=r"that config.json says are shared are not the same"):
+        read(folder)
+    del state["model.shared.weight"]
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"no embeddings, neither model.shared.weight nor"):
+        read(folder)
+    with pytest.raises(ValueError, match=r"no tensor 'lm_head.weight', which config.json says is not tied"):
+        read(marian(tmp_path / "n", made, tie_word_embeddings=False))
+
+
+def test_a_model_of_many_languages_needs_a_prefix(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    ids = marian_ids()
+    renamed = {">>deu<<" if piece == PIECES[7] else piece: i for piece, i in ids.items()}
+    (folder / "vocab.json").write_text(json.dumps(renamed))
+    with pytest.raises(ValueError, match="several languages; give prefix, one of >>deu<<"):
+        read(folder)
+    with pytest.raises(ValueError, match="prefix = '>>fra<<' is no piece of the source"):
+        read(folder, prefix=">>fra<<")
+    pieces = Pieces(read(folder, prefix=">>deu<<").pieces)
+    assert pieces.encode(["Da"])[0][0] == 4 + 7
+
+
+def test_a_piece_called_like_ours_keeps_its_name(made, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    renamed = {"<s>" if piece == PIECES[3] else piece: i for piece, i in marian_ids().items()}
+    (folder / "vocab.json").write_text(json.dumps(renamed))
+    assert Pieces(read(folder).pieces).spell([2, 7]) == ["<s>_", "<s>"]
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "vocab.json", "source.spm", "target.spm", "model.safetensors"]
+)
+def test_missing_and_damaged_files_are_named(made, name: str, tmp_path: Path) -> None:
+    folder = marian(tmp_path / "m", made)
+    whole = (folder / name).read_bytes()
+    for data in (b"", b"[]", b"\xff\xfe", b'{"a": "b"}', whole[: len(whole) // 2]):
+        (folder / name).write_bytes(data)
+        with pytest.raises(ValueError, match=str(tmp_path)) as caught:
+            read(folder)
+        assert "\n" not in str(caught.value)
+    (folder / name).unlink()
+    with pytest.raises(ValueError, match=rf"{name}: missing|neither {name} nor"):
+        read(folder)

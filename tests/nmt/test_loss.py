@@ -1,0 +1,89 @@
+"""The chunked loss, with and without a teacher, against torch's own functions and autograd."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tests.nmt.test_model import toy
+from tzip.nmt.batches import Batch
+from tzip.nmt.loss import ROWS, Lesson, Objective, smoothed_cross_entropy
+from tzip.nmt.model import BEGIN, END, PAD
+
+SIZE = ROWS["cpu"] + 37  # more than one chunk, the last one short
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_and_gradients_equal_torch(smoothing):
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(12, 31)
+    hidden = torch.randn(SIZE, 12, requires_grad=True)
+    target = torch.randint(31, (SIZE,))
+
+    loss, likelihood = smoothed_cross_entropy(hidden, layer, target, smoothing)
+    (loss / SIZE).backward()
+    ours = [hidden.grad.clone(), layer.weight.grad.clone(), layer.bias.grad.clone()]
+
+    for x in (hidden, layer.weight, layer.bias):
+        x.grad = None
+    expected = F.cross_entropy(layer(hidden), target, label_smoothing=smoothing)
+    expected.backward()
+    torch.testing.assert_close(loss / SIZE, expected)
+    torch.testing.assert_close(likelihood / SIZE, F.cross_entropy(layer(hidden), target))
+    for mine, theirs in zip(ours, [hidden.grad, layer.weight.grad, layer.bias.grad], strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_likelihood_has_no_gradient():
+    layer = torch.nn.Linear(4, 5)
+    _, likelihood = smoothed_cross_entropy(torch.randn(3, 4), layer, torch.tensor([0, 1, 2]), 0.1)
+    assert not likelihood.requires_grad
+
+
+@pytest.mark.parametrize(("share", "temperature"), [(0.3, 2.0), (0.5, 1.0), (1.0, 4.0), (0.9, 0.5)])
+def test_a_teachers_share_equals_its_formula_and_autograd(share, temperature):
+    """Hinton et al. 2015: (1-w) · hard loss + w · T² · KL of the softened distributions, in float64."""
+    torch.manual_seed(1)
+    student, teacher = torch.nn.Linear(12, 31).double(), torch.nn.Linear(20, 31).double()
+    hidden = torch.randn(SIZE, 12, dtype=torch.float64, requires_grad=True)
+    theirs = 3 * torch.randn(SIZE, 20, dtype=torch.float64)
+    target = torch.randint(31, (SIZE,))
+    learning = [hidden, student.weight, student.bias]
+
+    lesson = Lesson(theirs, teacher.weight, teacher.bias, share, temperature)
+    loss, likelihood = smoothed_cross_entropy(hidden, student, target, 0.1, lesson)
+    ours = torch.autograd.grad(loss, learning)
+
+    wanted = (teacher(theirs).detach() / temperature).softmax(-1)
+    log_p = (student(hidden) / temperature).log_softmax(-1)
+    soft = temperature**2 * (wanted * (wanted.log() - log_p)).sum()
+    hard = F.cross_entropy(student(hidden), target, label_smoothing=0.1, reduction="sum")
+    expected = (1 - share) * hard + share * soft
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(likelihood, F.cross_entropy(student(hidden), target, reduction="sum"))
+    for mine, true in zip(ours, torch.autograd.grad(expected, learning), strict=True):
+        torch.testing.assert_close(mine, true)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_a_student_that_is_its_teacher_has_nothing_to_learn(temperature):
+    student, teacher = toy(), toy()
+    source, target = torch.tensor([[5, 6, END], [7, END, PAD]]), torch.tensor([[BEGIN, 8, END]] * 2)
+    loss, likelihood = Objective(student, 0.1, teacher, 1.0, temperature)(*Batch.of(source, target).parts())
+    loss.backward()
+    assert abs(loss.item()) < 1e-12 < likelihood.item()
+    assert max(float(p.grad.abs().max()) for p in student.parameters()) < 1e-12
+    assert all(p.grad is None for p in teacher.parameters())
+
+
+def test_a_soft_teacher_matches_logits():
+    """For a high temperature the gradient is that of the logits' squared distance (section 2.1)."""
+    torch.manual_seed(2)
+    student, teacher = torch.nn.Linear(6, 9).double(), torch.nn.Linear(6, 9).double()
+    hidden = torch.randn(5, 6, dtype=torch.float64)
+    lesson = Lesson(hidden, teacher.weight, teacher.bias, 1.0, 1e4)
+    loss, _ = smoothed_cross_entropy(hidden, student, torch.randint(9, (5,)), 0.0, lesson)
+    (ours,) = torch.autograd.grad(loss, student.weight)
+    apart = student(hidden) - teacher(hidden)
+    apart = apart - apart.mean(-1, keepdim=True)
+    (expected,) = torch.autograd.grad((apart**2).sum() / 18, student.weight)
+    torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-6)

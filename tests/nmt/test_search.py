@@ -1,0 +1,112 @@
+"""Beam search against a reference that looks at one sentence at a time and caches nothing."""
+
+import pytest
+import torch
+
+from tests.nmt.test_model import toy
+from tzip.nmt.model import BEGIN, END, PAD
+from tzip.nmt.options import Search
+from tzip.nmt.search import Hypothesis, Past, penalty, search
+
+SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12], [13, 14, 15, 16, 17, 18, 19], [], [20, 21, 22]]
+
+
+@torch.no_grad()
+def reference(model, source: list[int], options: Search) -> list[Hypothesis]:
+    """The search of `search_batch`'s docstring, by whole forward passes and plain lists."""
+    if not source:
+        return [Hypothesis((), 0.0)]
+    read = len(source) + model.config.source_end
+    limit = min(int(options.max_ratio * read) + 10, model.config.max_length - 1)
+    live, finished = [((), 0.0)], []
+    for length in range(1, limit + 1):
+        grown = []
+        for pieces, score in live:
+            whole = [*source, END] if model.config.source_end else source
+            logits = model(torch.tensor([whole]), torch.tensor([[BEGIN, *pieces]]))[0, -1]
+            logits[[PAD, BEGIN]] = -torch.inf
+            grown += [((*pieces, i), score + float(p)) for i, p in enumerate(logits.log_softmax(-1))]
+        grown = sorted(grown, key=lambda one: -one[1])[: 2 * options.beam]
+        divisor = penalty(length, options.alpha)
+        finished += [Hypothesis(p[:-1], s / divisor) for p, s in grown[: options.beam] if p[-1] == END]
+        live = [one for one in grown if one[0][-1] != END][: options.beam]
+        if length == limit and not finished:
+            finished = [Hypothesis(p, s / divisor) for p, s in live]
+        if len(finished) >= options.patience * options.beam:
+            break
+    return sorted(finished, key=lambda h: (-h.score, h.pieces))[: options.nbest]
+
+
+def trained_to_end(seed: int, **form):
+    """A toy whose output layer is sharp enough for hypotheses to end at different lengths."""
+    model = toy(**form)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        model.generator.weight.mul_(1.5)
+        model.generator.bias.normal_(std=0.5)
+        model.generator.bias[END] += 2.0
+    return model
+
+
+FORMS = [
+    {"norm": "post"},
+    {"norm": "pre"},
+    {"mixer": "convolution", "kernel": 4},
+    {"mixer": "convolution", "kernel": 1, "norm": "pre"},
+    {"source_end": False, "activation": "gelu", "target_vocabulary": 30, "tie": "decoder"},
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize(("beam", "nbest", "alpha"), [(1, 1, 0.0), (3, 3, 0.6), (5, 2, 1.0), (4, 4, 0.0)])
+def test_equals_the_uncached_reference(form, beam, nbest, alpha):
+    for seed in range(3):
+        model = trained_to_end(seed, **form)
+        options = Search(beam=beam, nbest=nbest, alpha=alpha, batch_tokens=40 * beam)
+        for source, ours in zip(SOURCES, search(model, SOURCES, options), strict=True):
+            expected = reference(model, source, options)
+            assert [h.pieces for h in ours] == [h.pieces for h in expected]
+            assert [h.score for h in ours] == pytest.approx([h.score for h in expected])
+
+
+def test_patience_waits_for_more_to_end():
+    better = 0
+    for seed in range(5):
+        model = trained_to_end(seed)
+        plain, patient = (Search(beam=3, alpha=2.0, patience=patience) for patience in (1.0, 4.0))
+        for source, short, long in zip(
+            SOURCES, search(model, SOURCES, plain), search(model, SOURCES, patient), strict=True
+        ):
+            assert [h.pieces for h in long] == [h.pieces for h in reference(model, source, patient)]
+            assert long[0].score >= short[0].score
+            better += long[0].score > short[0].score
+    assert better
+
+
+@pytest.mark.parametrize("mixer", ["attention", "convolution"])
+def test_batching_changes_nothing(mixer):
+    model = trained_to_end(0, mixer=mixer)
+    alone = search(model, SOURCES, Search(batch_tokens=1))
+    together = search(model, SOURCES, Search(batch_tokens=10_000))
+    assert [[h.pieces for h in one] for one in alone] == [[h.pieces for h in one] for one in together]
+
+
+def test_a_convolution_remembers_no_more_than_it_sees():
+    past = Past()
+    for step in range(6):
+        (seen,) = past.extend(None, (torch.full((2, 1, 3), float(step)),), 2)
+        assert seen[0, :, 0].tolist() == list(range(max(0, step - 2), step + 1))
+    assert past.memory[None][0].shape == (2, 2, 3)
+
+
+def test_a_model_that_never_ends_is_cut_at_its_longest():
+    model = toy()
+    with torch.no_grad():
+        model.generator.bias[END] -= 1e4
+    (best,) = search(model, [[5, 6]], Search(beam=2, max_ratio=1.0))
+    assert len(best[0].pieces) == 13
+
+
+def test_more_translations_than_beams_are_refused():
+    with pytest.raises(ValueError, match="nbest = 3 is more than beam = 2"):
+        Search(beam=2, nbest=3)

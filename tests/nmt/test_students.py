@@ -1,0 +1,162 @@
+"""Students in a configuration, and the script that translates what they learn from."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+
+from tests.config.test_run import SCHEMA, load, merged
+from tests.nmt.test_model import TOY
+from tests.toys.run import script
+from tzip.compression import code
+from tzip.config import run, students
+from tzip.data import pieces
+from tzip.format import container
+from tzip.format import model as model_file
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config
+
+STUDENTS = {
+    "tiny": {"model": {"preset": "tiny"}, "training": {"updates": 7, "teacher": 0.5}, "data": "both"},
+    "flat": {"model": {"preset": "tiny", "mixer": "convolution"}},
+    "spare": {},
+}
+VARIANTS = {
+    "student": {"from": "tiny"},
+    "student-4bit": {
+        "from": "tiny",
+        "quantize": {"method": "kmeans", "bits": 4},
+        "finetune": {"teacher": "0.3"},
+    },
+    "convolutional": {"from": "flat"},
+}
+DEEP = {"preset": "tiny", "encoder_layers": 2, "decoder_layers": 3, "norm": "pre"}
+TAUGHT = merged(load(), {"students": STUDENTS, "variants": VARIANTS, "rows": ["baseline", *VARIANTS]})
+TAUGHT |= {"weights": "", "attention": {"rows": ["baseline", "student"]}}
+
+
+def checked(**over: object) -> dict:
+    found = run.check(merged(copy.deepcopy(TAUGHT), over), SCHEMA)
+    students.check(found)
+    return found
+
+
+def test_what_rows_start_from_is_used_and_the_rest_has_its_defaults() -> None:
+    found = checked()
+    assert students.used(found) == ["tiny", "flat"]
+    assert found["students"]["spare"] == {"model": {}, "training": {}, "data": "train", "start": "random"}
+    assert students.used(checked(rows=["baseline"], attention={"rows": []})) == []
+
+
+def test_where_the_files_of_a_student_lie() -> None:
+    found = checked()
+    assert students.checkpoint(found, "student", "3") == "results/default/seed-3/students/tiny/checkpoint"
+    assert students.checkpoint(found, "baseline", "3") == "results/default/seed-3/checkpoint"
+    assert students.data(found, "tiny", "3") == "results/default/seed-3/teacher/both"
+    assert students.data(found, "flat", "3") == "results/default/data/train"
+
+
+def test_who_is_taught() -> None:
+    found = checked()
+    assert students.training(found, "tiny")["updates"] == 7
+    assert students.training(found, "tiny")["schedule"] == found["training"]["schedule"]
+    assert [students.share(students.training(found, name)) for name in ("tiny", "flat")] == [0.5, 0]
+    assert [students.taught(found, name) for name in VARIANTS] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("over", "says"),
+    [
+        ({"variants": {"student": {"from": "tny"}}},
+         "variants.student.from = 'tny' is not defined; did you mean 'tiny'? choose from tiny, flat, spare"),
+        ({"variants": {"baseline": {"from": "tiny"}}}, "variants.baseline.from: the baseline starts from no"),
+        ({"variants": {"students": {}}}, "variants: 'students' is a folder of the run's own; choose another"),
+        ({"training": {"teacher": 0.5}}, "training.teacher = 0.5: the baseline has no teacher"),
+        ({"students": {"tiny": {"model": {"preset": "giant"}}}},
+         "students.tiny.model.preset = 'giant' is not one of tiny, small, base"),
+        ({"students": {"tiny": {"model": {"mixer": "mlp"}}}}, "students.tiny.model: mixer = 'mlp' is not"),
+        ({"students": {"tiny": {"model": {"max_length": 9}}}}, "unknown key 'max_length' in students.tiny."),
+        ({"students": {"tiny": {"model": {"vocabulary": 9}}}}, "unknown key 'vocabulary' in students.tiny."),
+        ({"students": {"tiny": {"training": {"teacher": 2}}}},
+         "students.tiny.training: teacher = 2 is not a number at least 0.0 and at most 1.0"),
+        ({"students": {"tiny": {"training": {"temprature": 2}}}},
+         "unknown key 'temprature' in students.tiny.training; did you mean 'temperature'?"),
+        ({"students": {"tiny": {"start": "teacher"}}},
+         "students.tiny.model.norm = 'post': to start from the baseline's layers it must be 'pre'"),
+        ({"students": {"deep": {"start": "teacher", "model": DEEP}}},
+         "students.deep.model.decoder_layers = 3: the baseline, whose layers it starts from, has 2"),
+        ({"attention": {"rows": ["baseline", "convolutional"]}},
+         "attention.rows = 'convolutional' has no maps to draw: its model's mixer is convolution"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_one_line_with_the_choices(over: dict, says: str) -> None:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
+        checked(**over)
+    assert str(raised.value).startswith(says)
+    assert "\n" not in str(raised.value)
+
+
+def test_without_students_a_variant_cannot_start_from_one() -> None:
+    given = merged(load(), {"variants": {"mine": {"from": "tiny"}}})
+    with pytest.raises(ValueError, match="'tiny' is not defined; choose from none"):
+        students.check(run.check(given, SCHEMA))
+
+
+# ── the teacher's translations ────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Path:
+    """A folder with an untrained model.tzip and a text to translate."""
+    rng = np.random.default_rng(0)
+    lines = [" ".join(rng.choice(["a", "small", "house", "by", "the", "lake"], 5)) for _ in range(40)]
+    (tmp_path / "text").write_text("\n".join(lines) + "\n")
+    vocabulary = pieces.train([tmp_path / "text"], tmp_path / "pieces.model", pieces.Options(size=274))
+    torch.manual_seed(0)
+    model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary)}))
+    codes = {name: code.raw(value.detach().numpy()) for name, value in model.named_parameters()}
+    container.write(
+        tmp_path / "model.tzip", container.Archive(vars(model.config), codes, vocabulary.model, {})
+    )
+    return tmp_path
+
+
+def translate(folder: Path, output: str, *more: str) -> tuple[int, str]:
+    return script("hypotheses", "--model", folder / "model.tzip", "--source", folder / "text", "--beam", "2",
+                  "--max-ratio", "1", "--block", "16", "--state", folder / "state",
+                  "--output", folder / output, *more)  # fmt: skip
+
+
+def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
+    assert translate(teacher, "whole") == (0, "block 1 of 3\nblock 2 of 3\nblock 3 of 3\n")
+    assert not (teacher / "state").exists()
+    whole = (teacher / "whole").read_text()
+    assert len(whole.splitlines()) == 40
+
+    real, calls = model_file.translate, []
+
+    def stopping(*arguments):
+        calls.append(len(arguments[2]))
+        if len(calls) == 2:
+            raise ValueError("stopped")
+        return real(*arguments)
+
+    with mock.patch.object(model_file, "translate", stopping):
+        assert translate(teacher, "resumed") == (1, "block 1 of 3\nerror: stopped\n")
+        assert not (teacher / "resumed").exists()
+        assert translate(teacher, "resumed") == (0, "block 2 of 3\nblock 3 of 3\n")
+    assert calls == [16, 16, 16, 8]
+    assert (teacher / "resumed").read_text() == whole
+
+
+def test_in_bf16_one_copy_of_the_teacher_translates_every_block(teacher: Path) -> None:
+    with mock.patch.object(model_file, "translate", wraps=model_file.translate) as calls:
+        assert translate(teacher, "whole", "--precision", "bf16")[0] == 0
+    (model,) = {call.args[0] for call in calls.call_args_list}
+    assert calls.call_count == 3
+    assert model.generator.weight.dtype == torch.bfloat16

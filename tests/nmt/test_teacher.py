@@ -1,0 +1,71 @@
+"""What a student has of its teacher: layers to begin with, and a share in the loss."""
+
+import pytest
+import torch
+
+from tests.nmt.test_model import TOY, ids, toy
+from tests.toys.data import toy_pairs
+from tzip.nmt.model import BEGIN, Transformer
+from tzip.nmt.options import Config, Training
+from tzip.nmt.teacher import inherit, spread
+from tzip.nmt.train import Trainer
+
+
+def test_as_deep_as_its_teacher_a_student_starts_as_its_copy():
+    torch.manual_seed(1)
+    student, teacher = Transformer(Config(**TOY)).double().eval(), toy()
+    inherit(student, teacher)
+    source, target = ids([5, 6, 7, 3]), ids([BEGIN, 8, 9])
+    assert torch.equal(student(source, target), teacher(source, target))
+
+
+def test_a_shallow_student_has_layers_of_its_teacher():
+    teacher = toy(encoder_layers=5, decoder_layers=3)
+    student = toy(encoder_layers=3, decoder_layers=1)
+    inherit(student, teacher)
+    theirs, mine = teacher.state_dict(), student.state_dict()
+    for own, source in (("encoder.0", "encoder.0"), ("encoder.1", "encoder.2"), ("encoder.2", "encoder.4"),
+                        ("decoder.0", "decoder.0")):  # fmt: skip
+        for name in ("feed_forward.inner.weight", "self_attention_norm.bias"):
+            assert torch.equal(mine[f"{own}.{name}"], theirs[f"{source}.{name}"])
+    assert torch.equal(mine["generator.weight"], theirs["generator.weight"])
+    assert mine["encoder.0.feed_forward.inner.weight"].data_ptr() != (
+        theirs["encoder.0.feed_forward.inner.weight"].data_ptr()
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "available", "numbers"), [(1, 6, [0]), (2, 6, [0, 5]), (3, 5, [0, 2, 4]), (3, 3, [0, 1, 2])]
+)
+def test_layers_are_spread_from_the_first_to_the_last(count, available, numbers):
+    assert spread(count, available) == numbers
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"encoder_layers": 3}, "3 encoder layers cannot start from a teacher of 2"),
+        ({"d_ff": 16}, "encoder.0.feed_forward.inner.weight is .16, 16., and the teacher has .32, 16."),
+        ({"mixer": "convolution"}, "and the teacher has nothing"),
+    ],
+)
+def test_a_student_of_another_form_cannot_start_from_its_teacher(form, says):
+    with pytest.raises(ValueError, match=says):
+        inherit(toy(**form), toy())
+
+
+def test_a_student_of_another_form_cannot_inherit():
+    for key, value in {"activation": "silu", "positions": "halves", "epsilon": 1e-6, "heads": 4}.items():
+        with pytest.raises(ValueError, match=f"{key} = {value!r}, and the teacher's is"):
+            inherit(toy(**{key: value}), toy())
+
+
+def test_a_share_without_a_teacher_is_refused(tmp_path):
+    data, student = toy_pairs(tmp_path / "toy"), Transformer(Config(**TOY))
+    for teacher, says in (
+        (None, "none is given; set it to 0"),
+        (Transformer(Config(**TOY | {"vocabulary": 60})), "vocabulary has 60 pieces, 50 expected"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            Trainer(student, data, Training(teacher=0.5), seed=1, state=tmp_path, log=tmp_path / "log",
+                    teacher=teacher)  # fmt: skip

@@ -1,0 +1,65 @@
+"""The page's chart: points where their numbers say, and each with a command."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from tests.report.test_frontier import FOUR, crowd, variants
+from tzip.report import chart
+
+
+def test_points_lie_where_their_numbers_say() -> None:
+    found = chart.draw(FOUR, "results/x", "b")
+    points = {point["name"]: point for point in found["points"]}
+    assert [point["name"] for point in found["points"] if point["chosen"]] == ["b"]
+    assert [name for name, point in points.items() if point["frontier"]] == ["a", "b", "e"]
+    one, two, four, eight = (points[name]["x"] for name in ("baseline", "a", "b", "e"))
+    assert two - one == pytest.approx(four - two, abs=0.2) == pytest.approx(eight - four, abs=0.2)
+    assert points["a"]["y"] < points["b"]["y"] < points["c"]["y"] < points["e"]["y"]  # y grows downwards
+    per_bleu = (points["e"]["y"] - points["b"]["y"]) / 18
+    assert points["b"]["low"] - points["b"]["high"] == pytest.approx(2 * per_bleu, abs=0.3)
+    ticks = dict((text, y) for y, text in found["y_ticks"])
+    assert ticks["20"] == pytest.approx(points["e"]["y"], abs=0.2)
+    assert all(
+        0 <= point["x"] <= found["width"] and 0 <= point["y"] <= found["bottom"] for point in points.values()
+    )
+
+
+def test_a_point_says_what_the_command_line_says_of_it() -> None:
+    (point,) = [point for point in chart.draw(FOUR, "results/x", "b")["points"] if point["name"] == "b"]
+    assert (
+        point["said"]
+        == "38.00 ± 1.00 BLEU on flat (95.0 % of the baseline's), 2,500,000 bytes, 4.00x smaller"
+    )
+    assert point["command"].startswith("snakemake results/x/seed-1/b/model.tzip ")
+
+
+def test_many_methods_have_a_legend_without_repeats() -> None:
+    methods = chart.draw(crowd(), "results/x", "baseline")["methods"]
+    assert [name for name, _, _ in methods] == [
+        "kmeans",
+        "log",
+        "uniform",
+        "nf4",
+        "magnitude + kmeans",
+        "ternary",
+    ]
+    assert len({(shape, colour) for _, shape, colour in methods}) == 6
+
+
+def test_a_baseline_alone_that_scored_nothing_can_be_drawn() -> None:
+    frame = variants().assign(bleu=0.0, bleu_low=0.0, bleu_high=0.0, percent=math.nan)
+    found = chart.draw(frame, "results/x", "baseline")
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", found["line"])]
+    assert all(math.isfinite(number) for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(-1, 42, [0, 10, 20, 30, 40]), (35.2, 37.1, [35.5, 36, 36.5, 37]), (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1])],
+)
+def test_numbers_at_an_axis_are_round(low: float, high: float, expected: list[float]) -> None:
+    assert chart.round_numbers(low, high) == pytest.approx(expected)

@@ -1,0 +1,296 @@
+"""The page of a run, built by its scripts and looked at in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.toys.run import MIRROR, script, write
+from tzip.report import page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+WIDTHS = (390, 1280)
+NOTE = "Synthetic corpus: no natural language <here>."
+# Runs after the page's own load: what a reader would notice, told to the page that frames it.
+PROBE = """<script>
+addEventListener("load", () => {
+  const every = selector => [...document.querySelectorAll(selector)];
+  const wide = every("body *").filter(e =>
+    !e.closest(".scroll, .picture, pre") && e.getBoundingClientRect().right > innerWidth + 1);
+  parent.postMessage(JSON.stringify({
+    width: innerWidth, scroll: document.documentElement.scrollWidth,
+    images: [...document.images].map(i => i.complete && i.naturalWidth > 0),
+    requests: performance.getEntriesByType("resource").map(r => r.name).filter(n => !n.startsWith("data:")),
+    wide: wide.map(e => e.tagName + "." + e.className),
+    cut: every("td, th").filter(e => e.scrollWidth > e.clientWidth + 1).length,
+    lost: every('a[href^="#"]').filter(a => !document.querySelector(a.hash)).length,
+  }), "*");
+});
+</script>"""
+# A frame, because a browser's own window does not become as narrow as a phone.
+FRAME = """<body style="margin: 0"><iframe src="page.html" width="{}" height="900" style="border: 0"></iframe>
+<script>addEventListener("message", event => {{
+  const out = document.createElement("output");
+  out.textContent = event.data;
+  document.body.append(out);
+}});</script>"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    for name in BROWSERS:
+        if found := shutil.which(name):
+            return found
+    pytest.skip(f"no browser to look at the page with: none of {', '.join(BROWSERS)} is installed")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An example run with its report.html, made by the scripts in the workflow's order."""
+    folder = tmp_path_factory.mktemp("page") / "example"
+    flags = write(folder)
+    shown = [*flags]
+    shown[3] = "baseline,kmeans-8bit,kmeans-4bit,bs-flexible"
+    maps = ["--maps", folder / "seed-1/kmeans-4bit/attention.npz", "--name", "kmeans-4bit"]
+    steps = [
+        ["claims", *flags, "--output", folder / "tables"],
+        ["timings", *flags, "--output", folder / "timings"],
+        ["stages", *flags, "--output", folder / "timings"],
+        ["frontier", *flags, "--output", folder / "tables"],
+        ["figures", "frontier", *flags[:2], "--test", "flat", "--output", folder / "figures/frontier.svg"],
+        ["figures", "sharpness", *flags, "--output", folder / "figures/sharpness.svg"],
+        ["figures", "attention", *shown, "--output", folder / "figures/attention.png"],
+        [
+            "figures",
+            "attention-layers",
+            *maps,
+            "--output",
+            folder / "figures/attention-layers-kmeans-4bit.png",
+        ],
+        [
+            "page",
+            *flags,
+            "--provenance",
+            folder / "provenance.json",
+            "--note",
+            NOTE,
+            "--output",
+            folder / "report.html",
+        ],
+    ]
+    for step in steps:
+        done = script(*step)
+        assert done == (0, "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def html(run: Path) -> str:
+    return (run / "report.html").read_text(encoding="utf-8")
+
+
+def look(browser: str, html: str, width: int, folder: Path, probe: str = PROBE) -> tuple[dict, str]:
+    """A probe's findings and the browser's console, of a page shown `width` pixels wide."""
+    (folder / "page.html").write_text(html.replace("</body>", f"{probe}</body>"), encoding="utf-8")
+    (folder / "frame.html").write_text(FRAME.format(width), encoding="utf-8")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+        "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--v=0", "--hide-scrollbars",
+        f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000", "--virtual-time-budget=5000",
+        "--dump-dom", (folder / "frame.html").as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    found = re.search(r"<output>(.*?)</output>", done.stdout, re.DOTALL)
+    assert found, done.stderr[-2000:]
+    return json.loads(unescape(found[1])), "\n".join(re.findall(r".*CONSOLE.*", done.stderr))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_browser_shows_the_page_without_fault(browser: str, html: str, width: int, tmp_path: Path) -> None:
+    found, console = look(browser, html, width, tmp_path)
+    assert found["width"] == width
+    assert found["scroll"] <= width
+    assert found["wide"] == []
+    assert found["cut"] == 0
+    assert found["images"] == [True] * 4
+    assert found["requests"] == []
+    assert found["lost"] == 0
+    assert console == ""
+
+
+def test_the_browser_would_notice(browser: str, tmp_path: Path) -> None:
+    """What the test above asserts can fail: a page with every fault at once."""
+    faulty = """<body><a href="#nowhere">x</a><div style="width: 700px">wide</div>
+    <img src="data:image/png;base64,AAAA"><img src="http://example.org/a.png">
+    <script>console.error("fault")</script></body>"""
+    found, console = look(browser, faulty, 390, tmp_path)
+    assert found["scroll"] > 390
+    assert "DIV." in found["wide"]
+    assert found["images"] == [False, False]
+    assert found["requests"] == ["http://example.org/a.png"]
+    assert found["lost"] == 1
+    assert "fault" in console
+
+
+ASKED = """<script>
+addEventListener("load", () => {
+  const svg = document.querySelector(".chart > svg");
+  const points = [...svg.querySelectorAll(".point")].sort((a, b) => a.dataset.order - b.dataset.order);
+  const said = () => ["b", "span", "code"].map(tag => document.querySelector(".asked " + tag).textContent);
+  const found = {names: points.map(p => p.dataset.name), stops: [], first: said()};
+  const stop = () => found.stops.push(points.filter(p => p.getAttribute("tabindex") === "0").length);
+  const press = key =>
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+  const at = (type, index) => {
+    const box = points[index].lastElementChild.getBoundingClientRect();
+    svg.dispatchEvent(new PointerEvent(type,
+      {clientX: box.x + box.width / 2 + 3, clientY: box.y + box.height / 2, bubbles: true}));
+    return said();
+  };
+  found.hover = at("pointermove", 2); stop();
+  found.tap = at("pointerdown", points.length - 1); stop();
+  points[0].focus(); found.focus = said(); stop();
+  press("ArrowRight"); found.right = said(); stop();
+  press("End"); press("ArrowRight"); found.end = said();
+  press("Home"); found.home = said(); stop();
+  svg.dispatchEvent(new PointerEvent("pointermove", {clientX: -500, clientY: -500, bubbles: true}));
+  found.nowhere = said();
+  parent.postMessage(JSON.stringify(found), "*");
+});
+</script>"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_chart_answers_to_pointer_finger_and_keys(
+    browser: str, run: Path, html: str, width: int, tmp_path: Path
+) -> None:
+    found, console = look(browser, html, width, tmp_path, ASKED)
+    table = pd.read_csv(run / "tables" / "frontier.csv", comment="#")
+    names = table[table["test"] == "flat"].sort_values("ratio_file", kind="stable")["row"].tolist()
+    assert found["names"] == names
+    assert found["hover"][0] == names[2]
+    assert found["tap"][0] == found["end"][0] == names[-1]
+    assert found["focus"][0] == found["home"][0] == found["nowhere"][0] == names[0]
+    assert found["right"][0] == names[1]
+    assert found["stops"] == [1] * len(found["stops"])  # the chart is one stop on the way through the page
+    for name, said, command in (found["first"], found["hover"], found["tap"], found["right"]):
+        line = table[(table["row"] == name) & (table["test"] == "flat")].iloc[0]
+        assert f"{line['bleu']:.2f} ±" in said
+        assert f"{line['file_bytes']:,} bytes, {line['ratio_file']:.2f}x smaller" in said
+        assert command.split()[:2] == ["snakemake", f"results/{run.name}/seed-1/{name}/model.tzip"]
+    assert console == ""
+
+
+def test_the_page_names_no_other_file_and_no_other_host(html: str) -> None:
+    outside = re.findall(
+        r"""(?:src|href|srcset|action|poster)=["'](?!data:|#)[^"']*|url\((?!["']?data:)[^)]*|@import""", html
+    )
+    assert outside == []
+    assert "http://" not in html
+    assert "https://" not in html
+    assert len(html) < 5_000_000
+
+
+def test_the_page_says_what_the_run_found(run: Path, html: str) -> None:
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<style>.*?</style>", "", html))).split())
+    table = pd.read_csv(run / "tables" / "claims.csv", comment="#")
+    assert NOTE in text
+    for claim in table["claim"]:
+        assert claim in text
+    for needed in (
+        "K-Means 4-bit quantization", "27.65", "98.43", "2.92", "sacrebleu: nrefs:1", "Scores by test set",
+        "What cleaning removed", "too long", "words/s", "a" * 64, "0123456789abcdef", "uncommitted",
+        "snakemake --cores", "times the baseline's words/s", "What the run took, by stage",
+    ):  # fmt: skip
+        assert needed in text
+    assert MIRROR not in text
+    assert "nan" not in re.findall(r"[a-z]+", text)
+
+
+def test_the_same_run_gives_the_same_page(run: Path, html: str) -> None:
+    flags = ["--results", run, "--rows", "baseline,kmeans-4bit", "--tests", "flat", "--seeds", "1"]
+    for name in ("one", "two"):
+        done = script("page", *flags, "--output", run / f"{name}.html")
+        assert done == (0, "")
+    assert (run / "one.html").read_bytes() == (run / "two.html").read_bytes()
+    assert "Scores by test set" not in (run / "one.html").read_text(encoding="utf-8")
+
+
+# ----------------------------------------------------------------------------------------------------- words
+
+
+def rows(*lines: tuple) -> pd.DataFrame:
+    columns = [
+        "row",
+        "label",
+        "test",
+        "bleu",
+        "percent",
+        "ratio_printed",
+        "ratio_file",
+        "ratio_limit",
+        "file_bytes",
+    ]
+    return pd.DataFrame(lines, columns=columns)
+
+
+BASE = ("baseline", "Baseline model", "flat", 40.0, 100.0, 1.0, 1.1, 1.1, 27e6)
+FOUR = ("kmeans-4bit", "K-Means 4-bit", "flat", 39.6, 99.0, 5.85, 2.8, 2.9, 10.7e6)
+EIGHT = ("kmeans-8bit", "K-Means 8-bit", "flat", 40.0, 100.0, 2.92, 2.2, 2.2, 13.6e6)
+ONE = ("kmeans-1bit", "K-Means 1-bit", "flat", 16.0, 40.0, 23.4, 3.4, 3.5, 8.8e6)
+
+
+def test_the_answer_is_the_smallest_file_that_keeps_enough() -> None:
+    said = page.answer(rows(BASE, EIGHT, FOUR, ONE))
+    assert "at 40.00 BLEU from a file of 27.00 MB" in said
+    assert "keeps 97 % of that is K-Means 4-bit: 10.70 MB, 2.80 times smaller" in said
+    assert "K-Means 1-bit, is 3.40 times smaller and keeps 40.0 %" in said
+    assert page.tiles(rows(BASE, EIGHT, FOUR, ONE), [])[1][0] == "2.80x"
+
+
+def test_the_answer_may_be_that_none_does() -> None:
+    assert "No row keeps 97 % of that." in page.answer(rows(BASE, ONE))
+    assert len(page.tiles(rows(BASE, ONE), [])) == 1
+    assert len(page.tiles(rows(BASE, ONE), [{"verdict": "undecided"}])) == 1
+
+
+def test_the_gap_is_the_widest_of_the_papers_rows() -> None:
+    assert "K-Means 1-bit: 23.40x as printed, 3.40x in the file" in page.gap(rows(BASE, EIGHT, FOUR, ONE))
+    assert page.gap(rows(BASE)) == ""
+
+
+def test_the_clock_completes_the_claim_it_judges() -> None:
+    plain = {
+        "number": 8,
+        "claim": "c",
+        "rule": "r",
+        "verdict": "by the clock",
+        "parts": [{"what": "a"}],
+        "numbers": "a",
+    }
+    other = {**plain, "number": 7}
+    timed = {**plain, "rule": "faster", "verdict": "does not hold", "parts": [{"what": "b"}]}
+    first, second = page.with_clock([other, plain], timed)
+    assert first == other
+    assert (second["verdict"], second["rule"]) == ("does not hold", "faster")
+    assert [part["what"] for part in second["parts"]] == ["a", "b"]
+
+
+def test_captions_are_escaped_and_may_be_absent(tmp_path: Path) -> None:
+    (tmp_path / "a.rst").write_text("Bits < 5 in ``model.tzip``,\nas *wanted*.\n\nSecond paragraph.\n")
+    assert page.caption(tmp_path / "a.rst") == "Bits &lt; 5 in <code>model.tzip</code>, as <em>wanted</em>."
+    assert page.caption(tmp_path / "b.rst") == ""
+
+
+def test_every_figure_has_its_caption() -> None:
+    folder = Path(__file__).parents[2] / "report"
+    for name in [place.name for place in page.FIGURES] + [page.APPENDIX.rstrip("-")]:
+        assert len(page.caption(folder / f"{name}.rst")) > 60

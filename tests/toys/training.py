@@ -1,0 +1,54 @@
+"""Train the toy model of the tests in a process of its own (to be killed, or started twice by torchrun)."""
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from tests.nmt.test_model import TOY
+from tests.toys.data import toy_pairs
+from tzip import device
+from tzip.nmt import checkpoint, train
+from tzip.nmt.batches import batch, groups
+from tzip.nmt.model import Transformer
+from tzip.nmt.options import Config, Training
+from tzip.options import make
+
+
+def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, taught_by: int = 2, **given) -> train.Trainer:
+    """Train in `folder`; `pause` seconds after each update leave time to be killed.
+
+    A share `teacher` of the loss is a wider model's, which the seed `taught_by` decides.
+    """
+    data = toy_pairs(folder / "data" / "toy")
+    settings = {
+        "updates": 24,
+        "batch_tokens": 200,
+        "warmup": 10,
+        "learning_rate": 3e-3,
+        "every": 8,
+        "average": 2,
+        "clip": 1.0,
+    }
+    torch.manual_seed(1)
+    model = Transformer(Config(**TOY | {"dropout": dropout}))
+    torch.manual_seed(taught_by)
+    teacher = Transformer(Config(**TOY | {"d_model": 24})) if float(given.get("teacher", 0)) else None
+    batches = [batch(data, rows) for rows in groups(data.lengths(), 400, None)]
+    trainer = train.Trainer(
+        model, data, make(Training, settings | given, "toy"), seed=1, state=folder / "state",
+        log=folder / "log.jsonl",
+        evaluate=lambda network: {"loss": train.likelihood(network, batches)},
+        on_update=lambda _: time.sleep(pause), teacher=teacher,
+    )  # fmt: skip
+    trainer.run()
+    if trainer.rank == 0:
+        checkpoint.save(folder / "checkpoint", model, b"pieces")
+    return trainer
+
+
+if __name__ == "__main__":
+    device.prepare(1)
+    train.SAVE_SECONDS = 0.0
+    fit(Path(sys.argv[1]), float(sys.argv[2]), **dict(word.split("=") for word in sys.argv[3:]))

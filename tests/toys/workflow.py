@@ -1,0 +1,76 @@
+"""Commands in a copy of the repository: what they say, what they would do, and what they made."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SOURCES = (
+    "Snakefile",
+    "config.yaml",
+    "config",
+    "envs",
+    "profiles",
+    "report",
+    "rules",
+    "schemas",
+    "tzip",
+    "workflow_scripts",
+)
+MINIATURE = "config/miniature.yaml"
+RUN = Path("results/miniature")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Commands of a copied repository import the copy's library, and ask for no mirror."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    kept = {key: value for key, value in os.environ.items() if key not in ("TZIP_MIRROR", "OMP_NUM_THREADS")}
+    return kept | {"PATH": path, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
+
+
+def command(folder: Path, *arguments: str, ok: bool = True) -> str:
+    """What a command says, in a copy of the repository."""
+    done = subprocess.run(arguments, cwd=folder, env=environment(folder), text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    assert (done.returncode == 0) == ok, done.stdout[-6000:]
+    return done.stdout
+
+
+def mini(folder: Path, *arguments: str, cores: int = 2, ok: bool = True) -> str:
+    return command(folder, "snakemake", "--cores", str(cores), "--configfile", MINIATURE, *arguments, ok=ok)
+
+
+def planned(output: str) -> set[tuple[str, str]]:
+    """(rule, variant) of each job that a dry run would do."""
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
+    return {(rule, *(re.findall(r"variant=([\w-]+)", block) or [""])) for rule, block in jobs}
+
+
+def copy_sources(folder: Path) -> Path:
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / name)
+    return folder
+
+
+def contents(folder: Path, patterns: Sequence[str]) -> dict[str, bytes]:
+    paths = sorted(path for pattern in patterns for path in (folder / RUN).glob(pattern))
+    return {str(path.relative_to(folder / RUN)): path.read_bytes() for path in paths if path.is_file()}
+
+
+def rewrite(folder: Path, file: str, change) -> None:
+    path = folder / file
+    found = yaml.safe_load(path.read_text())
+    change(found)
+    path.write_text(yaml.safe_dump(found, sort_keys=False))

@@ -1,0 +1,367 @@
+"""The workflow itself: every step of every row executed on a miniature; what reruns, and what is refused.
+
+One run, in a copy of the repository, is shared by all tests; those that change something change a copy of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.toys.workflow import MINIATURE, RUN, command, contents, copy_sources, mini, planned, rewrite
+from tzip.data.pieces import Encoded
+from tzip.files import read_json
+from tzip.format import container
+
+STUDENTS = {"student", "student-4bit", "student-convolutional"}
+TRAINING = {"train", "student", "hypotheses", "corpus", "pieces", "encode", "encode_hypotheses", "generate"}
+KMEANS = {"student-4bit", "kmeans-8bit", "kmeans-4bit", "kmeans-2bit", "kmeans-1bit", "kmeans-1bit-attention"}
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+METHOD = '''"""Every weight its tensor's mean."""
+
+from dataclasses import dataclass
+
+import torch
+
+from tzip.compression.parametrization import Latent
+
+
+@dataclass(frozen=True)
+class Options:
+    """Nothing to choose."""
+
+    @property
+    def bits(self) -> int:
+        return 1
+
+
+class Quantizer(Latent):
+    def quantize(self, weight):
+        return torch.zeros_like(weight, dtype=torch.int32), weight.mean().reshape(1), None
+'''
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two copies of the repository: one ran the whole miniature on two cores, one its tables on one core.
+
+    They run side by side, for on two cores that halves the time of waiting.
+    """
+    both = (
+        copy_sources(tmp_path_factory.mktemp("two-cores")),
+        copy_sources(tmp_path_factory.mktemp("one-core")),
+    )
+    made = [str(RUN / "data" / "shortlist.txt")]
+    made += [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
+    with ThreadPoolExecutor() as pool:
+        whole = pool.submit(mini, both[0], cores=2)
+        pool.submit(mini, both[1], "--", *made, cores=1).result()
+        whole.result()
+    return both
+
+
+@pytest.fixture(scope="session")
+def finished(runs: tuple[Path, Path]) -> Path:
+    return runs[0]
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """The finished run, to be changed."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    return folder
+
+
+def test_a_baseline_in_the_store_is_taken_by_another_run(tmp_path: Path) -> None:
+    trained, log = RUN / "seed-1" / "training.json", RUN / "logs" / "train.seed-1.log"
+    shared = f"store={tmp_path / 'a store'}"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        mini(copy_sources(tmp_path / name), "--config", shared, "--", str(trained))
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert "taken from" not in (one / log).read_text()
+    assert f"taken from {tmp_path / 'a store'}" in (two / log).read_text()
+    patterns = ["seed-1/checkpoint/*", "seed-1/training.json*"]
+    assert contents(one, patterns) == contents(two, patterns)
+    assert len(contents(two, patterns)) == 5
+
+
+def test_every_row_is_made_scored_and_shown(finished: Path) -> None:
+    rows = yaml.safe_load((finished / MINIATURE).read_text())["rows"]
+    assert rows[:-3] == yaml.safe_load((finished / "config.yaml").read_text())["rows"]
+    assert len(rows) == 16
+    for row in rows:
+        folder = finished / RUN / "seed-1" / row
+        archive = container.read(folder / "model.tzip")
+        assert archive.history["name"] == row
+        for file in ("compress.json", "size.json", "test.hyp.txt", "test.time.json", "test.score.json"):
+            assert (folder / file).stat().st_size > 0
+    table = (finished / RUN / "tables" / "table1.csv").read_text()
+    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + len(rows)
+    assert (finished / RUN / "report.html").stat().st_size > 10_000
+    assert "Table 1" in command(finished, "python", "workflow_scripts/show.py", "--results", str(RUN))
+
+
+def test_what_speed_lists_is_exported_measured_and_shown(finished: Path) -> None:
+    listed = yaml.safe_load((finished / MINIATURE).read_text())["speed"]
+    table = (finished / RUN / "timings" / "inference.csv").read_text()
+    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + len(listed)
+    title = "Translation by CTranslate2 on one core"
+    assert title in (finished / RUN / "report.html").read_text()
+    assert title in command(finished, "python", "workflow_scripts/show.py", "--results", str(RUN))
+    folders = {path.name for path in (finished / RUN).glob("seed-1/*/ctranslate2/*")}
+    assert folders == {"float32", "int16", "int8-shortlist"}
+    jobs = planned(mini(finished, "--config", "speed=[]", "--dry-run", "--forceall"))
+    assert not {rule for rule, _ in jobs} & {"shortlist", "export", "inference", "score_inference", "speed"}
+
+
+def test_students_are_made_scored_and_shown(finished: Path) -> None:
+    folder = finished / RUN / "seed-1"
+    sources = (finished / RUN / "data" / "train.en").read_text().splitlines()
+    assert len((folder / "teacher" / "train.de").read_text().splitlines()) == len(sources)
+    references, both = (
+        len(Encoded(p)) for p in (finished / RUN / "data" / "train", folder / "teacher" / "both")
+    )
+    assert references < both <= 2 * references
+    forms = {row: container.read(folder / row / "model.tzip").config for row in ("baseline", *STUDENTS)}
+    assert {row: form["mixer"] for row, form in forms.items() if row in STUDENTS} == {
+        "student": "attention", "student-4bit": "attention", "student-convolutional": "convolution"
+    }  # fmt: skip
+    assert {form["vocabulary"] for form in forms.values()} == {forms["baseline"]["vocabulary"]}
+    sizes = {row: read_json(folder / row / "size.json") for row in forms}
+    assert len({size["baseline_bytes"] for size in sizes.values()}) == 1
+    assert sizes["student-4bit"]["ratio_file"] > sizes["student"]["ratio_file"] > 2
+    left_out = read_json(folder / "student-convolutional" / "attention.json")["left_out"]
+    assert left_out == dict.fromkeys(("encoder", "decoder"), "the model has no such attention")
+    assert read_json(folder / "student-4bit" / "compress.json")["student"] == "small"
+
+
+def test_changing_a_student_reruns_its_rows_alone(copied: Path) -> None:
+    rewrite(copied, MINIATURE, lambda c: c["students"]["small"]["training"].update(temperature=3.0))
+    jobs = planned(mini(copied, "--dry-run"))
+    assert {variant for rule, variant in jobs if rule == "compress"} == {"student", "student-4bit"}
+    assert {rule for rule, _ in jobs} & TRAINING == {"student"}
+
+
+def test_without_students_nothing_is_made_for_them(copied: Path) -> None:
+    rewrite(copied, MINIATURE, lambda c: c.update(rows=c["rows"][:-3]))
+    assert not {rule for rule, _ in planned(mini(copied, "--dry-run"))} & (TRAINING | {"compress"})
+    shutil.rmtree(copied / RUN)
+    assert {rule for rule, _ in planned(mini(copied, "--dry-run"))} & TRAINING == {
+        "train", "corpus", "pieces", "encode", "generate"
+    }  # fmt: skip
+
+
+def test_a_second_run_does_nothing(finished: Path) -> None:
+    assert "Nothing to be done" in mini(finished)
+
+
+def test_a_touch_and_the_number_of_cores_rerun_nothing(copied: Path) -> None:
+    for path in (
+        copied / "tzip" / "quantizers" / "kmeans.py",
+        copied / MINIATURE,
+        copied / "tzip" / "train.py",
+    ):
+        os.utime(path)
+    assert planned(mini(copied, "--dry-run", cores=1)) == set()
+
+
+def test_a_large_corpus_that_was_only_copied_again_reruns_nothing(tmp_path: Path) -> None:
+    """Beyond the 1 MB up to which Snakemake by itself looks at more than the time."""
+    folder = copy_sources(tmp_path)
+    corpora = folder / "corpora"
+    corpora.mkdir()
+    for side in ("en", "de"):
+        for part, count in (("train", 30000), ("dev", 10), ("test", 10)):
+            lines = (f"{side} {part}, the sentence of number {i}\n" for i in range(count))
+            (corpora / f"{part}.{side}").write_text("".join(lines))
+    assert (corpora / "train.en").stat().st_size > 1e6
+    train, dev, held = (
+        {"source": {"path": f"corpora/{part}.en"}, "target": {"path": f"corpora/{part}.de"}}
+        for part in ("train", "dev", "test")
+    )
+    own = {"languages": ["en", "de"], "train": [train], "dev": [dev], "test": {"held": held}}
+    (folder / "own.yaml").write_text(
+        yaml.safe_dump({"name": "own", "dataset": "own", "datasets": {"own": own}, "tests": ["held"]})
+    )
+    run = ("snakemake", "results/own/data/train.en", "--cores", "1", "--configfile", "own.yaml")
+    command(folder, *run)
+    for path in corpora.iterdir():
+        os.utime(path)
+    assert planned(command(folder, *run, "--dry-run")) == set()
+    with (corpora / "train.en").open("a") as english, (corpora / "train.de").open("a") as german:
+        english.write("one more\n")
+        german.write("noch einer\n")
+    assert planned(command(folder, *run, "--dry-run")) == {("corpus", "")}
+
+
+def test_one_core_gives_the_same_bytes_as_two(runs: tuple[Path, Path]) -> None:
+    patterns = ("seed-*/checkpoint/*", "seed-*/students/*/checkpoint/*", "seed-*/teacher/*",
+                "seed-*/*/model.tzip", "seed-*/*/*.hyp.txt", "seed-*/*/*.score.json",
+                "seed-*/*/attention.json", "tables/*", "data/**/*")  # fmt: skip
+    first, second = (contents(folder, patterns) for folder in runs)
+    assert [name for name in first if first[name] != second.get(name)] == []
+    assert len([name for name in first if name.endswith("model.tzip")]) == 16
+    assert len([name for name in first if name.startswith("tables/")]) == 22
+
+
+def test_changing_one_variants_bits_reruns_that_variant_alone(copied: Path) -> None:
+    rewrite(copied, "config.yaml", lambda c: c["variants"]["kmeans-2bit"]["quantize"].update(bits=3))
+    before = contents(copied, ["seed-1/*/model.tzip", "seed-1/checkpoint/*"])
+    jobs = planned(mini(copied, "--dry-run"))
+    assert {variant for _, variant in jobs} == {"kmeans-2bit", ""}
+    assert {rule for rule, variant in jobs if variant} >= {"compress", "size", "translate", "score"}
+    assert not {rule for rule, _ in jobs} & TRAINING
+    mini(copied)
+    after = contents(copied, ["seed-1/*/model.tzip", "seed-1/checkpoint/*"])
+    assert [name for name in after if after[name] != before[name]] == ["seed-1/kmeans-2bit/model.tzip"]
+    assert "Nothing to be done" in mini(copied)
+
+
+def test_editing_a_method_reruns_its_variants_and_no_training(copied: Path) -> None:
+    with (copied / "tzip" / "quantizers" / "kmeans.py").open("a") as file:
+        file.write("\n# an edit\n")
+    jobs = planned(mini(copied, "--dry-run"))
+    assert {variant for rule, variant in jobs if rule == "compress"} == KMEANS
+    assert {variant for _, variant in jobs if variant} == KMEANS
+    assert not {rule for rule, _ in jobs} & TRAINING
+
+
+def test_every_step_of_a_variant_can_be_pasted_into_a_shell(copied: Path) -> None:
+    folder = copied / RUN / "seed-1" / "pruned-50-80"
+    files = ["model.tzip", "size.json", "test.hyp.txt", "test.score.json"]
+    before = {name: (folder / name).read_bytes() for name in files}
+    shown = mini(
+        copied,
+        "-np",
+        "--forcerun",
+        "compress",
+        "--",
+        *(str(RUN / "seed-1" / "pruned-50-80" / f) for f in files),
+    )
+    lines = [line.strip() for line in shown.splitlines()]
+    lines = [line.removeprefix("Shell command: ") for line in lines if "python workflow_scripts/" in line]
+    mine = [line for line in lines if "pruned-50-80" in line]
+    assert "workflow_scripts/compress.py" in mine[0]
+    assert len(mine) >= 4
+    shutil.rmtree(folder)
+    folder.mkdir()
+    for line in mine:  # in the order shown, which follows their inputs
+        command(copied, "bash", "-euc", line)
+    assert {name: (folder / name).read_bytes() for name in files} == before
+
+
+def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_path: Path) -> None:
+    mini(finished, "--report", str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text()
+    for name in (
+        "table1.csv",
+        "claims.csv",
+        "frontier.csv",
+        "frontier.svg",
+        "inference.csv",
+        "attention.png",
+        "cumulative.svg",
+        "report.html",
+    ):
+        assert name in page
+
+
+def sweep(folder: Path, bits: list[int], *arguments: str) -> str:
+    """The frontier of a grid over `bits`, with no other row than the baseline."""
+    alone = {"rows": ["baseline"], "weights": "", "attention": {"rows": ["baseline"]}, "speed": []}
+    grid = {"grid": {"quantize": "kmeans", "bits": bits}}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(grid | alone))
+    return mini(folder, "sweep.yaml", *arguments, "--", str(RUN / "tables" / "frontier.csv"))
+
+
+def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> None:
+    folder = copy_sources(tmp_path)
+    sweep(folder, [2, 4])
+    before = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
+    assert len([name for name in before if name.endswith("model.tzip")]) == 3
+    assert planned(sweep(folder, [2, 4], "--dry-run")) == set()
+    steps = {(rule, "kmeans-b3-linear") for rule in ("compress", "size", "translate", "score")}
+    jobs = planned(sweep(folder, [2, 3, 4], "--dry-run"))
+    assert jobs == steps | {("record", ""), ("provenance", ""), ("frontier", "")}
+    sweep(folder, [2, 3, 4])
+    after = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
+    assert before.items() < after.items()
+    assert {"seed-1/kmeans-b3-linear/model.tzip", "seed-1/kmeans-b3-linear/test.hyp.txt"} == {*after} - {
+        *before
+    }
+    table = (folder / RUN / "tables" / "frontier.csv").read_text()
+    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + 4
+
+    # The command that the frontier prints finds its file made, by the record of the run alone.
+    said = command(folder, "python", "-m", "tzip.cli", "frontier", str(RUN), "--at", "1x").splitlines()
+    assert "Nothing to be done" in command(folder, *said[-1].split())
+    chosen = said[0].partition(":")[0]
+    rule = "compress_baseline" if chosen == "baseline" else "compress"
+    assert planned(command(folder, *said[-1].split(), "--forcerun", rule, "-n")) == {(rule, chosen)}
+
+
+MISTAKES = {
+    "grid": (
+        "--config",
+        "grid={quantize: [kmeans, kmaens]}",
+        "grid.quantize = 'kmaens' is not one of binarize, ",
+    ),
+    "key": ("--config", "trainign={updates: 5}", "unknown key 'trainign' in the configuration; did you mean"),
+    "method": (
+        "--config",
+        "variants={kmeans-4bit: {quantize: {method: kmaens}}}",
+        "variants.kmeans-4bit.quantize.method = 'kmaens' is not one of binarize, binarynet, fixed16",
+    ),
+    "bits": (
+        "--config",
+        "variants={kmeans-4bit: {quantize: {bits: 40}}}",
+        "variants.kmeans-4bit.quantize: bits = '40' is not an integer at least 1 and at most 8",
+    ),
+    "row": ("--config", "rows=[baseline, kmeans-5bit]", "rows = 'kmeans-5bit' is not defined; did you mean"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_stops_before_any_job_in_one_line(finished: Path, mistake: str) -> None:
+    """Even where old results lie on disk, that a mistyped name could pass for finished ones."""
+    *arguments, says = MISTAKES[mistake]
+    said = mini(finished, *arguments, ok=False)
+    (line,) = [line for line in said.splitlines() if says in line]
+    assert "choose from" in line or "is not" in line
+    assert "rule " not in said
+    assert "Traceback" not in said
+
+
+def test_a_method_of_ones_own_is_a_file_and_a_line(copied: Path, tmp_path: Path) -> None:
+    """It makes its variant alone, the table has its row, and editing it makes that variant again."""
+    own = tmp_path / "own methods" / "quantizers" / "mean.py"
+    own.parent.mkdir(parents=True)
+    own.write_text(METHOD, encoding="utf-8")
+    line = copied / "own.yaml"
+    rows = yaml.safe_load((copied / "config.yaml").read_text(encoding="utf-8"))["rows"]
+    added = {"mean": {"quantize": {"method": "mean"}, "scope": "attention"}}
+    chosen = {"methods": [str(tmp_path / "own methods")], "rows": [*rows, "mean"], "variants": added}
+    line.write_text(yaml.safe_dump(chosen), encoding="utf-8")
+    table = str(RUN / "tables/table1.csv")
+    said = mini(copied, str(line), "--", table)
+    assert {variant for rule, variant in planned(said) if rule == "compress"} == {"mean"}
+    assert "train" not in {rule for rule, _ in planned(said)}
+    assert "mean" in (copied / table).read_text(encoding="utf-8")
+    archive = container.read(copied / RUN / "seed-1/mean/model.tzip")
+    assert archive.codes["encoder.0.self_attention.query.weight"].entries == 1
+    own.write_text(METHOD + "# edited\n", encoding="utf-8")
+    again = {variant for rule, variant in planned(mini(copied, str(line), "--", table)) if rule == "compress"}
+    assert again == {"mean"}
+    own.unlink()
+    assert "variants.mean.quantize.method = 'mean' is not one of binarize" in mini(
+        copied, str(line), ok=False
+    )
