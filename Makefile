@@ -39,7 +39,7 @@ test-slurm: $(READY)
 	$(IN_VENV) python -m pytest -s tests/slurm/on_slurm.py
 
 test-faults: $(READY)
-	$(IN_VENV) python -m pytest $(FAULTS)
+	$(IN_VENV) python -m pytest --fuzz 10000 $(FAULTS) tests/format/test_fuzz.py
 
 test-interop: $(READY)
 	$(IN_VENV) python -m pytest tests/interop/equality.py tests/interop/exported.py

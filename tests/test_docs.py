@@ -142,9 +142,9 @@ def test_the_example_configurations_are_accepted(extended: Path) -> None:
     assert made
     (extended / "made.json").write_text(json.dumps(made), encoding="utf-8")
     check = (
-        "import json; from tzip import config, students\n"
+        "import json; from tzip.config import run, students\n"
         "for name, made in json.load(open('made.json')).items():\n"
-        "    try: students.check(config.check(made, 'schemas/config.schema.yaml'))\n"
+        "    try: students.check(run.check(made, 'schemas/config.schema.yaml'))\n"
         "    except ValueError as error: raise SystemExit(f'{name}: {error}')\n"
     )
     python(extended, "-c", check)

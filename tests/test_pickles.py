@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.test_fuzz import mutant
+from tests.format.test_fuzz import mutant
 from tzip.pickles import Made, Name, Rules, load
 
 HARMLESS = {

@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.test_fuzz import mutant
+from tests.format.test_fuzz import mutant
 from tests.test_pickles import CALLS, nested
 from tzip.nmt import checkpoint
 from tzip.pickles import Made

@@ -230,8 +230,8 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
 def test_a_configuration_is_checked_without_torch() -> None:
     """At every start of Snakemake; torch alone would take longer than all else together."""
     code = (
-        "import sys; from tests.config.test_run import load, SCHEMA; from tzip import config;"
-        "config.check(load(), SCHEMA); sys.exit('torch' in sys.modules)"
+        "import sys; from tests.config.test_run import load, SCHEMA; from tzip.config import run;"
+        "run.check(load(), SCHEMA); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

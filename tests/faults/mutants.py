@@ -21,7 +21,7 @@ import yaml
 from snakemake.utils import update_config
 
 from tests.faults.conftest import RUN
-from tests.test_fuzz import mutant
+from tests.format.test_fuzz import mutant
 from tests.toys.workflow import ROOT, environment
 from tzip.config import datasets, run, students
 from tzip.data import corpus

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from math import prod
 from pathlib import Path
 
@@ -12,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
+from tests.toys.commands import script
 from tzip.compression.code import Code, raw
 from tzip.format import container, sizes
 from tzip.format.container import Archive
-
-SIZE = Path(__file__).parents[2] / "workflow_scripts" / "size.py"
 
 
 def base_shapes(pieces: int = 32_000, d: int = 512, ff: int = 2048, layers: int = 6) -> dict[str, tuple]:
@@ -171,30 +168,18 @@ def test_a_students_ratios_are_to_its_baseline(model, tmp_path):
     assert found["weights"] == alone["weights"] == 5_104
     assert sizes.sizes(student, model.stat().st_size, student) == alone
     output = tmp_path / "size.json"
-    subprocess.run(
-        [
-            sys.executable,
-            SIZE,
-            "--model",
-            model,
-            "--baseline",
-            tmp_path / "baseline.tzip",
-            "--output",
-            output,
-        ],
-        check=True,
-    )
+    done = script("size", "--model", model, "--baseline", tmp_path / "baseline.tzip", "--output", output)
+    assert done.returncode == 0
     assert json.loads(output.read_text()) == pytest.approx(found)
 
 
 def test_the_script_writes_the_sizes_of_the_file_on_disk(model, tmp_path):
     output = tmp_path / "size.json"
-    run = [sys.executable, SIZE, "--model", model, "--output", output]
-    subprocess.run(run, check=True)
+    assert script("size", "--model", model, "--output", output).returncode == 0
     expected = sizes.sizes(container.read(model), model.stat().st_size)
     assert json.loads(output.read_text()) == pytest.approx(expected)
     model.write_bytes(model.read_bytes()[:-1])
-    failed = subprocess.run(run, capture_output=True, text=True)
+    failed = script("size", "--model", model, "--output", output)
     assert failed.returncode == 1
     assert failed.stderr == f"error: {model}: damaged or incomplete: its checksum does not match\n"
 
