@@ -366,6 +366,6 @@ def test_what_no_reader_would_take_is_not_written(archive, message):
 def test_reading_needs_no_torch(tmp_path):
     path = tmp_path / "model.tzip"
     container.write(path, sample())
-    program = "import sys; from tzip.format import container, sizes; a = container.read(sys.argv[1]); sizes.table(a); "
+    program = "import sys; from tzip.format import container, sizes; sizes.table(container.read(sys.argv[1]));"
     program += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program, str(path)]).returncode == 0
