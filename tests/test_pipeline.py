@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import itertools
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -155,3 +157,19 @@ def test_what_was_fine_tuned_before_a_restart_is_not_taken_from_the_time_to_comp
     )
     assert costs.finetune == 1000.0
     assert 0 < costs.compress < 500
+
+
+def test_a_file_translates_without_importing_a_method_or_compression_beyond_code(tmp_path, vocabulary):
+    model = toy(vocabulary=len(vocabulary), tie="all").float()
+    made, _ = pipeline.build(model, vocabulary.model, VARIANTS["deep-compression"], name="x", seed=1)
+    container.write(tmp_path / "model.tzip", made)
+    program = """
+import sys
+from tzip.format.model import restore, translate
+from tzip.nmt.options import Search
+model, pieces, _ = restore(sys.argv[1])
+print(len(translate(model, pieces, ["a small house", ""], Search(beam=2))))
+print(*sorted(name for name in sys.modules if name.startswith(("tzip.compression", "tzip.quantizers", "tzip.pruners"))))
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "model.tzip"], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["2", "tzip.compression tzip.compression.code"], done.stderr

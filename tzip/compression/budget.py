@@ -1,4 +1,4 @@
-"""Bits by tensor: as many as each one's sensitivity earns within a budget of bytes."""
+"""Bits per tensor within a budget of bytes, by the sensitivity of each tensor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HALVINGS = 60  # of the interval in which the price of a byte lies
 
 @dataclass(frozen=True)
 class Choice:
-    """What a tensor would cost at a number of bits: bytes in the file, and loss by its second derivatives."""
+    """The cost of a tensor at a number of bits: bytes in the file, and loss by its second derivatives."""
 
     bits: int
     bytes: float
@@ -26,63 +26,69 @@ class Choice:
 
 
 def allocate(choices: Mapping[str, Sequence[Choice]], room: float) -> dict[str, int]:
-    """The bits of each tensor that lose least in all and take at most `room` bytes.
+    """The bits of each tensor that together lose least and take at most `room` bytes.
 
-    Every tensor takes the choice of least loss + λ · bytes, with the lowest price λ of a byte that fits
-    (Shoham & Gersho 1988, "Efficient bit allocation for an arbitrary set of quantizers"); what is left then
-    goes, step by step, to whichever tensor gains most by the byte. Raises ValueError if nothing fits.
+    Every tensor takes the choice of least loss + λ · bytes, with the lowest price λ per byte that fits
+    (Shoham & Gersho 1988, "Efficient bit allocation for an arbitrary set of quantizers"). What is left goes,
+    step by step, to the tensor that gains most per byte. ValueError if nothing fits.
     """
-    smallest = sum(min(one.bytes for one in of_tensor) for of_tensor in choices.values())
-    if smallest > room:
-        raise ValueError(f"the tensors take {smallest:,.0f} bytes at least, and have room for {room:,.0f}")
+    cheapest = {name: min(own, key=lambda choice: choice.bytes) for name, own in choices.items()}
+    if (least := total(cheapest)) > room:
+        raise ValueError(
+            f"the tensors take {least:,.0f} bytes at least, and have room for {room:,.0f}"
+        )
 
     def at(price: float) -> dict[str, Choice]:
         return {
-            name: min(of_tensor, key=lambda one: (one.loss + price * one.bytes, one.bytes))
-            for name, of_tensor in choices.items()
+            name: min(own, key=lambda choice: (choice.loss + price * choice.bytes, choice.bytes))
+            for name, own in choices.items()
         }
 
-    def fits(chosen: Mapping[str, Choice]) -> bool:
-        return sum(one.bytes for one in chosen.values()) <= room
-
     low, high = 0.0, 1e-30
-    while not fits(at(high)) and high < 1e300:
+    while total(at(high)) > room and high < 1e300:
         low, high = high, high * 1e3
     for _ in range(HALVINGS):
         middle = (low * high) ** 0.5 if low else high / 2
-        low, high = (low, middle) if fits(at(middle)) else (middle, high)
-    chosen = at(high)
-    if not fits(chosen):
-        chosen = {name: min(of_tensor, key=lambda one: one.bytes) for name, of_tensor in choices.items()}
-    return {name: one.bits for name, one in filled(chosen, choices, room).items()}
+        low, high = (low, middle) if total(at(middle)) <= room else (middle, high)
+    chosen = at(high) if total(at(high)) <= room else cheapest
+    return {name: choice.bits for name, choice in filled(chosen, choices, room).items()}
+
+
+def total(chosen: Mapping[str, Choice]) -> float:
+    return sum(choice.bytes for choice in chosen.values())
 
 
 def filled(
     chosen: dict[str, Choice], choices: Mapping[str, Sequence[Choice]], room: float
 ) -> dict[str, Choice]:
-    """The choices after every exchange that still fits, the one with most loss saved by the byte first."""
-    left = room - sum(one.bytes for one in chosen.values())
+    """The choices after every exchange that still fits; first the one that saves most loss per byte."""
+    left = room - total(chosen)
     while True:
         better = [
-            ((chosen[name].loss - one.loss) / max(one.bytes - chosen[name].bytes, 1e-9), name, one)
-            for name, of_tensor in choices.items()
-            for one in of_tensor
-            if one.loss < chosen[name].loss and one.bytes - chosen[name].bytes <= left
+            ((chosen[name].loss - choice.loss) / max(choice.bytes - chosen[name].bytes, 1e-9), name, choice)
+            for name, own in choices.items()
+            for choice in own
+            if choice.loss < chosen[name].loss and choice.bytes - chosen[name].bytes <= left
         ]
         if not better:
             return chosen
-        _, name, one = max(better, key=lambda item: (item[0], item[1], -item[2].bits))
-        left -= one.bytes - chosen[name].bytes
-        chosen = chosen | {name: one}
+        _, name, choice = max(better, key=lambda item: (item[0], item[1], -item[2].bits))
+        left -= choice.bytes - chosen[name].bytes
+        chosen = chosen | {name: choice}
 
 
 def file_bytes(code: Code) -> float:
-    """About what a tensor takes in a file, a little more rather than less (docs/format.md, "Size")."""
+    """An upper estimate of the bytes that a tensor takes in a file (docs/format.md, "Size")."""
     return 1.002 * (entropy_bits(code) + side_bits(code)) / 8 + 0.5 * code.entries + 64
 
 
-def bits_within(room: float, chosen: Places, options: Any, quantizer: Callable[[str, Any], nn.Module],
-                 statistics: Statistics | None) -> dict[str, int]:  # fmt: skip
+def bits_within(
+    room: float,
+    chosen: Places,
+    options: Any,
+    quantizer: Callable[[str, Any], nn.Module],
+    statistics: Statistics | None,
+) -> dict[str, int]:
     """The bits of each tensor that together raise the loss least within `room` bytes.
 
     The loss is ½ Σ h (w - q)², h the diagonal of the empirical Fisher matrix (Optimal Brain Damage's).

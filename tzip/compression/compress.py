@@ -25,13 +25,13 @@ from tzip.options import make, parse
 
 
 class Compression:
-    """A model on its way to being compressed: its pruning advances by the update, and it ends as codes."""
+    """A parametrized model while it is fine-tuned: `on_update` prunes by the schedule, `codes` encodes it."""
 
     def __init__(self, model: nn.Module, variant: Variant):
         self.model, self.variant = model, variant
         self.schedule = Pruning()
-        self.pruners: list[tuple[Mask, Tensor]] = []  # with the weight that each one prunes
-        self.sparsity = -1.0  # that was last asked for
+        self.pruners: list[tuple[Mask, Tensor]] = []  # each with its weight
+        self.sparsity = -1.0  # the last one that was pruned to
         dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
         if variant.dropout >= 0:
             for module in dropouts:
@@ -39,14 +39,14 @@ class Compression:
         self.dropouts = [(module, module.p) for module in dropouts]
 
     def on_update(self, update: int, updates: int) -> None:
-        """Prune what is due before update `update`, counted from 0; `update == updates` is the end."""
-        due = pruning.sparsity(self.schedule, update, updates)
-        if self.pruners and due != self.sparsity:
-            self.prune(due)
+        """Prune as the schedule says before update `update`, counted from 0; `update == updates` is the end."""
+        sparsity = pruning.sparsity(self.schedule, update, updates)
+        if self.pruners and sparsity != self.sparsity:
+            self.prune(sparsity)
 
     @torch.no_grad()
     def prune(self, sparsity: float) -> None:
-        """Prune until this share is pruned of all the weights that have pruners."""
+        """Prune until this share of all weights with a pruner is pruned."""
         shares = pruning.shares(self.schedule.select, self.pruners, sparsity)
         for (pruner, weight), share in zip(self.pruners, shares, strict=True):
             pruner.prune(weight, share)
@@ -57,7 +57,7 @@ class Compression:
 
     @torch.no_grad()
     def codes(self) -> dict[str, Code]:
-        """Every tensor of the model, tied ones once, by the name that the plain model gives it."""
+        """The Code of every tensor by its name in the plain model, tied tensors once."""
         codes = {}
         for name, places in tensors(self.model).items():
             value, *steps = chain(*places[0])
@@ -78,24 +78,22 @@ class Compression:
 def prepare(
     model: nn.Module, variant: Variant, seed: int, statistics: Statistics | None = None, budget: float = 0.0
 ) -> Compression:
-    """Parametrize the model's tensors, in place, as the variant says; its weights are the latent ones.
+    """Parametrize the model's tensors in place, as the variant says; the model's own weights become latent.
 
-    A model that a pruning stage left can be prepared for quantization: what it pruned stays pruned. A
-    variant that does both at once is pruned to the end of its schedule before it is quantized. `statistics`
-    (`curvature`) are of the model before any stage, for the methods that need them (`needs`). `budget`
-    is the bytes that all tensors may take, where the variant has one. Raises ValueError, in one line, for a
-    method, an option or a tensor that cannot be.
+    statistics  (`curvature`) of the model before its first stage, for methods that need them
+    budget      bytes that all tensors together may take, if the variant has a budget
+
+    After a pruning stage, a model can be prepared for quantization: pruned weights stay pruned. A variant
+    that does both in one stage is pruned to the end of its schedule before it is quantized. ValueError in one
+    line for a method, an option or a tensor that is not possible.
     """
     compression = Compression(model, variant)
-    chosen = {
-        name: places
-        for name, places in tensors(model).items()
-        if re.fullmatch(SCOPES[variant.scope], name.rpartition(".")[0])
-    }
-    if not chosen:
+    layers = re.compile(SCOPES[variant.scope])
+    inside = {name: p for name, p in tensors(model).items() if layers.fullmatch(name.rpartition(".")[0])}
+    if not inside:
         raise ValueError(f"scope = {variant.scope!r}: the model has no such layer")
-    weights = {name: places for name, places in chosen.items() if name.endswith(".weight")}
-    biases = {name: places for name, places in chosen.items() if name.endswith(".bias")}
+    weights = {name: places for name, places in inside.items() if name.endswith(".weight")}
+    biases = {name: places for name, places in inside.items() if name.endswith(".bias")}
     if variant.prune:
         _add_pruner(compression, weights, statistics)
         if variant.quantize:
@@ -103,7 +101,7 @@ def prepare(
     if variant.biases:
         _add_quantizer("biases", variant.biases, biases, seed, statistics)
     if variant.quantize:
-        room = None
+        room = None  # bytes for these weights
         if variant.budget:
             rest = sum(file_bytes(code) for name, code in compression.codes().items() if name not in weights)
             room = max(budget - rest, 0.0)
@@ -114,12 +112,12 @@ def prepare(
 
 
 def _add_pruner(compression: Compression, weights: Places, statistics: Statistics | None) -> None:
-    name, given = parse(compression.variant.prune)
+    name, settings = parse(compression.variant.prune)
     module = registry.load("pruners", name)
-    options, compression.schedule = registry.split(given, f"prune: {name}", module.Options, Pruning)
+    options, compression.schedule = registry.split(settings, f"prune: {name}", module.Options, Pruning)
     for tensor, places in weights.items():
         latent = chain(*places[0])[0]
-        pruner = module.Pruner(latent.detach(), options, **known(module, name, tensor, statistics))
+        pruner = module.Pruner(latent.detach(), options, **_needed(module, name, tensor, statistics))
         _register(places, pruner)
         compression.pruners.append((pruner, latent))
     if compression.schedule.quality:
@@ -128,51 +126,48 @@ def _add_pruner(compression: Compression, weights: Places, statistics: Statistic
         compression.schedule = dataclasses.replace(compression.schedule, start=start, end=end)
 
 
-def _add_quantizer(what: str, spec: str, chosen: Places, seed: int, statistics: Statistics | None,
-                   room: float | None = None) -> Any:  # fmt: skip
-    """Quantize tensors as the spec says, or, with room for so many bytes, each at the bits that suit it.
-
-    Returns the spec's options.
-    """
-    name, given = parse(spec)
+def _add_quantizer(
+    key: str, spec: str, places: Places, seed: int, statistics: Statistics | None, room: float | None = None
+) -> Any:
+    """Quantize these tensors by the spec; within `room` bytes, each with its own bits. Returns the options."""
+    name, settings = parse(spec)
     module = registry.load("quantizers", name)
-    options = make(module.Options, given, f"{what}: {name}")
+    options = make(module.Options, settings, f"{key}: {name}")
 
     def quantizer(tensor: str, options: Any) -> nn.Module:
-        latent, *steps = chain(*chosen[tensor][0])
-        assert all(hasattr(step, "prune") for step in steps), f"{tensor} is quantized already"
-        value, keep = latent.detach(), None
-        for step in steps:
-            value, keep = step(value), step.keep
-        own = zlib.crc32(f"{seed} {tensor}".encode())
+        value, *pruners = chain(*places[tensor][0])
+        value, keep = value.detach(), None
+        for pruner in pruners:
+            value, keep = pruner(value), pruner.keep
+        own_seed = zlib.crc32(f"{seed} {tensor}".encode())
         try:
-            found = known(module, name, tensor, statistics)
-            return module.Quantizer(value, options, keep=keep, seed=own, **found)
+            needed = _needed(module, name, tensor, statistics)
+            return module.Quantizer(value, options, keep=keep, seed=own_seed, **needed)
         except ValueError as error:
             raise ValueError(f"tensor {tensor}: {error}") from None
 
-    of_tensor = dict.fromkeys(chosen, options)
+    by_tensor = dict.fromkeys(places, options)
     if room is not None:
         if "bits" not in {field.name for field in dataclasses.fields(options)}:
             raise ValueError(f"budget: {name} has no bits to choose; take a quantizer that has")
-        bits = bits_within(room, chosen, options, quantizer, statistics)
-        of_tensor = {tensor: dataclasses.replace(options, bits=bits[tensor]) for tensor in chosen}
-    for tensor, places in chosen.items():
-        step = quantizer(tensor, of_tensor[tensor])
-        _register(places, step)
-        chain(*places[0])[0].requires_grad_(step.trains_latent)
+        bits = bits_within(room, places, options, quantizer, statistics)
+        by_tensor = {tensor: dataclasses.replace(options, bits=bits[tensor]) for tensor in places}
+    for tensor, own_options in by_tensor.items():
+        step = quantizer(tensor, own_options)
+        _register(places[tensor], step)
+        chain(*places[tensor][0])[0].requires_grad_(step.trains_latent)
     return options
 
 
-def known(module: ModuleType, name: str, tensor: str, statistics: Statistics | None) -> dict[str, Tensor]:
-    """What a method asks for of a tensor's statistics, by kind; what the tensor has not is left out."""
-    asked = getattr(module, "NEEDS", ())
-    if asked and statistics is None:
-        raise ValueError(f"{name} needs statistics ({', '.join(asked)}) of the model; calibrate it first")
-    return {kind: statistics[kind][tensor] for kind in asked if tensor in statistics[kind]}
+def _needed(module: ModuleType, name: str, tensor: str, statistics: Statistics | None) -> dict[str, Tensor]:
+    """The statistics of a tensor that a method asks for, by kind; kinds that the tensor lacks are left out."""
+    kinds = getattr(module, "NEEDS", ())
+    if kinds and statistics is None:
+        raise ValueError(f"{name} needs statistics ({', '.join(kinds)}) of the model; calibrate it first")
+    return {kind: statistics[kind][tensor] for kind in kinds if tensor in statistics[kind]}
 
 
 def _register(places: list[tuple[nn.Module, str]], step: nn.Module) -> None:
-    """One parametrization for all that share a tensor, so that they go on sharing it."""
+    """Register one parametrization with all modules that share a tensor: they go on sharing it."""
     for module, attribute in places:
         parametrize.register_parametrization(module, attribute, step)
