@@ -35,9 +35,7 @@ VARIANTS = {
 def vocabulary(tmp_path_factory) -> pieces.Pieces:
     folder = tmp_path_factory.mktemp("pieces")
     text = folder / "text"
-    text.write_text(
-        "ein kleines Haus steht am See\na small house stands by the lake\n" * 20, encoding="utf-8"
-    )
+    text.write_text("ein kleines Haus steht am See\na small house stands by the lake\n" * 20, encoding="utf-8")
     return pieces.train([text], folder / "pieces.model", pieces.Options(size=280))
 
 
@@ -48,9 +46,7 @@ def test_the_file_holds_what_was_tuned(tmp_path, vocabulary, name):
     data = toy_pairs(tmp_path / "toy")
     options = Training(updates=12, batch_tokens=400, learning_rate=1e-3, warmup=3, precision="fp32")
     tune = pipeline.tuning(data, options, seed=1, state=tmp_path / "state", log=tmp_path / "log.jsonl")
-    made, costs = pipeline.build(
-        model, vocabulary.model, VARIANTS[name], name=name, seed=1, updates=12, finetune=tune
-    )
+    made, costs = pipeline.build(model, vocabulary.model, VARIANTS[name], name=name, seed=1, updates=12, finetune=tune)
     container.write(tmp_path / "model.tzip", made)
 
     restored, words, read = model_file.restore(tmp_path / "model.tzip")
@@ -59,9 +55,7 @@ def test_the_file_holds_what_was_tuned(tmp_path, vocabulary, name):
             parameter.data = parameter.data.half().float()
     source, target = torch.tensor([[5, 6, 7, 3]]), torch.tensor([[2, 8, 9]])
     assert torch.equal(restored(source, target), model.eval()(source, target))
-    changed = any(
-        not torch.equal(a, b) for a, b in zip(before.parameters(), restored.parameters(), strict=True)
-    )
+    changed = any(not torch.equal(a, b) for a, b in zip(before.parameters(), restored.parameters(), strict=True))
     assert changed
     assert words.model == vocabulary.model
     assert read.history["variant"] == dataclasses.asdict(VARIANTS[name])
@@ -128,9 +122,7 @@ def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
     """Bits differ by tensor, and the file is as small as asked for, not much smaller."""
     model = toy(vocabulary=len(vocabulary), tie="all", d_model=64, d_ff=128).float()
     data = toy_pairs(tmp_path / "toy")
-    variant = Variant(
-        quantize="kmeans", biases="kmeans:bits=8", scope="all", rest="float16", budget=f"{ratio}x"
-    )
+    variant = Variant(quantize="kmeans", biases="kmeans:bits=8", scope="all", rest="float16", budget=f"{ratio}x")
     statistics = pipeline.calibrated(model, data, Calibration(sentences=8), seed=1)
     made, _ = pipeline.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
     size = container.write(tmp_path / "model.tzip", made)
@@ -152,9 +144,7 @@ def test_what_was_fine_tuned_before_a_restart_is_not_taken_from_the_time_to_comp
     """A fine-tuning that resumed tells the seconds of all its processes."""
     model = toy(vocabulary=len(vocabulary)).float()
     variant = Variant(quantize="kmeans:bits=2")
-    _, costs = pipeline.build(
-        model, vocabulary.model, variant, name="a", seed=1, updates=1, finetune=lambda *_: 1000.0
-    )
+    _, costs = pipeline.build(model, vocabulary.model, variant, name="a", seed=1, updates=1, finetune=lambda *_: 1000.0)
     assert costs.finetune == 1000.0
     assert 0 < costs.compress < 500
 

@@ -93,11 +93,7 @@ def reached(path: Path) -> frozenset[str]:
 
 def own(path: Path) -> set[str]:
     """The project's modules among a file's imports; a room's empty __init__ is none."""
-    return {
-        module
-        for module in imports(path)
-        if module in MODULES and module.removeprefix("tzip.") not in ALLOWED
-    }
+    return {module for module in imports(path) if module in MODULES and module.removeprefix("tzip.") not in ALLOWED}
 
 
 def inside(module: str, places: set[str]) -> bool:
@@ -120,9 +116,7 @@ def test_no_rule_imports_torch(path: Path) -> None:
     for module, names in lines:
         for full in [module, *(f"{module}.{item.strip()}" for item in names.split(","))]:
             assert full.split(".")[0] != "torch"
-            assert full not in MODULES or not has_torch(MODULES[full]), (
-                f"{path.name} reaches torch through {full}"
-            )
+            assert full not in MODULES or not has_torch(MODULES[full]), f"{path.name} reaches torch through {full}"
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if inside(module, NO_TORCH)])
@@ -133,9 +127,7 @@ def test_what_needs_no_torch_has_none(module: str) -> None:
 @pytest.mark.parametrize("room", ALLOWED)
 def test_a_room_imports_only_from_the_rooms_before_it(room: str) -> None:
     for module in (module for module in MODULES if inside(module, {room})):
-        strangers = {
-            other for other in own(MODULES[module]) - GROUND if not inside(other, ALLOWED[room] | {room})
-        }
+        strangers = {other for other in own(MODULES[module]) - GROUND if not inside(other, ALLOWED[room] | {room})}
         assert not strangers, f"{module} imports {strangers}"
 
 
@@ -148,9 +140,7 @@ def test_a_method_or_a_format_knows_no_sibling(folder: str) -> None:
 def test_an_exporter_knows_no_sibling_and_of_importers_only_its_own_format() -> None:
     for module in (module for module in MODULES if inside(module, {"exchange.exporters"})):
         others = {
-            other
-            for other in own(MODULES[module])
-            if inside(other, {"exchange.exporters", "exchange.importers"})
+            other for other in own(MODULES[module]) if inside(other, {"exchange.exporters", "exchange.importers"})
         }
         assert others <= {module.replace("exporters", "importers"), "tzip.exchange.importers"}, module
 
@@ -161,8 +151,6 @@ def test_only_the_ends_import_the_pipeline_and_the_command_line() -> None:
 
 
 def test_at_most_six_files_lie_outside_of_rooms_and_every_room_is_named_here() -> None:
-    assert set(ALLOWED) == {path.parent.name for path in LIBRARY if path.parent.parent == ROOT / "tzip"} - {
-        "language"
-    }
+    assert set(ALLOWED) == {path.parent.name for path in LIBRARY if path.parent.parent == ROOT / "tzip"} - {"language"}
     for place in set().union(NO_TORCH, *ALLOWED.values()):
         assert f"tzip.{place}" in MODULES, place

@@ -32,7 +32,7 @@ def run_import(args: argparse.Namespace) -> None:
     config = model.config
     print(f"{args.output}: {sum(p.numel() for p in model.parameters()):,} weights, {config.encoder_layers} +"
           f" {config.decoder_layers} layers, {config.vocabulary:,} pieces"
-          + (f" and {config.targets:,} of the target" if config.target_vocabulary else ""))  # fmt: skip
+          + (f" and {config.targets:,} of the target" if config.target_vocabulary else ""))
 
 
 def run_compress(args: argparse.Namespace) -> None:
@@ -55,7 +55,7 @@ def run_compress(args: argparse.Namespace) -> None:
                 settings, args.teacher_checkpoint or args.checkpoint, pieces, here
             )
             tune = pipeline.tuning(Encoded(args.data), settings, seed=args.seed, state=state, log=log,
-                                  teacher=teacher)  # fmt: skip
+                                  teacher=teacher)
         model.to(here)
         found = None
         if needs(variant):
@@ -64,7 +64,7 @@ def run_compress(args: argparse.Namespace) -> None:
             found = pipeline.calibrated(model, Encoded(args.data), Calibration(), seed=args.seed)
         made, costs = pipeline.build(model, pieces, variant, name=args.output.stem, seed=args.seed,
                                     updates=settings.updates if tune else 0, finetune=tune,
-                                    statistics=found, origin=checkpoint.origin(args.checkpoint))  # fmt: skip
+                                    statistics=found, origin=checkpoint.origin(args.checkpoint))
     container.write(args.output, made)
     counted = sizes.sizes(container.read(args.output), args.output.stat().st_size)
     print(
@@ -136,7 +136,7 @@ def run_inspect(args: argparse.Namespace) -> None:
     counted = sizes.sizes(read, args.model.stat().st_size)
     print(f"\n{args.model}: {counted['file_bytes']:,} bytes for {counted['weights']:,} weights")
     print(f"{counted['ratio_printed']:.2f}x as printed, {counted['ratio_file']:.2f}x in the file, "
-          f"{counted['ratio_limit']:.2f}x at the limit")  # fmt: skip
+          f"{counted['ratio_limit']:.2f}x at the limit")
     done = {key: value for key, value in read.history.get("variant", {}).items() if value}
     print(f"{read.history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
     if found := read.history.get("origin"):
@@ -161,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     one = command("import", run_import, "a model from elsewhere to a checkpoint folder", importing.Options,
-                  threads=False)  # fmt: skip
+                  threads=False)
     one.add_argument("source", type=Path, help="file or folder of the model, or ARCHIVE::MEMBER")
     one.add_argument("output", type=Path, help="folder to write; must be new or empty")
     one = command("compress", run_compress, "a checkpoint folder to one model.tzip", Variant)

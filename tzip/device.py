@@ -71,7 +71,7 @@ def ranks_of_slurm(environment: MutableMapping[str, str]) -> None:
     environment.update(
         RANK=environment["SLURM_PROCID"], LOCAL_RANK=environment["SLURM_LOCALID"], WORLD_SIZE=str(tasks),
         MASTER_ADDR=hosts.stdout.split()[0], MASTER_PORT=str(20000 + meeting % 20000),
-    )  # fmt: skip
+    )
 
 
 def claim(count: int, folder: Path = GPUS) -> int:

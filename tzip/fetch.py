@@ -171,7 +171,7 @@ def _attempt(url: str, part: Path, options: Options) -> None:
             open(part, "ab" if start else "wb") as file,
             tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=posixpath.basename(url),
                  disable=None) as bar,
-        ):  # fmt: skip
+        ):
             done = start
             while chunk := _read(response):
                 done += len(chunk)

@@ -42,7 +42,7 @@ RULES = {
     Grammar.copula: 4, Grammar.compared: 2.5, Grammar.profession: 2, Grammar.located: 2,
     Grammar.existing: 2.5, Grammar.raining: 1, Grammar.aged: 1.2, Grammar.priced: 1.5, Grammar.long: 0.8,
     Grammar.asked: 5, Grammar.wondered: 3.5, Grammar.ordered: 3.5,
-}  # fmt: skip
+}
 
 
 def generate(pairs: int, seed: int) -> Iterator[Pair]:

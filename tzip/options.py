@@ -125,7 +125,7 @@ def add_arguments(
         usual = (defaults or {}).get(field.name, field.default)
         default = "" if usual is dataclasses.MISSING else f" [{text(usual)}]"
         group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, metavar="X",
-                           help=(told + default).replace("%", "%%"))  # fmt: skip
+                           help=(told + default).replace("%", "%%"))
 
 
 def from_arguments(

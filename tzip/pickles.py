@@ -271,5 +271,5 @@ VALUES: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), _same),
     **dict.fromkeys(("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"), _same),
     **dict.fromkeys(("STRING", "BINSTRING", "SHORT_BINSTRING"), _text),
-}  # fmt: skip
+}
 NOTHING = ("PROTO", "FRAME")

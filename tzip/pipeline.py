@@ -36,7 +36,7 @@ class Costs:
 
 def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, seed: int, updates: int = 0,
           finetune: Tune | None = None, statistics: Statistics | None = None,
-          origin: dict[str, Any] | None = None) -> tuple[container.Archive, Costs]:  # fmt: skip
+          origin: dict[str, Any] | None = None) -> tuple[container.Archive, Costs]:
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
     statistics  of the model, if a method of the variant asks for them (see `calibrated`)
@@ -89,7 +89,7 @@ def load_teacher(
 
 
 def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Path,
-           teacher: Transformer | None = None) -> Tune:  # fmt: skip
+           teacher: Transformer | None = None) -> Tune:
     """Fine-tuning as `build` calls it: the same loop that trains the baseline, resumable in `state`."""
 
     def tune(model: Transformer, compression: compress.Compression, stage: int) -> float:

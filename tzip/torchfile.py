@@ -28,9 +28,9 @@ KINDS = {
     "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
     "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
-}  # fmt: skip
+}
 TORCH = re.compile(r"(Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool)(Storage|Tensor)|Size|device|"
-                   r"float\d*|double|half|bfloat16|u?int\d+|long|bool|Tensor")  # fmt: skip
+                   r"float\d*|double|half|bfloat16|u?int\d+|long|bool|Tensor")
 PLAIN = {
     "collections": {"OrderedDict", "defaultdict", "Counter"},
     "argparse": {"Namespace"},

@@ -32,9 +32,7 @@ def test_it_fits_and_loses_hardly_more_than_the_best_of_all(tensors: list, share
     found = allocate(choices, room)
     size, loss = total(choices, found)
     assert size <= room
-    every = [
-        dict(zip(choices, bits, strict=True)) for bits in itertools.product((1, 2, 3, 4), repeat=len(choices))
-    ]
+    every = [dict(zip(choices, bits, strict=True)) for bits in itertools.product((1, 2, 3, 4), repeat=len(choices))]
     fitting = [total(choices, bits) for bits in every if total(choices, bits)[0] <= room]
     best = min(loss for _, loss in fitting)
     largest = max(choices[name][0].loss for name in choices)

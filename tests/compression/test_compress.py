@@ -151,9 +151,7 @@ def test_scopes_are_the_papers_and_the_choices() -> None:
         for name in names["attention"]
     )
     assert {name.split(".")[2] for name in names["linear"] - names["attention"]} == {"feed_forward"}
-    assert names["all"] - names["linear"] == {
-        "source_embedding.weight", "target_embedding.weight", "generator.weight"
-    }  # fmt: skip
+    assert names["all"] - names["linear"] == {"source_embedding.weight", "target_embedding.weight", "generator.weight"}
     assert (len(names["attention"]), len(names["linear"])) == (MATRICES["attention"], MATRICES["linear"])
 
 

@@ -28,9 +28,7 @@ def variations(module: ModuleType) -> list[Any]:
     found = [module.Options()]
     for field in dataclasses.fields(module.Options):
         extremes = field.metadata["choices"] or [field.metadata[end] for end in ("low", "high")]
-        found += [
-            options.make(module.Options, {field.name: value}, "x") for value in extremes if value is not None
-        ]
+        found += [options.make(module.Options, {field.name: value}, "x") for value in extremes if value is not None]
     return list(dict.fromkeys(found))
 
 
@@ -88,9 +86,7 @@ def trained(step: nn.Module, weight: Tensor, updates: int = 5) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0])
     layer.weight = nn.Parameter(weight.clone(), requires_grad=getattr(step, "trains_latent", True))
     parametrize.register_parametrization(layer, "weight", step)
-    optimizer = torch.optim.AdamW(
-        [p for p in layer.parameters() if p.requires_grad], lr=0.02, weight_decay=0.1
-    )
+    optimizer = torch.optim.AdamW([p for p in layer.parameters() if p.requires_grad], lr=0.02, weight_decay=0.1)
     x, y = torch.randn(64, weight.shape[1]), torch.randn(64, weight.shape[0])
     for _ in range(updates):
         optimizer.zero_grad()
@@ -137,9 +133,7 @@ def test_so_it_does_after_training(module: ModuleType, chosen: Any, pruned: bool
 @every_quantizer
 def test_the_same_seed_gives_the_same_code(module: ModuleType, chosen: Any) -> None:
     weight = weights()["normal"]
-    one, other = (
-        trained(quantized_by(module, weight, chosen, seed=3), weight).parametrizations.weight for _ in "12"
-    )
+    one, other = (trained(quantized_by(module, weight, chosen, seed=3), weight).parametrizations.weight for _ in "12")
     assert same_code(one[0].code(one.original), other[0].code(other.original))
 
 
@@ -148,9 +142,7 @@ def test_a_state_dict_restores_a_layer_prepared_afresh(module: ModuleType, chose
     """Even one that was prepared from another weight: shapes depend on the options alone."""
     weight, other = weights()["normal"], weights()["two-values"]
     layer = trained(quantized_by(module, weight, chosen, keep=mask(weight), seed=1), weight)
-    fresh = trained(
-        quantized_by(module, other, chosen, keep=torch.ones(SHAPE, dtype=torch.bool), seed=2), other, 0
-    )
+    fresh = trained(quantized_by(module, other, chosen, keep=torch.ones(SHAPE, dtype=torch.bool), seed=2), other, 0)
     fresh.load_state_dict(layer.state_dict())
     steps, restored = layer.parametrizations.weight, fresh.parametrizations.weight
     assert bits_of(fresh.weight.detach().numpy()) == bits_of(layer.weight.detach().numpy())
@@ -229,9 +221,7 @@ def test_an_option_out_of_range_is_refused_with_its_name_and_choices(kind: str, 
             ["no-such"]
             if choices
             else [
-                end
-                for end in (low if low is None else low - 1, high if high is None else high + 1)
-                if end is not None
+                end for end in (low if low is None else low - 1, high if high is None else high + 1) if end is not None
             ]
         )
         for value in wrong:
@@ -263,7 +253,5 @@ def test_options_of_two_classes_are_told_apart() -> None:
     cls = registry.load("quantizers", "binarize").Options
     one, other = registry.split({"end": "0.8", "levels": "fixed"}, "both", cls, Pruning)
     assert (one, other) == (cls(levels="fixed"), Pruning(end=0.8))
-    with pytest.raises(
-        ValueError, match="both: no option 'bits'; choose from levels, gradient, schedule, start"
-    ):
+    with pytest.raises(ValueError, match="both: no option 'bits'; choose from levels, gradient, schedule, start"):
         registry.split({"bits": 1}, "both", cls, Pruning)

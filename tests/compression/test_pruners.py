@@ -34,10 +34,7 @@ def test_obd_takes_the_least_salient() -> None:
 def least_squares() -> tuple[Tensor, Tensor]:
     """Six weights, and the second derivatives of their squared error over correlated inputs."""
     random = torch.Generator().manual_seed(11)
-    inputs = (
-        torch.randn(50, 6, generator=random, dtype=torch.float64)
-        @ torch.randn(6, 6, generator=random).double()
-    )
+    inputs = torch.randn(50, 6, generator=random, dtype=torch.float64) @ torch.randn(6, 6, generator=random).double()
     return torch.randn(1, 6, generator=random), 2 * inputs.t() @ inputs / 50
 
 

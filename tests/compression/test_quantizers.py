@@ -113,9 +113,24 @@ def test_word2bits_by_its_formula(bits: int, values: list[float], levels: list[f
 
 def test_nf4_has_the_published_levels() -> None:
     """As printed in the paper's appendix E, to the digits given there."""
-    published = [-1.0, -0.6961928, -0.5250730, -0.3949175, -0.2844414, -0.1847734, -0.0910500, 0.0,
-                 0.0795803, 0.1609302, 0.2461123, 0.3379152, 0.4407098, 0.562617,
-                 0.7229568, 1.0]  # fmt: skip
+    published = [
+        -1.0,
+        -0.6961928,
+        -0.5250730,
+        -0.3949175,
+        -0.2844414,
+        -0.1847734,
+        -0.0910500,
+        0.0,
+        0.0795803,
+        0.1609302,
+        0.2461123,
+        0.3379152,
+        0.4407098,
+        0.562617,
+        0.7229568,
+        1.0,
+    ]
     assert registry.load("quantizers", "nf4").normal_levels().tolist() == pytest.approx(published, abs=2e-6)
 
 

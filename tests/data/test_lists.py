@@ -102,17 +102,20 @@ def told(**given: object) -> bytes:
     return json.dumps(plain | given).encode()
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    (b"[]", "its text must have source"),
-    (b"{", "its text is not JSON"),
-    (b"[" * 100_000, "its text is not JSON"),
-    (b"\xff", "its text is not JSON"),
-    (told(source=["a"] * 4), "listed twice"),
-    (told(source=["a"]), "1 pieces of the source; 4 to"),
-    (told(source=[1, 2, 3, 4]), "no text"),
-    (told(source_end=1), "its text must have"),
-    (told(prefix="x"), "prefix = 'x' is no piece of the source"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"[]", "its text must have source"),
+        (b"{", "its text is not JSON"),
+        (b"[" * 100_000, "its text is not JSON"),
+        (b"\xff", "its text is not JSON"),
+        (told(source=["a"] * 4), "listed twice"),
+        (told(source=["a"]), "1 pieces of the source; 4 to"),
+        (told(source=[1, 2, 3, 4]), "no text"),
+        (told(source_end=1), "its text must have"),
+        (told(prefix="x"), "prefix = 'x' is no piece of the source"),
+    ],
+)
 def test_hostile_lists_are_refused_in_one_line(text: bytes, said: str) -> None:
     data = lists.MAGIC + lists.SIZES.pack(len(text), len(ONE), 0) + text + ONE
     with pytest.raises(ValueError, match=said) as caught:

@@ -63,9 +63,7 @@ def expected(line: str) -> str:
 
 
 # Neither line breaks, which end a sentence, nor U+2581, which SentencePiece writes for a space.
-characters = st.characters(
-    exclude_categories=["Cs", "Zl", "Zp"], exclude_characters="▁\n\r\v\f\x1c\x1d\x1e\x85"
-)
+characters = st.characters(exclude_categories=["Cs", "Zl", "Zp"], exclude_characters="▁\n\r\v\f\x1c\x1d\x1e\x85")
 
 
 @settings(deadline=None)
@@ -97,9 +95,7 @@ def test_ids_beyond_the_vocabulary_are_refused(pieces, row):
 
 
 def test_a_text_too_small_for_the_vocabulary_names_the_option(corpus, tmp_path):
-    with pytest.raises(
-        ValueError, match=r"^pieces: size = 60000 is more than this text can fill; at most \d+$"
-    ):
+    with pytest.raises(ValueError, match=r"^pieces: size = 60000 is more than this text can fill; at most \d+$"):
         train([corpus / "train.en"], tmp_path / "x", Options(size=60000))
     (tmp_path / "han").write_text("\n".join(map(chr, range(0x4E00, 0x5200))) + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"^pieces: size = 300 has no room for .* at least \d+"):
@@ -154,14 +150,11 @@ def test_an_encoded_corpus_is_what_was_encoded_and_lies_on_disk(pieces, corpus, 
     assert len(data) == done["pairs"] == 1000
     assert done["dropped"] == 0
     two = [
-        pieces.encode((corpus / f"train.{end}").read_text(encoding="utf-8").split("\n")[:-1])
-        for end in ("en", "de")
+        pieces.encode((corpus / f"train.{end}").read_text(encoding="utf-8").split("\n")[:-1]) for end in ("en", "de")
     ]
     for index, pair in enumerate(zip(*two, strict=True)):
         assert [side.tolist() for side in data.pair(index)] == list(pair)
-    assert data.lengths().tolist() == [
-        [len(source), len(target)] for source, target in zip(*two, strict=True)
-    ]
+    assert data.lengths().tolist() == [[len(source), len(target)] for source, target in zip(*two, strict=True)]
     assert data.tokens.dtype == np.uint16
     assert data.offsets.dtype == np.int64
     assert isinstance(data.tokens.base, np.memmap)
@@ -234,9 +227,7 @@ def test_the_scripts_do_the_same(pieces, corpus, tmp_path):
     ]
     done = run("encode.py", *common, "--max-length", 20)
     data = Encoded(tmp_path / "x")
-    told = (
-        f"{tmp_path / 'x'}: {len(data)} pairs, {len(data.tokens)} pieces; {1000 - len(data)} pairs too long\n"
-    )
+    told = f"{tmp_path / 'x'}: {len(data)} pairs, {len(data.tokens)} pieces; {1000 - len(data)} pairs too long\n"
     assert (done.stdout, done.stderr) == (told, "")
     (tmp_path / "m").write_bytes(b"Hallo")
     done = run("encode.py", *common, "--max-length", 20)

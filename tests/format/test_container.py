@@ -37,8 +37,9 @@ def scaled(code: Code, rows: int, groups: int) -> Code:
     return Code(code.shape, code.symbols, code.codebook, code.mask, scales)
 
 
-def vectors(seed: int, shape: tuple, books: int, entries: int, width: int, dtype: type = np.uint8,
-            residual: Code | None = None) -> Code:  # fmt: skip
+def vectors(
+    seed: int, shape: tuple, books: int, entries: int, width: int, dtype: type = np.uint8, residual: Code | None = None
+) -> Code:
     """A pruned tensor (one without a mask where it has no residual) coded by vectors of `width` weights."""
     random = np.random.default_rng(seed)
     symbols = random.integers(0, entries, -(-prod(shape) // width)).astype(dtype)
@@ -64,9 +65,7 @@ def sample() -> Archive:
         "decoder.constant": Code((40, 30), np.zeros(1200, np.uint8), np.float32([0.5])),
         "decoder.scaled": scaled(quantized(normal(6, 8, 10), 4), 8, 3),
         "decoder.vectors": vectors(7, (9, 7), books=2, entries=5, width=4),
-        "decoder.residual": vectors(
-            8, (6, 4), 1, 4, 2, residual=vectors(9, (6, 4), 1, 300, 8, dtype=np.uint16)
-        ),
+        "decoder.residual": vectors(8, (6, 4), 1, 4, 2, residual=vectors(9, (6, 4), 1, 300, 8, dtype=np.uint16)),
         "scalar": raw(np.float32(-0.0)),
     }
     config = {"d_model": 12, "norm": "post", "dropout": 0.1, "tie": None, "layers": [1, {"heads": True}]}
@@ -152,9 +151,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 OBJECTS = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=9), JSON, max_size=4)
-ARCHIVES = st.builds(
-    Archive, OBJECTS, st.dictionaries(NAMES, tensors(), max_size=5), st.binary(max_size=300), OBJECTS
-)
+ARCHIVES = st.builds(Archive, OBJECTS, st.dictionaries(NAMES, tensors(), max_size=5), st.binary(max_size=300), OBJECTS)
 
 
 @given(ARCHIVES)
@@ -228,10 +225,7 @@ def test_files_stay_within_two_percent_of_their_entropy(case):
 
 def agrees(data: bytes, archive: Archive) -> bool:
     found = reader.read(data)
-    weights = {
-        name: (list(code.shape), code.decode().astype("<f4").tobytes())
-        for name, code in archive.codes.items()
-    }
+    weights = {name: (list(code.shape), code.decode().astype("<f4").tobytes()) for name, code in archive.codes.items()}
     packed = {name: (shape, struct.pack(f"<{len(v)}f", *v)) for name, (shape, v) in found["weights"].items()}
     return packed == weights and (found["config"], found["history"], found["vocabulary"]) == (
         archive.config,
@@ -353,11 +347,13 @@ ONE = raw(np.ones(3))
         (Archive({}, {"w": raw(np.ones((2, 0)))}, b"", {}), "is not a shape"),
         (Archive({}, {"w": raw(np.ones([1] * 9))}, b"", {}), "is not a shape"),
         (Archive({}, {"w": Code((1,), np.uint8([0]), np.zeros(257, np.float32))}, b"", {}), "reaches 256"),
-        (Archive({}, {"w": Code((5 << 20,), np.zeros(5 << 20, np.uint8), np.zeros(1, np.float32))}, b"", {}),
-         "5242880 weights; a file of"),
+        (
+            Archive({}, {"w": Code((5 << 20,), np.zeros(5 << 20, np.uint8), np.zeros(1, np.float32))}, b"", {}),
+            "5242880 weights; a file of",
+        ),
         (Archive({}, {}, bytes(2 << 20), {}), "a file of .* may hold"),
     ],
-)  # fmt: skip
+)
 def test_what_no_reader_would_take_is_not_written(archive, message):
     with pytest.raises(ValueError, match=message):
         container.encode(archive)

@@ -127,9 +127,7 @@ def packed(header: bytes, rest: bytes, claimed: int | None = None) -> bytes:
     section = container._pack(header)
     size = len(header) if claimed is None else claimed
     _, _, _, _, *vocabulary = container.PREAMBLE.unpack_from(CONTENT)
-    return (
-        container.PREAMBLE.pack(b"tzip", container.VERSION, len(section), size, *vocabulary) + section + rest
-    )
+    return container.PREAMBLE.pack(b"tzip", container.VERSION, len(section), size, *vocabulary) + section + rest
 
 
 def forged(text: bytes, levels: bytes | None = None, rest: bytes | None = None) -> bytes:
@@ -147,10 +145,49 @@ def text() -> dict:
 
 
 HOSTILE = [
-    None, True, False, -1, 0, 1, 2, 3, 255, 256, 1200, 2**31, 2**32, 2**40, 2**63, 10**100, 0.0, 1.5, -0.5,
-    1e300, "", "uint8", "float16", "float64", "object", "O", "a\nb", "\ud800", "x" * 100_000, [], [[]], [1],
-    [0], [-1], [True], [1.0], ["3"], [2**40] * 8, [1] * 9, [2**62, 4], {}, {"a": 1},
-]  # fmt: skip
+    None,
+    True,
+    False,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    255,
+    256,
+    1200,
+    2**31,
+    2**32,
+    2**40,
+    2**63,
+    10**100,
+    0.0,
+    1.5,
+    -0.5,
+    1e300,
+    "",
+    "uint8",
+    "float16",
+    "float64",
+    "object",
+    "O",
+    "a\nb",
+    "\ud800",
+    "x" * 100_000,
+    [],
+    [[]],
+    [1],
+    [0],
+    [-1],
+    [True],
+    [1.0],
+    ["3"],
+    [2**40] * 8,
+    [1] * 9,
+    [2**62, 4],
+    {},
+    {"a": 1},
+]
 
 
 def test_every_value_of_the_header_replaced_by_every_hostile_one():
@@ -228,11 +265,7 @@ MISSHAPEN = {
         "never ends in a zero word.",
     ),
     "residuals without bytes": (
-        header(
-            functools.reduce(
-                lambda inner, _: entry(shape=[2**22], residual=inner), range(9), entry(shape=[2**22])
-            )
-        ),
+        header(functools.reduce(lambda inner, _: entry(shape=[2**22], residual=inner), range(9), entry(shape=[2**22]))),
         b"\1" + bytes(9),
         bytes(40),
         "41943040 weights; a file of",

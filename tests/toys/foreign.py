@@ -54,13 +54,20 @@ def renamed(state: dict[str, Tensor], prefix: str, names: dict[str, str]) -> dic
 # ── Marian ────────────────────────────────────────────────────────────────────────────────────────
 
 MARIAN_LAYER = {
-    "self_attention.query": "self_attn.q_proj", "self_attention.key": "self_attn.k_proj",
-    "self_attention.value": "self_attn.v_proj", "self_attention.output": "self_attn.out_proj",
-    "self_attention_norm": "self_attn_layer_norm", "cross_attention.query": "encoder_attn.q_proj",
-    "cross_attention.key": "encoder_attn.k_proj", "cross_attention.value": "encoder_attn.v_proj",
-    "cross_attention.output": "encoder_attn.out_proj", "cross_attention_norm": "encoder_attn_layer_norm",
-    "feed_forward.inner": "fc1", "feed_forward.outer": "fc2", "feed_forward_norm": "final_layer_norm",
-}  # fmt: skip
+    "self_attention.query": "self_attn.q_proj",
+    "self_attention.key": "self_attn.k_proj",
+    "self_attention.value": "self_attn.v_proj",
+    "self_attention.output": "self_attn.out_proj",
+    "self_attention_norm": "self_attn_layer_norm",
+    "cross_attention.query": "encoder_attn.q_proj",
+    "cross_attention.key": "encoder_attn.k_proj",
+    "cross_attention.value": "encoder_attn.v_proj",
+    "cross_attention.output": "encoder_attn.out_proj",
+    "cross_attention_norm": "encoder_attn_layer_norm",
+    "feed_forward.inner": "fc1",
+    "feed_forward.outer": "fc2",
+    "feed_forward_norm": "final_layer_norm",
+}
 
 
 def marian_ids() -> dict[str, int]:
@@ -86,19 +93,34 @@ def marian_state(made: Transformer) -> dict[str, Tensor]:
 def marian_config(made: Transformer, **given: Any) -> dict[str, Any]:
     config, last = made.config, len(PIECES) + 2
     return {
-        "model_type": "marian", "vocab_size": last + 1, "decoder_vocab_size": last + 1,
-        "d_model": config.d_model, "encoder_layers": config.encoder_layers, "scale_embedding": True,
-        "decoder_layers": config.decoder_layers, "encoder_ffn_dim": config.d_ff,
-        "decoder_ffn_dim": config.d_ff, "encoder_attention_heads": config.heads,
-        "decoder_attention_heads": config.heads, "activation_function": "swish", "dropout": 0.1,
-        "max_position_embeddings": 32, "pad_token_id": last, "eos_token_id": 0,
-        "decoder_start_token_id": last, "bad_words_ids": [[last]], "num_beams": 6, "normalize_before": False,
-        "static_position_embeddings": True, "share_encoder_decoder_embeddings": True,
-    } | given  # fmt: skip
+        "model_type": "marian",
+        "vocab_size": last + 1,
+        "decoder_vocab_size": last + 1,
+        "d_model": config.d_model,
+        "encoder_layers": config.encoder_layers,
+        "scale_embedding": True,
+        "decoder_layers": config.decoder_layers,
+        "encoder_ffn_dim": config.d_ff,
+        "decoder_ffn_dim": config.d_ff,
+        "encoder_attention_heads": config.heads,
+        "decoder_attention_heads": config.heads,
+        "activation_function": "swish",
+        "dropout": 0.1,
+        "max_position_embeddings": 32,
+        "pad_token_id": last,
+        "eos_token_id": 0,
+        "decoder_start_token_id": last,
+        "bad_words_ids": [[last]],
+        "num_beams": 6,
+        "normalize_before": False,
+        "static_position_embeddings": True,
+        "share_encoder_decoder_embeddings": True,
+    } | given
 
 
-def marian(folder: Path, made: Transformer, torch_file: bool = False, more: dict[str, Tensor] | None = None,
-           **given: Any) -> Path:  # fmt: skip
+def marian(
+    folder: Path, made: Transformer, torch_file: bool = False, more: dict[str, Tensor] | None = None, **given: Any
+) -> Path:
     """A folder as MarianMTModel.save_pretrained makes it; `more` tensors, and settings that are `given`."""
     folder.mkdir(parents=True)
     state = marian_state(made) | (more or {})
@@ -106,8 +128,7 @@ def marian(folder: Path, made: Transformer, torch_file: bool = False, more: dict
         table = sinusoids(32, made.config.d_model, "halves")
         state |= {f"model.{stack}.embed_positions.weight": table for stack in ("encoder", "decoder")}
         state["lm_head.weight"] = state["model.shared.weight"]
-        torch.save(collections.OrderedDict(state), folder / "pytorch_model.bin",
-                   _use_new_zipfile_serialization=False)  # fmt: skip
+        torch.save(collections.OrderedDict(state), folder / "pytorch_model.bin", _use_new_zipfile_serialization=False)
     else:
         save_file(state, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(json.dumps(marian_config(made, **given)))
@@ -131,28 +152,41 @@ def vocabulary_of_ours(folder: Path) -> Path:
 
 def equal(one: Transformer, other: Transformer) -> bool:
     states = one.state_dict(), other.state_dict()
-    return states[0].keys() == states[1].keys() and all(
-        torch.equal(x, states[1][n]) for n, x in states[0].items()
-    )
+    return states[0].keys() == states[1].keys() and all(torch.equal(x, states[1][n]) for n, x in states[0].items())
 
 
 # ── OpenNMT-py ────────────────────────────────────────────────────────────────────────────────────
 
 OPENNMT_LAYER = {
-    "self_attention.query": "self_attn.linear_query", "self_attention.key": "self_attn.linear_keys",
-    "self_attention.value": "self_attn.linear_values", "self_attention.output": "self_attn.final_linear",
-    "cross_attention.query": "context_attn.linear_query", "cross_attention.key": "context_attn.linear_keys",
+    "self_attention.query": "self_attn.linear_query",
+    "self_attention.key": "self_attn.linear_keys",
+    "self_attention.value": "self_attn.linear_values",
+    "self_attention.output": "self_attn.final_linear",
+    "cross_attention.query": "context_attn.linear_query",
+    "cross_attention.key": "context_attn.linear_keys",
     "cross_attention.value": "context_attn.linear_values",
-    "cross_attention.output": "context_attn.final_linear", "cross_attention_norm": "layer_norm_2",
-    "feed_forward.inner": "feed_forward.w_1", "feed_forward.outer": "feed_forward.w_2",
+    "cross_attention.output": "context_attn.final_linear",
+    "cross_attention_norm": "layer_norm_2",
+    "feed_forward.inner": "feed_forward.w_1",
+    "feed_forward.outer": "feed_forward.w_2",
     "feed_forward_norm": "feed_forward.layer_norm",
-}  # fmt: skip
+}
 WORDS = ["<unk>", "<blank>", "<s>", "</s>", *PIECES]
 OPT = {
-    "heads": 2, "encoder_type": "transformer", "decoder_type": "transformer", "position_encoding": True,
-    "model_type": "text", "max_relative_positions": 0, "copy_attn": False, "self_attn_type": "scaled-dot",
-    "dropout": 0.1, "context_gate": None, "generator_function": "softmax", "rnn_size": 16, "layers": 2,
-}  # fmt: skip
+    "heads": 2,
+    "encoder_type": "transformer",
+    "decoder_type": "transformer",
+    "position_encoding": True,
+    "model_type": "text",
+    "max_relative_positions": 0,
+    "copy_attn": False,
+    "self_attn_type": "scaled-dot",
+    "dropout": 0.1,
+    "context_gate": None,
+    "generator_function": "softmax",
+    "rnn_size": 16,
+    "layers": 2,
+}
 
 
 def opennmt_rows(ours: Tensor) -> Tensor:
@@ -163,8 +197,10 @@ def opennmt_rows(ours: Tensor) -> Tensor:
 def opennmt_state(made: Transformer, old_norms: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """`model` and `generator`; LayerNorms as before July 2018 if they shall be."""
     state, found = made.state_dict(), {}
-    for stack, layers, norm in (("encoder", "transformer", "layer_norm"),
-                                ("decoder", "transformer_layers", "layer_norm_1")):  # fmt: skip
+    for stack, layers, norm in (
+        ("encoder", "transformer", "layer_norm"),
+        ("decoder", "transformer_layers", "layer_norm_1"),
+    ):
         names = OPENNMT_LAYER | {"self_attention_norm": norm}
         inner = renamed(state, f"{stack}.", names)
         found |= {f"{stack}.{layers}.{name}": tensor for name, tensor in inner.items()}
@@ -191,17 +227,18 @@ def opennmt_state(made: Transformer, old_norms: bool = False) -> tuple[dict[str,
 @contextlib.contextmanager
 def torchtext() -> Iterator[types.SimpleNamespace]:
     """Classes whose pickles name torchtext's and OpenNMT-py's modules, which are gone when the block ends."""
-    places = {"Vocab": "torchtext.vocab", "Field": "torchtext.data.field",
-              "TextMultiField": "onmt.inputters.text_dataset"}  # fmt: skip
+    places = {
+        "Vocab": "torchtext.vocab",
+        "Field": "torchtext.data.field",
+        "TextMultiField": "onmt.inputters.text_dataset",
+    }
     made = types.SimpleNamespace()
     for name, place in places.items():
         parts = place.split(".")
         for i in range(len(parts)):
             full = ".".join(parts[: i + 1])
             sys.modules.setdefault(full, types.ModuleType(full))
-        kind = type(
-            name, (), {"__module__": place, "__init__": lambda self, **given: vars(self).update(given)}
-        )
+        kind = type(name, (), {"__module__": place, "__init__": lambda self, **given: vars(self).update(given)})
         setattr(sys.modules[place], name, kind)
         setattr(made, name, kind)
     made.cut = _cut
@@ -224,13 +261,15 @@ def fields(classes: types.SimpleNamespace, words: list[str], form: str) -> Any:
     vocab = classes.Vocab(freqs=collections.Counter(words), itos=words, stoi=numbers, vectors=None)
     if form == "2018":
         return vocab
-    field = classes.Field(vocab=vocab, pad_token="<blank>", tokenize=functools.partial(classes.cut, x=1),
-                          dtype=torch.int64)  # fmt: skip
+    field = classes.Field(
+        vocab=vocab, pad_token="<blank>", tokenize=functools.partial(classes.cut, x=1), dtype=torch.int64
+    )
     return classes.TextMultiField(fields=[("src", field)]) if form == "2019" else [("src", field)]
 
 
-def opennmt(path: Path, made: Transformer, form: str = "2019", zipped: bool = False, words: Any = None,
-            **given: Any) -> Path:  # fmt: skip
+def opennmt(
+    path: Path, made: Transformer, form: str = "2019", zipped: bool = False, words: Any = None, **given: Any
+) -> Path:
     """A checkpoint as OpenNMT-py saves it, in the form of 2018, of 2019 or of 3.x.
 
     words  those of the source and of the target; both have WORDS where it is None
@@ -240,8 +279,12 @@ def opennmt(path: Path, made: Transformer, form: str = "2019", zipped: bool = Fa
     model_state, generator = opennmt_state(made, old_norms=form == "2018")
     extra = {name: tensor for name, tensor in given.items() if isinstance(tensor, Tensor)}
     options = OPT | {name: value for name, value in given.items() if name not in extra}
-    value = {"model": collections.OrderedDict(model_state | extra), "optim": None, "epoch": 10,
-             "opt": argparse.Namespace(**{k: v for k, v in options.items() if v is not ...})}  # fmt: skip
+    value = {
+        "model": collections.OrderedDict(model_state | extra),
+        "optim": None,
+        "epoch": 10,
+        "opt": argparse.Namespace(**{k: v for k, v in options.items() if v is not ...}),
+    }
     if form == "3":
         generator = {name.removeprefix("0."): tensor for name, tensor in generator.items()}
         value |= {"vocab": dict(zip(("src", "tgt"), sides, strict=True)) | {"data_task": "seq2seq"}}
@@ -251,6 +294,9 @@ def opennmt(path: Path, made: Transformer, form: str = "2019", zipped: bool = Fa
         found = {side: fields(classes, one, form) for side, one in zip(("src", "tgt"), sides, strict=True)}
         found |= {"indices": fields(classes, [], form)} if form == "2018" else {}
         vocab = list(found.items()) if form == "2018" else found
-        torch.save(value | {"generator": collections.OrderedDict(generator), "vocab": vocab}, path,
-                   _use_new_zipfile_serialization=zipped)  # fmt: skip
+        torch.save(
+            value | {"generator": collections.OrderedDict(generator), "vocab": vocab},
+            path,
+            _use_new_zipfile_serialization=zipped,
+        )
     return path

@@ -26,9 +26,7 @@ def write(run: Path, tests: tuple[str, ...] = ("flat", "hard"), seeds: tuple[int
     make_run(run, ROWS, tests, seeds)
     for seed in seeds:
         folder = run / f"seed-{seed}"
-        files.write_json(
-            folder / "training.json", {"seconds": 240.0, "peak_memory_mb": 812.0, "device": "CPU"}
-        )
+        files.write_json(folder / "training.json", {"seconds": 240.0, "peak_memory_mb": 812.0, "device": "CPU"})
         for number, row in enumerate(ROWS):
             made = files.read_json(folder / row / "compress.json")
             plan = {"quantize": "fp16", "scope": "all"} if row == "fp16" else PLANS.get(row, {})
@@ -37,17 +35,33 @@ def write(run: Path, tests: tuple[str, ...] = ("flat", "hard"), seeds: tuple[int
     split = {"read": 1000, "empty": 3, "too_long": 7, "duplicate": 40, "kept": 950}
     filters = ["empty", "too_long", "duplicate"]
     files.write_json(run / "data" / "cleaning.json", {"filters": filters, "train": split, "tests": {}})
-    files.write_json(run / "provenance.json", {
-        "revision": "0123456789abcdef0123456789abcdef01234567", "dirty": True, "configuration": "c" * 64,
-        "device": "1 CPU thread", "platform": "Linux", "python": "3.11.2",
-        "packages": {"tzip": "0.1.0", "torch": ""}, "data": {"train.en": "a" * 64, "train.de": "b" * 64},
-        "config": {"name": run.name, "mirror": MIRROR, "seeds": list(seeds)},
-    })  # fmt: skip
+    files.write_json(
+        run / "provenance.json",
+        {
+            "revision": "0123456789abcdef0123456789abcdef01234567",
+            "dirty": True,
+            "configuration": "c" * 64,
+            "device": "1 CPU thread",
+            "platform": "Linux",
+            "python": "3.11.2",
+            "packages": {"tzip": "0.1.0", "torch": ""},
+            "data": {"train.en": "a" * 64, "train.de": "b" * 64},
+            "config": {"name": run.name, "mirror": MIRROR, "seeds": list(seeds)},
+        },
+    )
     for job, seconds in (("train.seed-1", 60.0), ("compress.seed-1.baseline", 2.0)):
         measured = f"s\tmax_rss\tcpu_time\n{seconds}\t500.0\t{seconds}\n"
         files.write_text(run / "benchmarks" / f"{job}.tsv", measured)
-    return ["--results", str(run), "--rows", ",".join(ROWS), "--tests", ",".join(tests),
-            "--seeds", ",".join(map(str, seeds))]  # fmt: skip
+    return [
+        "--results",
+        str(run),
+        "--rows",
+        ",".join(ROWS),
+        "--tests",
+        ",".join(tests),
+        "--seeds",
+        ",".join(map(str, seeds)),
+    ]
 
 
 def write_attention(folder: Path, number: int, seed: int) -> None:

@@ -37,11 +37,16 @@ def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, taught_by: int =
     teacher = Transformer(Config(**TOY | {"d_model": 24})) if float(given.get("teacher", 0)) else None
     batches = [batch(data, rows) for rows in groups(data.lengths(), 400, None)]
     trainer = train.Trainer(
-        model, data, make(Training, settings | given, "toy"), seed=1, state=folder / "state",
+        model,
+        data,
+        make(Training, settings | given, "toy"),
+        seed=1,
+        state=folder / "state",
         log=folder / "log.jsonl",
         evaluate=lambda network: {"loss": train.likelihood(network, batches)},
-        on_update=lambda _: time.sleep(pause), teacher=teacher,
-    )  # fmt: skip
+        on_update=lambda _: time.sleep(pause),
+        teacher=teacher,
+    )
     trainer.run()
     if trainer.rank == 0:
         checkpoint.save(folder / "checkpoint", model, b"pieces")

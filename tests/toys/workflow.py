@@ -38,8 +38,15 @@ def environment(folder: Path) -> dict[str, str]:
 
 def command(folder: Path, *arguments: str, ok: bool = True) -> str:
     """What a command says, in a copy of the repository."""
-    done = subprocess.run(arguments, cwd=folder, env=environment(folder), text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    done = subprocess.run(
+        arguments,
+        cwd=folder,
+        env=environment(folder),
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert (done.returncode == 0) == ok, done.stdout[-6000:]
     return done.stdout
 

@@ -34,9 +34,7 @@ def allocate(choices: Mapping[str, Sequence[Choice]], room: float) -> dict[str, 
     """
     cheapest = {name: min(own, key=lambda choice: choice.bytes) for name, own in choices.items()}
     if (least := total(cheapest)) > room:
-        raise ValueError(
-            f"the tensors take {least:,.0f} bytes at least, and have room for {room:,.0f}"
-        )
+        raise ValueError(f"the tensors take {least:,.0f} bytes at least, and have room for {room:,.0f}")
 
     def at(price: float) -> dict[str, Choice]:
         return {
@@ -58,9 +56,7 @@ def total(chosen: Mapping[str, Choice]) -> float:
     return sum(choice.bytes for choice in chosen.values())
 
 
-def filled(
-    chosen: dict[str, Choice], choices: Mapping[str, Sequence[Choice]], room: float
-) -> dict[str, Choice]:
+def filled(chosen: dict[str, Choice], choices: Mapping[str, Sequence[Choice]], room: float) -> dict[str, Choice]:
     """The choices after every exchange that still fits; first the one that saves most loss per byte."""
     left = room - total(chosen)
     while True:

@@ -43,28 +43,19 @@ class Code:
             self.codebook.ndim != 1 and (self.codebook.ndim != 3 or not self.codebook.size)
         ):
             raise ValueError(
-                f"codebook: {self.codebook.dtype} {self.codebook.shape} found, "
-                "float32 [K] or [B, K, D] expected"
+                f"codebook: {self.codebook.dtype} {self.codebook.shape} found, float32 [K] or [B, K, D] expected"
             )
         elif self.symbols.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"symbols: {self.symbols.dtype} with a codebook; choose from uint8, uint16")
         kept = self.size if self.mask is None else int(np.count_nonzero(self.mask))
-        expected = (
-            -(-self.size // self.width) if self.codebook is not None and self.codebook.ndim == 3 else kept
-        )
+        expected = -(-self.size // self.width) if self.codebook is not None and self.codebook.ndim == 3 else kept
         if self.symbols.shape != (expected,):
-            raise ValueError(
-                f"symbols: {self.symbols.shape} found, ({expected},) expected for shape {self.shape}"
-            )
+            raise ValueError(f"symbols: {self.symbols.shape} found, ({expected},) expected for shape {self.shape}")
         if self.codebook is not None and expected and int(self.symbols.max()) >= self.entries:
-            raise ValueError(
-                f"symbols: {int(self.symbols.max())} found, the codebook has {self.entries} entries"
-            )
+            raise ValueError(f"symbols: {int(self.symbols.max())} found, the codebook has {self.entries} entries")
         if self.scales is not None:
             self._check_scales()
-        if self.residual is not None and (
-            self.residual.mask is not None or self.residual.shape != self.shape
-        ):
+        if self.residual is not None and (self.residual.mask is not None or self.residual.shape != self.shape):
             raise ValueError(f"residual: shape {self.residual.shape} without a mask expected {self.shape}")
 
     def _check_scales(self) -> None:

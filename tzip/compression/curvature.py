@@ -81,9 +81,7 @@ def _adding(name: str, moments: dict[str, Tensor], counts: dict[str, int]) -> Ca
 
 def save(path: str | Path, statistics: Statistics) -> None:
     """Write statistics as safetensors, all of them or nothing."""
-    flat = {
-        f"{kind}/{name}": value.contiguous() for kind in KINDS for name, value in statistics[kind].items()
-    }
+    flat = {f"{kind}/{name}": value.contiguous() for kind in KINDS for name, value in statistics[kind].items()}
     with replacing(path) as temporary:
         save_file(flat, temporary)
 

@@ -94,9 +94,7 @@ class Pruning:
     )
     start: float = option(0.0, "sparsity of the first cut (stepwise, gradual)", low=0.0, high=1.0)
     end: float = option(0.5, "sparsity at the end: the share of weights that are pruned", low=0.0, high=1.0)
-    recovery: float = option(
-        0.3, "share of the updates that is left after the last cut (gradual)", low=0.0, high=1.0
-    )
+    recovery: float = option(0.3, "share of the updates that is left after the last cut (gradual)", low=0.0, high=1.0)
     select: str = option(
         "uniform",
         "how tensors share the sparsity: each the same; by one threshold for all; by one in units of each "

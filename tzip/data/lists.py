@@ -75,8 +75,6 @@ def unpack(data: bytes) -> Lists:
     kinds = {"source": list, "target": list, "source_end": bool, "prefix": str}
     assert {*kinds, "source_model", "target_model"} == {field.name for field in fields(Lists)}
     if not isinstance(told, dict) or {key: type(value) for key, value in told.items()} != kinds:
-        raise ValueError(
-            f"its text must have {', '.join(f'{key} ({kind.__name__})' for key, kind in kinds.items())}"
-        )
+        raise ValueError(f"its text must have {', '.join(f'{key} ({kind.__name__})' for key, kind in kinds.items())}")
     lists = {key: tuple(value) if kinds[key] is list else value for key, value in told.items()}
     return Lists(source_model=source, target_model=target, **lists)

@@ -28,8 +28,9 @@ class Options:
     """The vocabulary that both languages share."""
 
     size: int = option(6000, "pieces, the 4 special and 256 byte pieces included", low=264, high=65536)
-    coverage: float = option(1.0, "share of characters with a piece of their own; bytes spell the rest",
-                             low=0.9, high=1.0)  # fmt: skip
+    coverage: float = option(
+        1.0, "share of characters with a piece of their own; bytes spell the rest", low=0.9, high=1.0
+    )
     sentences: int = option(1000000, "lines to learn from, evenly spaced where there are more", low=1)
 
 
@@ -48,11 +49,21 @@ def train(paths: Iterable[str | Path], output: str | Path, options: Options = Op
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=islice(_lines(paths), 0, None, stride), model_writer=model,
-            model_type="unigram", vocab_size=options.size, character_coverage=options.coverage,
-            byte_fallback=True, normalization_rule_name="identity", max_sentence_length=1 << 16,
-            pad_id=PAD, unk_id=UNKNOWN, bos_id=BEGIN, eos_id=END, num_threads=1, minloglevel=2,
-        )  # fmt: skip
+            sentence_iterator=islice(_lines(paths), 0, None, stride),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=options.size,
+            character_coverage=options.coverage,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            max_sentence_length=1 << 16,
+            pad_id=PAD,
+            unk_id=UNKNOWN,
+            bos_id=BEGIN,
+            eos_id=END,
+            num_threads=1,
+            minloglevel=2,
+        )
     except (RuntimeError, OSError) as error:
         raise ValueError(_why(str(error), options)) from None
     pieces = Pieces(model.getvalue())
@@ -206,18 +217,14 @@ def encode_pairs(
         while chunk := list(islice(lines, CHUNK)):
             source, target = (list(side) for side in zip(*chunk, strict=True))
             sides = (pieces.encode(source), pieces.encode(target, target=True))
-            kept = [
-                side for pair in zip(*sides, strict=True) if max(map(len, pair)) < max_length for side in pair
-            ]
+            kept = [side for pair in zip(*sides, strict=True) if max(map(len, pair)) < max_length for side in pair]
             tokens.append([piece for side in kept for piece in side])
             offsets.append(done["tokens"] + np.cumsum([len(side) for side in kept], dtype=np.int64))
             done["pairs"] += len(kept) // 2
             done["dropped"] += len(chunk) - len(kept) // 2
             done["tokens"] = tokens.count
         if not done["pairs"]:
-            raise ValueError(
-                f"{parts[0][0]}: none of {done['dropped']} pairs has at most {max_length} pieces a side"
-            )
+            raise ValueError(f"{parts[0][0]}: none of {done['dropped']} pairs has at most {max_length} pieces a side")
     return done
 
 
@@ -262,8 +269,7 @@ class Encoded:
     def __init__(self, prefix: str | Path):
         try:
             tokens, offsets = (
-                np.load(f"{prefix}.{name}.npy", mmap_mode="r", allow_pickle=False)
-                for name in ("tokens", "offsets")
+                np.load(f"{prefix}.{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("tokens", "offsets")
             )
         except (ValueError, TypeError, OverflowError, EOFError, SyntaxError, tokenize.TokenError) as error:
             raise ValueError(f"{prefix}: not an encoded corpus: {error}") from None
@@ -272,10 +278,7 @@ class Encoded:
             np.asarray(offsets),
         )  # mapped all the same, sliced faster
         fits = (
-            tokens.ndim == offsets.ndim == 1
-            and offsets.dtype == np.int64
-            and len(offsets) % 2 == 1
-            and offsets[0] == 0
+            tokens.ndim == offsets.ndim == 1 and offsets.dtype == np.int64 and len(offsets) % 2 == 1 and offsets[0] == 0
         )
         if not fits or offsets[-1] != len(self.tokens) or (np.diff(offsets) < 0).any():
             raise ValueError(f"{prefix}: tokens and offsets do not belong together; encode the text again")

@@ -31,16 +31,22 @@ ENGINES = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if path.stem !=
 class Options:
     """Export."""
 
-    to: str = option(
-        "ctranslate2", "the engine to export to: a file in tzip/exchange/exporters", choices=ENGINES
+    to: str = option("ctranslate2", "the engine to export to: a file in tzip/exchange/exporters", choices=ENGINES)
+    type: str = option(
+        "float32",
+        "type of the weights; in CTranslate2 of the products with them, too",
+        choices=("float32", "float16", "int16", "int8"),
     )
-    type: str = option("float32", "type of the weights; in CTranslate2 of the products with them, too",
-                       choices=("float32", "float16", "int16", "int8"))  # fmt: skip
     shortlist: str = option("", "target shortlist, of tzip shortlist; for ctranslate2")
 
 
-def write(folder: str | Path, model: Transformer, pieces: Pieces, options: Options = Options(),
-          origin: dict[str, Any] | None = None) -> None:  # fmt: skip
+def write(
+    folder: str | Path,
+    model: Transformer,
+    pieces: Pieces,
+    options: Options = Options(),
+    origin: dict[str, Any] | None = None,
+) -> None:
     """Write the folder that the engine's own library opens.
 
     model   as `archive.restore` gives it: what is exported is what the compressed file holds

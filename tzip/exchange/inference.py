@@ -91,10 +91,17 @@ class Translator:
         greedy = options.beam == 1
         alpha = 0.0 if greedy else max(NEAR * options.alpha, LEAST_ALPHA)
         results = self.engine.translate_batch(
-            batch, beam_size=options.beam, num_hypotheses=options.beam, length_penalty=alpha,
-            max_decoding_length=limit, min_decoding_length=0, max_input_length=0, return_end_token=True,
-            return_scores=scores or not greedy, use_vmap=options.shortlist,
-        )  # fmt: skip
+            batch,
+            beam_size=options.beam,
+            num_hypotheses=options.beam,
+            length_penalty=alpha,
+            max_decoding_length=limit,
+            min_decoding_length=0,
+            max_input_length=0,
+            return_end_token=True,
+            return_scores=scores or not greedy,
+            use_vmap=options.shortlist,
+        )
         best = []
         for result in results:
             found = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))

@@ -47,8 +47,9 @@ class Lexicon:
     probability: np.ndarray
 
 
-def build(data: Encoded, vocabulary: int, options: Options = Options(),
-          copies: Sequence[int | None] | None = None) -> Shortlist:  # fmt: skip
+def build(
+    data: Encoded, vocabulary: int, options: Options = Options(), copies: Sequence[int | None] | None = None
+) -> Shortlist:
     """The shortlist of a corpus whose pieces are 0 to vocabulary - 1.
 
     A source piece allows its `candidates` most probable target pieces and itself, for names are copied.
@@ -58,9 +59,7 @@ def build(data: Encoded, vocabulary: int, options: Options = Options(),
     copies = range(vocabulary) if copies is None else copies
     highest = int(data.tokens.max(initial=0))
     if len(data) == 0 or highest >= vocabulary:
-        raise ValueError(
-            f"{len(data)} pairs with pieces up to {highest}, but the vocabulary has {vocabulary}"
-        )
+        raise ValueError(f"{len(data)} pairs with pieces up to {highest}, but the vocabulary has {vocabulary}")
     rows = sample(len(data), options.pairs)
     found = lexicon(data, rows, vocabulary, options.iterations)
     order = np.lexsort((found.target, -found.probability, found.source))

@@ -66,9 +66,7 @@ def check_shortlist(path: str | Path, sources: set[str], targets: set[str]) -> N
         named += [(source, sources)] if source or not tab else []
         for piece, vocabulary in named:
             if piece not in vocabulary:
-                raise ValueError(
-                    f"{path}: line {number}: '{piece}' is not a piece of this model's vocabulary"
-                )
+                raise ValueError(f"{path}: line {number}: '{piece}' is not a piece of this model's vocabulary")
 
 
 # ── weights ───────────────────────────────────────────────────────────────────────────────────────
@@ -78,9 +76,11 @@ def specify(model: Transformer) -> ctranslate2.specs.TransformerSpec:
     """The model's form and weights as CTranslate2 wants them described."""
     config = model.config
     spec = ctranslate2.specs.TransformerSpec.from_config(
-        (config.encoder_layers, config.decoder_layers), config.heads, pre_norm=config.norm == "pre",
+        (config.encoder_layers, config.decoder_layers),
+        config.heads,
+        pre_norm=config.norm == "pre",
         activation=ACTIVATIONS[config.activation],
-    )  # fmt: skip
+    )
     sides = (
         (spec.encoder, spec.encoder.embeddings[0], model.source_embedding, model.encoder, model.encoder_norm),
         (spec.decoder, spec.decoder.embeddings, model.target_embedding, model.decoder, model.decoder_norm),

@@ -24,9 +24,13 @@ from tzip.nmt.options import Config
 TYPES = ("float32", "float16")
 USES = ()
 FORM = {
-    "norm": ("post",), "mixer": ("attention",), "binary_inputs": ("none",), "source_end": (True,),
-    "epsilon": (1e-5,), "positions": ("halves", "interleaved"),
-}  # fmt: skip
+    "norm": ("post",),
+    "mixer": ("attention",),
+    "binary_inputs": ("none",),
+    "source_end": (True,),
+    "epsilon": (1e-5,),
+    "positions": ("halves", "interleaved"),
+}
 BENT = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}  # of two names of theirs, the first
 BEAM = {"num_beams": 5, "length_penalty": 0.3, "early_stopping": True}  # near the search of ours
 
@@ -40,9 +44,7 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     exporting.only(model, FORM, "Marian")
     lists = listed(pieces)
     shared = model.config.tie == "all"
-    sides = {"vocab.json": lists.source} | (
-        {} if shared else {"target_vocab.json": lists.target or lists.source}
-    )
+    sides = {"vocab.json": lists.source} | ({} if shared else {"target_vocab.json": lists.target or lists.source})
     orders = [order(len(side), last=shared) for side in sides.values()]
     special = dict(zip((END, UNKNOWN, PAD), (lists.source[i] for i in (END, UNKNOWN, PAD)), strict=True))
     for (name, side), rows in zip(sides.items(), orders, strict=True):
@@ -50,11 +52,17 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     config = configuration(model.config, orders)
     files.write_json(folder / "config.json", config | {"dtype": options.type})
     files.write_json(folder / "generation_config.json", generation(config))
-    files.write_json(folder / "tokenizer_config.json", {
-        "tokenizer_class": "MarianTokenizer", "model_max_length": model.config.max_length,
-        "eos_token": special[END], "unk_token": special[UNKNOWN], "pad_token": special[PAD],
-        "separate_vocabs": not shared,
-    })  # fmt: skip
+    files.write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "MarianTokenizer",
+            "model_max_length": model.config.max_length,
+            "eos_token": special[END],
+            "unk_token": special[UNKNOWN],
+            "pad_token": special[PAD],
+            "separate_vocabs": not shared,
+        },
+    )
     (folder / "source.spm").write_bytes(lists.source_model)
     (folder / "target.spm").write_bytes(lists.target_model or lists.source_model)
     found = exporting.typed(tensors(model, orders), options.type)
@@ -99,27 +107,39 @@ def configuration(config: Config, orders: list[list[int]]) -> dict[str, Any]:
     """config.json: what MarianConfig honours, and where its defaults are not what our model does."""
     padding = orders[0].index(BEGIN)
     return {
-        "architectures": ["MarianMTModel"], "model_type": "marian", "is_encoder_decoder": True,
-        "encoder_layers": config.encoder_layers, "decoder_layers": config.decoder_layers,
-        "encoder_attention_heads": config.heads, "decoder_attention_heads": config.heads,
-        "encoder_ffn_dim": config.d_ff, "decoder_ffn_dim": config.d_ff,
-        "vocab_size": len(orders[0]), "decoder_vocab_size": len(orders[-1]), "d_model": config.d_model,
-        "activation_function": BENT[config.activation], "scale_embedding": True,
-        "max_position_embeddings": config.max_length, "dropout": config.dropout,
-        "attention_dropout": config.dropout, "activation_dropout": config.dropout,
-        "share_encoder_decoder_embeddings": config.tie == "all", "tie_word_embeddings": config.tie != "none",
-        "pad_token_id": padding, "decoder_start_token_id": padding, "eos_token_id": orders[0].index(END),
-        "bos_token_id": None, "forced_eos_token_id": None,
-    }  # fmt: skip
+        "architectures": ["MarianMTModel"],
+        "model_type": "marian",
+        "is_encoder_decoder": True,
+        "encoder_layers": config.encoder_layers,
+        "decoder_layers": config.decoder_layers,
+        "encoder_attention_heads": config.heads,
+        "decoder_attention_heads": config.heads,
+        "encoder_ffn_dim": config.d_ff,
+        "decoder_ffn_dim": config.d_ff,
+        "vocab_size": len(orders[0]),
+        "decoder_vocab_size": len(orders[-1]),
+        "d_model": config.d_model,
+        "activation_function": BENT[config.activation],
+        "scale_embedding": True,
+        "max_position_embeddings": config.max_length,
+        "dropout": config.dropout,
+        "attention_dropout": config.dropout,
+        "activation_dropout": config.dropout,
+        "share_encoder_decoder_embeddings": config.tie == "all",
+        "tie_word_embeddings": config.tie != "none",
+        "pad_token_id": padding,
+        "decoder_start_token_id": padding,
+        "eos_token_id": orders[0].index(END),
+        "bos_token_id": None,
+        "forced_eos_token_id": None,
+    }
 
 
 def generation(config: dict[str, Any]) -> dict[str, Any]:
     """generation_config.json: padding is never written and, as in our search, has no probability."""
     keys = ("pad_token_id", "decoder_start_token_id", "eos_token_id", "bos_token_id", "forced_eos_token_id")
     banned = {"bad_words_ids": [[config["pad_token_id"]]], "renormalize_logits": True}
-    return (
-        {key: config[key] for key in keys} | banned | BEAM | {"max_length": config["max_position_embeddings"]}
-    )
+    return {key: config[key] for key in keys} | banned | BEAM | {"max_length": config["max_position_embeddings"]}
 
 
 # ── tensors ───────────────────────────────────────────────────────────────────────────────────────
