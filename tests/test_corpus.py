@@ -22,8 +22,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tzip import corpus, fetch
+from tzip import corpus
 from tzip.corpus import DEV, TEST, TRAIN, Options, Side, Split, build, components, divide, pairs
+from tzip.data import download
 
 ROOT = Path(__file__).parent.parent
 FIRST = ["eins", "zwei", "drei", "vier"]
@@ -336,14 +337,14 @@ def test_the_script_prints_the_counts_or_one_line_of_error(tmp_path):
 
 
 @pytest.mark.skipif(
-    not os.environ.get(fetch.MIRROR), reason=f"{fetch.MIRROR} names no mirror of the data sets"
+    not os.environ.get(download.MIRROR), reason=f"{download.MIRROR} names no mirror of the data sets"
 )
 def test_tatoeba_is_split_without_leaks(tmp_path):
     defined = yaml.safe_load((ROOT / "config/datasets.yaml").read_text(encoding="utf-8"))["datasets"][
         "tatoeba"
     ]
     source, target = defined["train"][0]["source"], defined["train"][0]["target"]
-    archive = fetch.fetch(source["url"], tmp_path / "tatoeba.zip", source["sha256"])
+    archive = download.fetch(source["url"], tmp_path / "tatoeba.zip", source["sha256"])
     train = tuple(Side(str(archive), side["member"], side["column"]) for side in (source, target))
     report = build(tmp_path / "out", ("en", "de"), [train], split=Split(**defined["split"]))
     assert report["train"]["read"] == 169_197

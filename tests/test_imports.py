@@ -19,7 +19,7 @@ EXPORTERS = sorted((ROOT / "tzip" / "exporters").glob("*.py"))
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 NO_TORCH = ("options", "files", "script", "code", "config", "datasets", "students", "imports", "grammar",
             "corpus",
-            "fetch", "pieces", "lists", "entropy", "container", "sizes", "score", "results", "tables",
+            "pieces", "lists", "entropy", "container", "sizes", "score", "results", "tables",
             "claims", "plots", "page", "grid", "points", "frontier", "plots_frontier", "chart", "allocation",
             "shortlist", "inference", "onecore", "speed", "goals", "site", "status", "diff",
             "cli_run")  # fmt: skip
@@ -62,7 +62,8 @@ ALLOWED = {
     "students": {"tzip.config", "tzip.datasets", "tzip.imports"},
     "pickles": set(),
     "torchfile": {"tzip.pickles"},
-    "foreign": MODEL | {"tzip.checkpoint", "tzip.fetch", "tzip.imports", "tzip.torchfile"},
+    "foreign": MODEL
+    | {"tzip.checkpoint", "tzip.data", "tzip.data.packed", "tzip.imports", "tzip.torchfile"},
     "allocation": set(),
 }
 

@@ -21,7 +21,7 @@ SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing a
 OPTIONAL = ("students", "teacher", "goals", "baseline")  # a run's record has them where they say something
 METHODS = {"prune": "pruners", "quantize": "quantizers", "biases": "quantizers"}
 SECTIONS = {
-    "download": "fetch.py",
+    "download": "data/download.py",
     "corpus": "corpus.py",
     "pieces": "pieces.py",
     "training": "train.py",

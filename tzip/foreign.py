@@ -22,7 +22,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from tzip import checkpoint, fetch, files, imports
+from tzip import checkpoint, files, imports
+from tzip.data import packed
 from tzip.model import Config, Transformer
 from tzip.options import make, option
 from tzip.pieces import Pieces, sentence_pieces
@@ -103,7 +104,7 @@ def local(place: str | Path) -> Iterator[Path]:
             raise ValueError(f"{archive}: no such file or folder")
         yield Path(archive)
         return
-    with tempfile.TemporaryDirectory() as folder, fetch.open_member(archive, member) as stream:
+    with tempfile.TemporaryDirectory() as folder, packed.open_member(archive, member) as stream:
         path = Path(folder, Path(member).name)
         with open(path, "wb") as file:
             while chunk := stream.read(1 << 20):

@@ -1,0 +1,1 @@
+"""Parallel text: downloaded, opened, cleaned, split, and cut into pieces."""
