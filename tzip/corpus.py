@@ -7,7 +7,7 @@ import re
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import zip_longest
@@ -64,8 +64,11 @@ class Side:
         return cls(match[1], match[2] or "", int(match[3] or 0))
 
     def __str__(self) -> str:
-        column = f"#{self.column}" if self.column else ""
-        return self.path + (f"::{self.member}" if self.member else "") + column
+        return (
+            self.path
+            + (f"::{self.member}" if self.member else "")
+            + (f"#{self.column}" if self.column else "")
+        )
 
     def lines(self) -> Iterator[str]:
         """The text, line by line, without trailing whitespace; ValueError names this side and the line.
@@ -138,14 +141,11 @@ class Keys:
         return True
 
 
-def removed_by(
-    source: str, target: str, options: Options, held_out: tuple[set[int], set[int]], seen: Keys
-) -> str:
-    """The first of FILTERS that removes a normalized pair, "kept" for none.
+HeldOut = tuple[set[int], set[int]]  # keys of the sources and of the targets of development and test sets
 
-    held_out  keys of the sources and of the targets of all development and test sets
-    seen      keys of the pairs so far; this pair's is added
-    """
+
+def removed_by(source: str, target: str, options: Options, held_out: HeldOut, seen: Keys) -> str:
+    """The first of FILTERS that removes a normalized pair, "kept" for none; `seen` gains the pair's key."""
     few, many = sorted((source.count(" ") + 1, target.count(" ") + 1))
     if not (source and target):
         return "empty"
@@ -159,7 +159,7 @@ def removed_by(
 
 
 def clean(
-    parts: Sequence[Part], options: Options, held_out: tuple[set[int], set[int]], counts: Counter
+    parts: Sequence[Part], options: Options, held_out: HeldOut, counts: Counter
 ) -> Iterator[tuple[int, str, str]]:
     """The normalized training pairs that every filter lets pass, each after its part's number, from 1.
 
@@ -199,10 +199,8 @@ def divide(
     """TRAIN, DEV or TEST for each pair of a pool; connected pairs go together, the sizes are exact.
 
     The seed and the texts' keys decide the order in which components are taken, whatever the pool's order. A
-    component that is larger than what is still wanted, or has a pair of another part than `split.part`, stays
-    in training.
-
-    parts  the part of each pair, counted from 1; not needed where `split.part` is 0
+    component that is larger than what is still wanted stays in training, and so does one with a pair of
+    another part than `split.part`; only then are `parts`, each pair's from 1, needed.
     """
     component = components(sources, targets)
     sizes = np.bincount(component)
@@ -246,14 +244,12 @@ def build(
     """
     tests, output = dict(tests or {}), Path(output)
     _check(languages, train, dev, tests, split)
-    held_out: tuple[set[int], set[int]] = (set(), set())
+    held_out: HeldOut = (set(), set())
     report: dict = {"filters": list(FILTERS), "tests": {}}
     for name, part in tests.items():
-        count = _write(output / "test" / name, languages, _held_out([part], held_out))
-        report["tests"][name] = {"read": count, "kept": count}
+        report["tests"][name] = _write(output / "test" / name, languages, _held_out([part], held_out))
     if dev:
-        count = _write(output / "dev", languages, _held_out(dev, held_out))
-        report["dev"] = {"read": count, "kept": count}
+        report["dev"] = _write(output / "dev", languages, _held_out(dev, held_out))
     counts: Counter = Counter()
     cleaned = clean(train, options, held_out, counts)
     if split:
@@ -289,7 +285,7 @@ def _check(languages: tuple, train: Sequence, dev: Sequence, tests: Mapping, spl
         raise ValueError("no development set: name its files, or the pairs to split off for it")
 
 
-def _held_out(parts: Sequence[Part], keys: tuple[set[int], set[int]]) -> Iterator[tuple[str, str]]:
+def _held_out(parts: Sequence[Part], keys: HeldOut) -> Iterator[tuple[str, str]]:
     """The pairs of a development or test set as they are; their keys are added to `keys`."""
     for part in parts:
         for number, pair in enumerate(pairs(part), 1):
@@ -300,8 +296,8 @@ def _held_out(parts: Sequence[Part], keys: tuple[set[int], set[int]]) -> Iterato
             yield pair
 
 
-def _write(prefix: Path, languages: tuple[str, str], lines: Iterable[tuple[str, str]]) -> int:
-    """Write PREFIX.SOURCE and PREFIX.TARGET; the number of pairs."""
+def _write(prefix: Path, languages: tuple[str, str], lines: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Write PREFIX.SOURCE and PREFIX.TARGET; how many pairs were read and kept."""
     count = 0
     with contextlib.ExitStack() as stack:
         paths = [stack.enter_context(files.replacing(f"{prefix}.{language}")) for language in languages]
@@ -309,12 +305,10 @@ def _write(prefix: Path, languages: tuple[str, str], lines: Iterable[tuple[str, 
         for count, pair in enumerate(lines, 1):  # noqa: B007
             for file, line in zip(outputs, pair, strict=True):
                 file.write(line + "\n")
-    return count
+    return {"read": count, "kept": count}
 
 
-def _write_split(
-    output: Path, languages: tuple[str, str], pool: Iterable[tuple[int, str, str]], split: Split
-) -> None:
+def _write_split(output: Path, languages: tuple, pool: Iterable[tuple[int, str, str]], split: Split) -> None:
     """Distribute a pool over train, dev and test, as `divide` says."""
     numbers, sources, targets = array("L"), array("Q"), array("Q")
 
