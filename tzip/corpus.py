@@ -15,8 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from tzip import files
 from tzip.data.packed import open_member, open_plain
@@ -71,11 +69,11 @@ class Side:
         )
 
     def lines(self) -> Iterator[str]:
-        """The text, line by line, without trailing whitespace; ValueError names this side and the line.
+        """Read the text line by line, without trailing whitespace; ValueError names this side and the line.
 
         A line ends at LF alone; other line breaks inside it become a space, so that every reader counts
-        the same lines. A line that begins with U+2581 is text cut into SentencePiece pieces (the paper's
-        training archive is): it is joined again.
+        the same lines. A line that begins with U+2581 consists of SentencePiece pieces, as in the paper's
+        training archive: they are joined.
         """
         number = 0
         with open_member(self.path, self.member) if self.member else open_plain(self.path) as file:
@@ -111,23 +109,17 @@ def pairs(part: Part) -> Iterator[tuple[str, str]]:
 
 
 def normalize(line: str) -> str:
-    """Unicode NFC, runs of whitespace as one space: what training text is, and what texts are compared by."""
+    """Return a line in Unicode NFC with single spaces: the form of training text, and of all comparisons."""
     return " ".join(unicodedata.normalize("NFC", line).split())
 
 
 def key(text: str) -> int:
-    """A 64-bit hash that stands for a text.
-
-    Among 5 million different pairs, two share a hash, and one is lost, with a probability of 7e-7.
-    """
+    """A 64-bit hash of a text: among 5 million different pairs, two share one with a probability of 7e-7."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 class Keys:
-    """A set of 64-bit keys in about 10 bytes per key, where Python's own takes 100.
-
-    It has an array for each value of a key's lowest 16 bits, and looks through one of them.
-    """
+    """A set of 64-bit keys in 10 bytes per key, where Python's takes 90: an array per low 16 bits."""
 
     def __init__(self) -> None:
         self._arrays = [array("Q") for _ in range(1 << 16)]
@@ -161,7 +153,7 @@ def removed_by(source: str, target: str, options: Options, held_out: HeldOut, se
 def clean(
     parts: Sequence[Part], options: Options, held_out: HeldOut, counts: Counter
 ) -> Iterator[tuple[int, str, str]]:
-    """The normalized training pairs that every filter lets pass, each after its part's number, from 1.
+    """Each normalized training pair that every filter lets pass, after its part's number, from 1.
 
     `counts` gains what was read and removed. Raises ValueError if none is left.
     """
@@ -187,10 +179,12 @@ def components(sources: Sequence[int], targets: Sequence[int]) -> np.ndarray:
 
     A split must not separate connected pairs: one of them in training would give the others away.
     """
+    from scipy.sparse import coo_array, csgraph  # 0.3 s and 34 MB that a split alone should cost
+
     ends = [np.unique(np.asarray(keys, np.uint64), return_inverse=True)[1] for keys in (sources, targets)]
     sizes = [int(end.max(initial=-1)) + 1 for end in ends]
     edges = coo_array((np.ones(len(sources), bool), (ends[0], ends[1] + sizes[0])), shape=(sum(sizes),) * 2)
-    return connected_components(edges, directed=False)[1][ends[0]]
+    return csgraph.connected_components(edges, directed=False)[1][ends[0]]
 
 
 def divide(
@@ -236,7 +230,7 @@ def build(
     options: Options = Options(),
     split: Split | None = None,
 ) -> dict:
-    """Write OUTPUT/{train,dev}.LANGUAGE, OUTPUT/test/NAME.LANGUAGE and cleaning.json; what the last one says.
+    """Write OUTPUT/{train,dev}.LANGUAGE, OUTPUT/test/NAME.LANGUAGE and cleaning.json; return its counts.
 
     Development and test sets stay as published but for trailing whitespace, so that scores remain
     comparable; an empty side in one is an error. Training text streams through; only the keys of its pairs
@@ -286,7 +280,7 @@ def _check(languages: tuple, train: Sequence, dev: Sequence, tests: Mapping, spl
 
 
 def _held_out(parts: Sequence[Part], keys: HeldOut) -> Iterator[tuple[str, str]]:
-    """The pairs of a development or test set as they are; their keys are added to `keys`."""
+    """Read the pairs of a development or test set as they are, and add their keys to `keys`."""
     for part in parts:
         for number, pair in enumerate(pairs(part), 1):
             for side, line, of_side in zip(part, pair, keys, strict=True):
@@ -309,7 +303,7 @@ def _write(prefix: Path, languages: tuple[str, str], lines: Iterable[tuple[str, 
 
 
 def _write_split(output: Path, languages: tuple, pool: Iterable[tuple[int, str, str]], split: Split) -> None:
-    """Distribute a pool over train, dev and test, as `divide` says."""
+    """Write the pairs of a pool to train, dev and test, as `divide` decides."""
     numbers, sources, targets = array("L"), array("Q"), array("Q")
 
     def remembered() -> Iterator[tuple[str, str]]:

@@ -31,17 +31,13 @@ def read(archive: Path, member: str) -> bytes:
         return file.read()
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
-def test_members_of_tar_archives_are_streamed(tmp_path, mode):
-    path = tar(tmp_path / "a", mode, ("./one", b"1\n", FILE), ("dir/two", DATA, FILE))
-    assert read(path, "one") == b"1\n"
-    assert read(path, "dir/two") == DATA
-
-
-def test_members_of_zip_archives_are_streamed(tmp_path):
-    assert read(make_zip(tmp_path / "a", "dir/one", DATA), "dir/one") == DATA
+def test_members_of_archives_are_streamed(tmp_path):
+    for mode in ("w", "w:gz", "w:xz", "w:bz2"):
+        path = tar(tmp_path / "tar", mode, ("./one", b"1\n", FILE), ("dir/two", DATA, FILE))
+        assert (read(path, "one"), read(path, "dir/two")) == (b"1\n", DATA)
+    assert read(make_zip(tmp_path / "zip", "dir/one", DATA), "dir/one") == DATA
     with pytest.raises(ValueError, match="no member 'two'; choose from dir/one"):
-        read(tmp_path / "a", "two")
+        read(tmp_path / "zip", "two")
 
 
 @pytest.mark.parametrize("name", ["/etc/evil", "../evil", "a/../../evil", "..\\evil", "C:\\evil"])
@@ -73,17 +69,15 @@ def test_bombs_are_refused_before_they_burst(tmp_path, monkeypatch):
             list(file)
     tar(tmp_path / "tar", "w:gz", ("b", zeros, FILE), ("a", b"x", FILE))
     make_zip(tmp_path / "zip", "a", zeros)
-    for name in ("tar", "zip"):
-        with pytest.raises(ValueError, match="unpacks to more than"):
+    with zipfile.ZipFile(tmp_path / "bzip2", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a", zeros)  # which Python cannot unpack in small pieces
+    too_much, other = (
+        "unpacks to more than",
+        "member 'a' is compressed by another method than deflate; refused",
+    )
+    for name, says in (("tar", too_much), ("zip", too_much), ("bzip2", other)):
+        with pytest.raises(ValueError, match=says):
             read(tmp_path / name, "a")
-
-
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_zip_that_python_cannot_unpack_in_small_pieces_is_refused(tmp_path, method):
-    with zipfile.ZipFile(tmp_path / "zip", "w", method) as archive:
-        archive.writestr("a", bytes(1 << 24))
-    with pytest.raises(ValueError, match="member 'a' is compressed by another method than deflate; refused"):
-        read(tmp_path / "zip", "a")
 
 
 def test_damaged_archives_are_named_in_one_line(tmp_path):

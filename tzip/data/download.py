@@ -69,12 +69,16 @@ def fetch(
         return output
     output.parent.mkdir(parents=True, exist_ok=True)
     source = locate(url, mirror)
+    if isinstance(source, Path) and not source.is_file():
+        raise ValueError(f"{url}: not in the mirror: no file {source}")
+    if isinstance(source, Path) and (size := source.stat().st_size) > options.largest:
+        raise ValueError(f"{url}: {size} bytes in the mirror, at most {options.largest} allowed")
     actual = files.sha256(part) if part.exists() else ""
     attempts = 2 if actual and expected else 1  # a part left by another version of the file costs the second
     while attempts and (not actual or actual != expected):
         attempts -= 1
         if isinstance(source, Path):
-            _copy(url, source, part, options.largest)
+            shutil.copyfile(source, part)
         else:
             _download(source, part, bool(expected), options)
         actual = files.sha256(part)
@@ -108,14 +112,6 @@ def locate(url: str, mirror: str | None = None) -> str | Path:
     return Path(mirror, parts.netloc, path)
 
 
-def _copy(url: str, source: Path, part: Path, largest: int) -> None:
-    if not source.is_file():
-        raise ValueError(f"{url}: not in the mirror: no file {source}")
-    if source.stat().st_size > largest:
-        raise ValueError(f"{url}: {source.stat().st_size} bytes in the mirror, at most {largest} allowed")
-    shutil.copyfile(source, part)
-
-
 def _download(url: str, part: Path, verified: bool, options: Options) -> None:
     """Send requests until `part` is complete. `verified`: a checksum will show if it mixes two versions."""
     failures, furthest = 0, _size(part)
@@ -138,10 +134,8 @@ def _download(url: str, part: Path, verified: bool, options: Options) -> None:
 def _attempt(url: str, part: Path, options: Options) -> None:
     """Send one request, continuing `part` where the server allows it. Raises _Transient for what may pass."""
     have, version = _size(part), _read_version(part)
-    headers = HEADERS | ({"Range": f"bytes={have}-"} if have else {})
-    with _open(
-        url, headers | ({"If-Range": version} if have and version else {}), options.timeout
-    ) as response:
+    resume = {"Range": f"bytes={have}-"} | ({"If-Range": version} if version else {}) if have else {}
+    with _open(url, HEADERS | resume, options.timeout) as response:
         status, problem = response.status_code, f"HTTP {response.status_code} {response.reason}"
         if status == 416:  # nothing beyond what is there: complete, or another file by now
             part.unlink(missing_ok=True)
@@ -175,9 +169,8 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> requests.Respons
     Proxies are the environment's, certificates the system's or, without any, those of certifi. A
     requests.Session would also read passwords from ~/.netrc, and the whole body of a redirect.
     """
-    certificates = ssl.get_default_verify_paths()
+    certificates, place = ssl.get_default_verify_paths(), url
     options = {"timeout": timeout, "verify": certificates.cafile or certificates.capath or True}
-    place = url
     for _ in range(REDIRECTS + 1):
         with _failures(url):
             request = requests.Request("GET", place, headers).prepare()
@@ -192,11 +185,13 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> requests.Respons
 
 def _redirected(url: str, location: str) -> str:
     """The URL that `url` is redirected to; ValueError if it leads from https to anything less."""
-    target = urljoin(url, location)
-    scheme = urlsplit(target).scheme
-    if scheme != "https" and (url.startswith("https:") or scheme != "http"):
-        raise ValueError(f"{url}: redirect to {target} refused: not https")
-    return target
+    try:
+        target = urljoin(url, location)
+        if urlsplit(target).scheme in ("https", urlsplit(url).scheme):
+            return target
+    except ValueError as error:  # neither a URL nor a path
+        raise ValueError(f"{url}: redirect to {location}: {error}") from None
+    raise ValueError(f"{url}: redirect to {target} refused: not https")
 
 
 def _read(url: str, response: requests.Response) -> bytes:
@@ -216,7 +211,8 @@ def _failures(url: str, prefix: str = "") -> Iterator[None]:
             cause = cause.__context__
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise ValueError(f"{url}: {cause}") from None
-        raise _Transient(prefix + (str(cause) or type(cause).__name__)) from None
+        reason = " ".join(str(cause).split())[:200]  # an answer that is not HTTP may be all of it
+        raise _Transient(prefix + (reason or type(cause).__name__)) from None
 
 
 def _extent(url: str, response: requests.Response, have: int) -> tuple[int, int | None]:
@@ -225,10 +221,10 @@ def _extent(url: str, response: requests.Response, have: int) -> tuple[int, int 
     if response.status_code != 206:
         return 0, int(length) if length.isdigit() else None
     declared = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", declared)
-    if not match or int(match[1]) != have:
+    match = re.fullmatch(rf"bytes {have}-\d+/(\d+|\*)", declared)
+    if not match:
         raise ValueError(f"{url}: asked for bytes from {have} on, was sent '{declared}'")
-    return have, None if match[2] == "*" else int(match[2])
+    return have, None if match[1] == "*" else int(match[1])
 
 
 def _version_file(part: Path) -> Path:

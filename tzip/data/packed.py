@@ -21,7 +21,7 @@ from typing import BinaryIO
 FLOOR = 64 << 20  # bytes that any file may unpack to; beyond them, RATIO times its own size
 RATIO = 200  # text compresses 3 to 20 times; a bomb a thousand times
 CHUNK = 1 << 16
-DEFLATE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+DEFLATE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others zipfile unpacks at once: gigabytes, if a bomb
 COMPRESSED: dict[bytes, Callable] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError,
           UnicodeDecodeError, IndexError)  # fmt: skip
@@ -72,14 +72,14 @@ def _members(archive: Path, stack: contextlib.ExitStack) -> Iterator[tuple[str, 
     if zipfile.is_zipfile(archive):
         opened = stack.enter_context(zipfile.ZipFile(archive))
         for info in opened.infolist():
-            faults = {
-                link: stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR),
-                "encrypted": info.flag_bits & 1,
-                # zipfile unpacks 4096 bytes of anything else at once: gigabytes, if a bomb
-                "compressed by another method than deflate": info.compress_type not in DEFLATE,
-            }
+            kind, fault = stat.S_IFMT(info.external_attr >> 16), ""
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                fault = link
+            elif info.flag_bits & 1:
+                fault = "encrypted"
+            elif info.compress_type not in DEFLATE:
+                fault = "compressed by another method than deflate"
             if not info.is_dir():
-                fault = next((fault for fault, present in faults.items() if present), "")
                 yield info.filename, fault, functools.partial(opened.open, info)
     else:
         stream = stack.enter_context(open_plain(archive))
