@@ -46,7 +46,6 @@ def asked(server: Server) -> list[str | None]:
 
 # ── downloading ───────────────────────────────────────────────────────────────────────────────────
 
-
 RESUMED = [None, "bytes=100000-", "bytes=200000-"]
 
 
@@ -152,10 +151,9 @@ def test_a_wrong_file_is_deleted_and_both_checksums_named(server, get, tmp_path)
     assert (tmp_path / "file.sha256").read_text() == SUM + "\n"
 
 
-@pytest.mark.parametrize(("url", "target"), [("https://a/x", "http://b/x"), ("http://a/x", "file:///x")])
-def test_a_redirect_to_anything_less_is_refused(url, target):
-    with pytest.raises(ValueError, match=f"^{url}: redirect to {target} refused: not https"):
-        download._redirected(url, target)
+def test_a_redirect_from_https_to_http_is_refused():
+    with pytest.raises(ValueError, match=r"^HTTPS://a/x: redirect to http://b/x refused: not https"):
+        download._redirected("HTTPS://a/x", "http://b/x")
 
 
 def test_proxies_are_the_environments_and_passwords_of_netrc_stay_there(server, tmp_path, monkeypatch):
@@ -193,21 +191,11 @@ def test_a_mirror_may_be_a_base_url(server, tmp_path):
     assert fetch(url, tmp_path / "file", SUM, server.url + "/good/", QUICK).read_bytes() == DATA
 
 
-WRONG = [
-    "file:///etc/passwd",
-    "https://../../x",
-    "https://h/../../x",
-    "https://h/%2e%2e/x",
-    "ftp://h/x",
-    "x",
-    "",
-]
-
-
-@pytest.mark.parametrize("url", WRONG)
-def test_what_is_no_url_is_refused(url, tmp_path):
-    with pytest.raises(ValueError, match="is not a URL of the form"):
-        fetch(url, tmp_path / "file", SUM, str(tmp_path))
+def test_what_is_no_url_is_refused(tmp_path):
+    wrong = ["file:///etc/passwd", "ftp://h/x", "x", ""]
+    for url in [*wrong, "https://../../x", "https://h/../../x", "https://h/%2e%2e/x"]:
+        with pytest.raises(ValueError, match="is not a URL of the form"):
+            fetch(url, tmp_path / "file", SUM, str(tmp_path))
 
 
 def test_a_mistyped_checksum_or_mirror_is_named(tmp_path):
