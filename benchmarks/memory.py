@@ -2,8 +2,9 @@
 
     python benchmarks/memory.py --pairs 300000 --times 10
 
-The pairs are the embedded corpus's; ten times as many are the same ten times over, duplicates kept. Memory is
-the largest resident set of the step's process, files that it has mapped included.
+The pairs are the embedded corpus's; ten times as many are the same ten times over, duplicates kept. Only to
+clean and to split them, each ends in a number of its own, so that none is a duplicate. Memory is the largest
+resident set of the step's process, files that it has mapped included.
 """
 
 from __future__ import annotations
@@ -40,8 +41,11 @@ def steps(folder: Path, text: Path, times: int) -> dict[str, float]:
     data, pieces = folder / "data", folder / "pieces.model"
     sides = {split: [text / f"{split}.{language}" for language in ("en", "de")] for split in ("train", "dev")}
     train = [word for _ in range(times) for word in ("--train", *sides["train"])]
-    found = {"corpus": step("corpus", "--languages", "en", "de", *train, "--dev", *sides["dev"],
-                            "--keep-duplicates", "true", "--output", data)}  # fmt: skip
+    clean = ["corpus", "--languages", "en", "de", "--output", data]
+    different = ["--train", *numbered(sides["train"], folder, times)]
+    found = {"corpus": step(*clean, *different, "--dev", *sides["dev"]),
+             "split": step(*clean, *different, "--split", "dev=1000,test=1000")}  # fmt: skip
+    step(*clean, *train, "--dev", *sides["dev"], "--keep-duplicates", "true")
     both = [data / "train.en", data / "train.de"]
     found["pieces"] = step("pieces", "--text", *both, "--size", 2000, "--output", pieces)
     for split in ("dev", "train"):
@@ -53,6 +57,16 @@ def steps(folder: Path, text: Path, times: int) -> dict[str, float]:
                           "--state", folder / "state", "--journal", folder / "journal.jsonl",
                           "--output", folder / "model", "--summary", folder / "summary.json")  # fmt: skip
     return found
+
+
+def numbered(sides: list[Path], folder: Path, times: int) -> list[Path]:
+    """Copies of the sides in `folder`, so many times over, with its number at the end of each line."""
+    folder.mkdir()
+    for side in sides:
+        lines = side.read_text(encoding="utf-8").splitlines() * times
+        text = "".join(f"{line} {number}\n" for number, line in enumerate(lines))
+        (folder / side.name).write_text(text, encoding="utf-8")
+    return [folder / side.name for side in sides]
 
 
 def step(script: str, *arguments: object) -> float:

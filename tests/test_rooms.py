@@ -25,13 +25,13 @@ METHOD = {
     "clustering",
 }
 ALLOWED = {
-    "data": {"fetch", "seen"},
+    "data": set(),
     "nmt": {"data", "device"},
     "compression": {"data", "nmt"},
     "quantizers": METHOD,
     "pruners": METHOD,
     "format": {"compression.code", "nmt", "data"},
-    "exchange": {"data", "nmt", "format", "config.imports", "fetch", "torchfile", "pickles"},
+    "exchange": {"data", "nmt", "format", "config.imports", "torchfile", "pickles"},
     "config": {"compression.registry"},
     "report": {"compression.registry", "config.grid", "nmt.journal"},
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tzip import fetch, options, script
+from tzip import options, script
+from tzip.data import download
 
 
 def main() -> None:
@@ -14,14 +15,11 @@ def main() -> None:
     parser.add_argument(
         "--sha256", help="expected checksum [the one in OUTPUT.sha256, recorded by the first download]"
     )
-    parser.add_argument("--mirror", help=f"folder or base URL laid out as HOST/PATH [${fetch.MIRROR}]")
-    parser.add_argument("--extract", metavar="FOLDER", help="unpack the archive there as well")
-    options.add_arguments(parser, fetch.Options)
+    parser.add_argument("--mirror", help=f"folder or base URL laid out as HOST/PATH [${download.MIRROR}]")
+    options.add_arguments(parser, download.Options)
     args = parser.parse_args()
-    limits = options.from_arguments(args, fetch.Options, "download")
-    path = fetch.fetch(args.url, args.output, args.sha256, args.mirror, limits)
-    if args.extract:
-        fetch.extract(path, args.extract)
+    limits = options.from_arguments(args, download.Options, "download")
+    download.fetch(args.url, args.output, args.sha256, args.mirror, limits)
 
 
 if __name__ == "__main__":

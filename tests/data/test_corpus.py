@@ -22,8 +22,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tzip import fetch
-from tzip.data import corpus
+from tzip.data import corpus, download
 from tzip.data.corpus import DEV, TEST, TRAIN, Options, Side, Split, build, components, divide, pairs
 
 ROOT = Path(__file__).parents[2]
@@ -46,19 +45,15 @@ def lines(path: Path) -> list[str]:
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("told", "side"),
-    [
-        ("a.txt", Side("a.txt")),
-        ("a.zip::b/c.txt", Side("a.zip", "b/c.txt")),
-        ("a.zip::b#2", Side("a.zip", "b", 2)),
-        ("a.tsv#1", Side("a.tsv", "", 1)),
-        ("dir#x/a", Side("dir#x/a")),
-    ],
-)
-def test_a_side_is_spelled_as_it_is_parsed(told, side):
-    assert Side.parse(told) == side
-    assert str(side) == told
+def test_a_side_is_spelled_as_it_is_parsed():
+    for told, side in {
+        "a.txt": Side("a.txt"),
+        "a.zip::b/c.txt": Side("a.zip", "b/c.txt"),
+        "a.zip::b#2": Side("a.zip", "b", 2),
+        "a.tsv#1": Side("a.tsv", "", 1),
+        "dir#x/a": Side("dir#x/a"),
+    }.items():
+        assert (Side.parse(told), str(side)) == (side, told)
 
 
 def test_plain_packed_and_archived_files_read_alike(tmp_path):
@@ -95,13 +90,10 @@ def test_text_cut_into_pieces_is_joined(tmp_path):
     assert list(side.lines()) == ["Gutach: Increased safety", "a ▁ b"]
 
 
-def test_invalid_utf8_names_file_and_line(tmp_path):
+def test_invalid_utf8_and_empty_files_are_named(tmp_path):
     (tmp_path / "x").write_bytes(b"gut\nsch\xf6n\n")
     with pytest.raises(ValueError, match=r"x: line 2 is not UTF-8: byte 0xf6"):
         list(Side(str(tmp_path / "x")).lines())
-
-
-def test_an_empty_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"x: the file is empty"):
         list(text(tmp_path / "x").lines())
 
@@ -148,10 +140,17 @@ def test_each_filter_counts_what_it_removes_in_order(tmp_path):
     assert lines(tmp_path / "out/test/news.en") == ["in  the test"]  # a test set stays as published
 
 
+@given(st.lists(st.sampled_from([0, 1 << 16, 1 << 63, 2**64 - 1]) | st.integers(0, 2**64 - 1)))
+def test_keys_are_a_set(numbers):
+    keys, known = corpus.Keys(), set()
+    for number in numbers * 2:
+        assert keys.add(number) == (number not in known)
+        known.add(number)
+
+
 def test_duplicates_may_stay(tmp_path):
-    train = part(tmp_path, "train", ("a", "b"), ("a", "b"))
-    dev = part(tmp_path, "dev", ("c", "d"))
-    report = build(tmp_path / "out", ("en", "de"), [train], [dev], options=Options(keep_duplicates=True))
+    parts = [part(tmp_path, "train", ("a", "b"), ("a", "b"))], [part(tmp_path, "dev", ("c", "d"))]
+    report = build(tmp_path / "out", ("en", "de"), *parts, options=Options(keep_duplicates=True))
     assert report["train"]["kept"] == 2
 
 
@@ -198,6 +197,13 @@ def leaks(pool: list[tuple], places: list[int]) -> list:
     return found
 
 
+def placed(folder: Path, *names: str) -> tuple[list[tuple], list[int]]:
+    """The pairs of all these files, and of each the number of its file."""
+    read = [zip(*(lines(folder / f"{name}.{end}") for end in ("en", "de")), strict=True) for name in names]
+    found = [(pair, place) for place, two in enumerate(read) for pair in two]
+    return [pair for pair, _ in found], [place for _, place in found]
+
+
 pool_of_few_sides = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60)
 
 
@@ -225,13 +231,9 @@ def test_components_are_those_that_a_search_finds(pool):
         reached, frontier = {start}, [start]
         while frontier:
             pair = pool[frontier.pop()]
-            near = [
-                i
-                for i, other in enumerate(pool)
-                if i not in reached and (pair[0] == other[0] or pair[1] == other[1])
-            ]
-            reached.update(near)
-            frontier += near
+            joined = {i for i, other in enumerate(pool) if pair[0] == other[0] or pair[1] == other[1]}
+            frontier += joined - reached
+            reached |= joined
         assert {i for i in range(len(pool)) if found[i] == found[start]} == reached
 
 
@@ -268,11 +270,7 @@ def test_a_split_on_disk_does_not_leak_either(tmp_path_factory, pool):
     report = build(
         folder / "out", ("en", "de"), [part(folder, "pool", *pool)], tests={"news": test}, split=Split(3, 4)
     )
-    found, places = [], []
-    for place, name in enumerate(("train", "dev", "test/test", "test/news")):
-        two = [lines(folder / "out" / f"{name}.{language}") for language in ("en", "de")]
-        found += zip(*two, strict=True)
-        places += [place] * len(two[0])
+    found, places = placed(folder / "out", "train", "dev", "test/test", "test/news")
     assert leaks(found, places) == []
     counts = report["train"]
     assert counts["held_out"] == 7
@@ -336,23 +334,16 @@ def test_the_script_prints_the_counts_or_one_line_of_error(tmp_path):
         assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {told}\n")
 
 
-@pytest.mark.skipif(
-    not os.environ.get(fetch.MIRROR), reason=f"{fetch.MIRROR} names no mirror of the data sets"
-)
+@pytest.mark.skipif(not os.environ.get(download.MIRROR), reason=f"{download.MIRROR} names no mirror")
 def test_tatoeba_is_split_without_leaks(tmp_path):
-    defined = yaml.safe_load((ROOT / "config/datasets.yaml").read_text(encoding="utf-8"))["datasets"][
-        "tatoeba"
-    ]
+    config = yaml.safe_load((ROOT / "config/datasets.yaml").read_text(encoding="utf-8"))
+    defined = config["datasets"]["tatoeba"]
     source, target = defined["train"][0]["source"], defined["train"][0]["target"]
-    archive = fetch.fetch(source["url"], tmp_path / "tatoeba.zip", source["sha256"])
+    archive = download.fetch(source["url"], tmp_path / "tatoeba.zip", source["sha256"])
     train = tuple(Side(str(archive), side["member"], side["column"]) for side in (source, target))
     report = build(tmp_path / "out", ("en", "de"), [train], split=Split(**defined["split"]))
     assert report["train"]["read"] == 169_197
     assert report["train"]["kept"] > 165_000
-    found, places = [], []
-    for place, name in enumerate(("train", "dev", "test/test")):
-        two = [lines(tmp_path / "out" / f"{name}.{language}") for language in ("en", "de")]
-        found += zip(*two, strict=True)
-        places += [place] * len(two[0])
+    found, places = placed(tmp_path / "out", "train", "dev", "test/test")
     assert leaks(found, places) == []
     assert Counter(places) == {TRAIN: report["train"]["kept"], DEV: 1000, TEST: 1000}

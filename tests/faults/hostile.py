@@ -43,12 +43,11 @@ ARCHIVES = {
 
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_a_hostile_archive_is_refused(kind: str, tmp_path: Path, told) -> None:
-    (tmp_path / "mirror" / "host.example").mkdir(parents=True)
-    ARCHIVES[kind](tmp_path / "mirror" / "host.example" / "a")
-    line = command("workflow_scripts/download.py", "https://host.example/a", "--output", tmp_path / "a",
-                   "--mirror", tmp_path / "mirror", "--extract", tmp_path / "out" / "deep")  # fmt: skip
+    member = f"{ARCHIVES[kind](tmp_path / 'a')}::evil"
+    line = command("workflow_scripts/corpus.py", "--languages", "en", "de", "--train", member, member,
+                   "--dev", member, member, "--output", tmp_path / "out" / "deep")  # fmt: skip
     assert "evil" in line or "unpacks to more than" in line
-    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "a"]
     assert not Path("/etc/evil").exists()
     told(f"an archive with {kind}" if kind != "a bomb" else "an archive that is a bomb: 1 GiB of zeros",
          "refused by name, nothing written", f"`{line.replace(str(tmp_path), '…')}`")  # fmt: skip

@@ -23,7 +23,7 @@ SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing a
 OPTIONAL = ("students", "teacher", "goals", "baseline")  # a run's record has them where they say something
 METHODS = {"prune": "pruners", "quantize": "quantizers", "biases": "quantizers"}
 SECTIONS = {
-    "download": ("fetch.py", "Options"),
+    "download": ("data/download.py", "Options"),
     "corpus": ("data/corpus.py", "Options"),
     "pieces": ("data/pieces.py", "Options"),
     "training": ("nmt/options.py", "Training"),

@@ -22,8 +22,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from tzip import fetch, files
+from tzip import files
 from tzip.config import imports
+from tzip.data import packed
 from tzip.data.pieces import Pieces, sentence_pieces
 from tzip.nmt import checkpoint
 from tzip.nmt.model import Transformer
@@ -106,7 +107,7 @@ def local(place: str | Path) -> Iterator[Path]:
             raise ValueError(f"{archive}: no such file or folder")
         yield Path(archive)
         return
-    with tempfile.TemporaryDirectory() as folder, fetch.open_member(archive, member) as stream:
+    with tempfile.TemporaryDirectory() as folder, packed.open_member(archive, member) as stream:
         path = Path(folder, Path(member).name)
         with open(path, "wb") as file:
             while chunk := stream.read(1 << 20):
