@@ -67,8 +67,8 @@ def test_a_member_of_an_archive(tmp_path: Path) -> None:
 
 
 def test_tensors_are_ticked_off() -> None:
-    readers = {name: lambda: torch.zeros(2) for name in ("a.0.x", "a.1.x", "a.10.x", "b", "c")}
-    tensors = foreign.Tensors(readers, "file")
+    names = ("a.0.x", "a.1.x", "a.10.x", "b", "c")
+    tensors = foreign.Tensors(dict.fromkeys(names, torch.zeros(2)), "file")
     with pytest.raises(ValueError, match=r"file: the layers a.\{i\}. are not numbered from 0 on"):
         tensors.count("a.{i}.")
     del tensors.tensors["a.10.x"]
@@ -83,7 +83,7 @@ def test_tensors_are_ticked_off() -> None:
     with pytest.raises(ValueError, match=r"file: no tensor 'd'; it has 'a.0.x', 'a.1.x', 'b', 'c'"):
         tensors.take("d")
     with pytest.raises(ValueError, match=r"file: tensor 'e' is a single number"):
-        foreign.Tensors({"e": lambda: torch.tensor(1.0)}, "file").take("e")
+        foreign.Tensors({"e": torch.tensor(1.0)}, "file").take("e")
 
 
 def test_names_in_errors_are_few_and_short() -> None:

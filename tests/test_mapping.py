@@ -12,10 +12,10 @@ import yaml
 from safetensors.torch import save_file
 
 from tests import foreignmodels
+from tests.exchange.test_torchfile import Call
 from tests.foreignmodels import OURS, equal, vocabulary_of_ours
 from tests.test_lists import ONE
 from tests.test_model import TOY
-from tests.test_pickles import Call
 from tzip import foreign, pieces
 from tzip.foreign import Options
 from tzip.model import Transformer

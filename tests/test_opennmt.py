@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests import foreignmodels
+from tests.exchange.test_torchfile import Call
 from tests.foreignmodels import OPENNMT, PIECES, WORDS, opennmt
 from tests.test_lists import ONE, OTHER, listed
-from tests.test_pickles import Call
 from tzip import foreign
 from tzip.foreign import Options
 from tzip.pieces import Pieces

@@ -40,18 +40,18 @@ def read(path: Path, options: foreign.Options) -> foreign.Imported:
     if config.vocabulary != len(order) or config.target_vocabulary:
         raise ValueError(f"{where}: config: both sides have the {len(order)} pieces of {options.pieces}")
     known = shapes(config)
-    with foreign.opened(path) as tensors:
-        made = {}
-        for ours, theirs in expanded(mapping["tensors"], config, where).items():
-            if ours not in known:
-                raise ValueError(f"{where}: tensors: our model has no '{ours[:80]}'")
-            found = taken(tensors, theirs, f"{where}: {ours}")
-            if found is None:
-                found = torch.zeros(known[ours])
-            elif ours in TABLES:
-                found = foreign.arranged(found, order, f"{where}: {ours}")
-            made[ours] = found
-        tensors.finish(ignored(mapping.get("ignore", []), tensors))
+    tensors = foreign.opened(path)
+    made = {}
+    for ours, theirs in expanded(mapping["tensors"], config, where).items():
+        if ours not in known:
+            raise ValueError(f"{where}: tensors: our model has no '{ours[:80]}'")
+        found = taken(tensors, theirs, f"{where}: {ours}")
+        if found is None:
+            found = torch.zeros(known[ours])
+        elif ours in TABLES:
+            found = foreign.arranged(found, order, f"{where}: {ours}")
+        made[ours] = found
+    tensors.finish(ignored(mapping.get("ignore", []), tensors))
     if "tie" not in mapping.get("config", {}) and all(name in made for name in EMBEDDINGS):
         config = dataclasses.replace(config, tie=foreign.tie(made, shared=True))
     return foreign.Imported(config, made, pieces, (path, Path(options.mapping), Path(options.pieces)))

@@ -75,11 +75,11 @@ def read(path: Path, options: foreign.Options) -> foreign.Imported:
         "norm": "post", "activation": ACTIVATIONS[settings["activation_function"]],
         "max_length": settings["max_position_embeddings"],
     }, str(path / "config.json"))  # fmt: skip
-    with foreign.opened(weights) as tensors:
-        if settings.get("tie_word_embeddings") is False and TABLES[2] not in tensors:
-            raise ValueError(f"{weights}: no tensor '{TABLES[2]}', which config.json says is not tied")
-        made = taken(tensors, config, shared, orders)
-        tensors.finish()
+    tensors = foreign.opened(weights)
+    if settings.get("tie_word_embeddings") is False and TABLES[2] not in tensors:
+        raise ValueError(f"{weights}: no tensor '{TABLES[2]}', which config.json says is not tied")
+    made = taken(tensors, config, shared, orders)
+    tensors.finish()
     config = dataclasses.replace(config, tie=foreign.tie(made, not lists.target))
     names = ["config.json", weights.name, "source.spm", "target.spm", "vocab.json"]
     names += ["target_vocab.json"] if lists.target else []
