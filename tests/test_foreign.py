@@ -86,6 +86,15 @@ def test_tensors_are_ticked_off() -> None:
         foreign.Tensors({"e": torch.tensor(1.0)}, "file").take("e")
 
 
+def test_a_file_is_not_read_many_times_over(tmp_path: Path) -> None:
+    """A thousand names of one tensor, each of which would be a copy in float32."""
+    tensor = torch.ones(1000).half()
+    torch.save({str(i): tensor for i in range(1000)}, tmp_path / "x.pt")
+    tensors = foreign.opened(tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=r"x.pt: its tensors are together over 4 times its data; refused"):
+        [tensors.take(str(i)) for i in range(5)]
+
+
 def test_names_in_errors_are_few_and_short() -> None:
     said = foreign.some([f"{i}{'x' * 500}" for i in range(1000)])
     assert len(said) < 400

@@ -28,6 +28,7 @@ NO_TORCH = ("options", "files", "script", "code", "config", "datasets", "student
 # Beyond these, a module may import only the general ones.
 GENERAL = {"tzip", "tzip.options", "tzip.files", "tzip.script"}
 MODEL = {"tzip.model", "tzip.pieces"}
+EXCHANGE = {"tzip.exchange", "tzip.exchange.torchfile"}
 SHARED = {"tzip.code", "tzip.clustering", "tzip.parametrization", "tzip.surgery", "tzip.vectors"}
 ALLOWED = {
     "code": set(),
@@ -60,9 +61,7 @@ ALLOWED = {
     "imports": {"tzip.datasets"},
     "config": {"tzip.methods", "tzip.grid", "tzip.datasets", "tzip.imports"},
     "students": {"tzip.config", "tzip.datasets", "tzip.imports"},
-    "pickles": set(),
-    "torchfile": {"tzip.pickles"},
-    "foreign": MODEL | {"tzip.checkpoint", "tzip.fetch", "tzip.imports", "tzip.torchfile"},
+    "foreign": MODEL | EXCHANGE | {"tzip.checkpoint", "tzip.fetch", "tzip.imports"},
     "allocation": set(),
 }
 
@@ -143,8 +142,8 @@ def test_a_module_knows_only_what_comes_before_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", IMPORTERS, ids=name)
 def test_an_importer_knows_neither_its_siblings_nor_what_becomes_of_its_model(path: Path) -> None:
-    shared = {"tzip.checkpoint", "tzip.foreign", "tzip.lists", "tzip.pickles", "tzip.torchfile"}
-    assert own(path) <= GENERAL | MODEL | shared
+    shared = {"tzip.checkpoint", "tzip.foreign", "tzip.lists"}
+    assert own(path) <= GENERAL | MODEL | EXCHANGE | shared
 
 
 @pytest.mark.parametrize("path", EXPORTERS, ids=name)

@@ -169,6 +169,8 @@ def test_features_and_missing_parts_are_refused(made, models: Path, tmp_path: Pa
         ({"vocab": vocab | {"src_feats": {"f": ["a"]}}}, "features beside its words"),
         ({"vocab": vocab | {"src_feat_0": ["a"]}}, "features beside its words"),
         ({"vocab": vocab | {"decoder_start_token": "</s>"}}, "decoder_start_token"),
+        ({"vocab": vocab | {"src_feats": torch.ones(2)}}, "features beside its words"),
+        ({"opt": {"heads": 2, "transforms": torch.ones(2)}}, "opt: 'transforms' is a tensor"),
         ({"vocab": 7}, "neither a dictionary nor a list"), ({"opt": {}}, "no 'heads'"),
         ({"model": []}, "model is no dictionary"), ({"model": {"x": 7}}, "'x' is no tensor"),
     ]  # fmt: skip

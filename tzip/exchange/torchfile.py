@@ -220,30 +220,29 @@ def _zipped(file: BinaryIO) -> Any:
         return Unpickler(io.BytesIO(member("data.pkl")), size, numbers).load()
 
 
-def _plain(opened: BinaryIO) -> Any:
+def _plain(file: BinaryIO) -> Any:
     """Before torch 1.6: five pickles, then each storage's numbers after their count."""
-    opened.seek(0)
-    if opened.read(1) != b"\x80":
+    file.seek(0)
+    if file.read(1) != b"\x80":
         raise ValueError("neither a zip archive nor a pickle, as torch.save writes them")
-    with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file:
-        unpickler = Unpickler(file, len(file), lambda _, kind, count: torch.empty(count, dtype=kind))
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pickles:
+        unpickler = Unpickler(pickles, len(pickles), lambda _, kind, count: torch.empty(count, dtype=kind))
         if unpickler.load() != MAGIC or unpickler.load() != 1001:
             raise ValueError("a pickle, but not one of torch.save")
         if _only(unpickler.load(), dict).get("little_endian") is not True:
             raise ValueError("its bytes are in big-endian order; only little-endian ones are read")
-        value, keys, left = unpickler.load(), _only(unpickler.load(), list), dict(unpickler.storages)
-        for key in keys:
-            whole = left.pop(_only(key, str), None)
-            (count,) = struct.unpack("<q", file.read(8))
-            if whole is None or count != len(whole):
-                raise ValueError(f"tensor data {key[:80]!r} is not what the pickle says of it")
-            if len(data := bytearray(file.read(whole.nbytes))) < whole.nbytes:
-                raise ValueError(f"incomplete: tensor data {key[:80]!r} goes beyond its end")
-            if data:
-                whole.copy_(torch.frombuffer(data, dtype=whole.dtype))
-        if left:
-            raise ValueError(f"incomplete: no tensor data {next(iter(left))[:80]!r}")
-        return value
+        value, keys, left = unpickler.load(), _only(unpickler.load(), list), unpickler.storages
+        file.seek(pickles.tell())
+    for key in keys:
+        storage = left.pop(_only(key, str), None)
+        (count,) = struct.unpack("<q", file.read(8))
+        if storage is None or count != len(storage):
+            raise ValueError(f"tensor data {key[:80]!r} is not what the pickle says of it")
+        if file.readinto(storage.view(torch.uint8).numpy()) < storage.nbytes:
+            raise ValueError(f"incomplete: tensor data {key[:80]!r} goes beyond its end")
+    if left:
+        raise ValueError(f"incomplete: no tensor data {next(iter(left))[:80]!r}")
+    return value
 
 
 def _updated(target: Any, items: list[Any]) -> Any:
