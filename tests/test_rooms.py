@@ -31,7 +31,7 @@ ALLOWED = {
     "quantizers": METHOD,
     "pruners": METHOD,
     "format": {"compression.code", "nmt", "data"},
-    "exchange": {"data", "nmt", "format", "config.imports", "torchfile", "pickles"},
+    "exchange": {"data", "nmt", "format", "config.imports"},
     "config": {"compression.registry"},
     "report": {"compression.registry", "config.grid", "nmt.journal"},
 }

@@ -146,9 +146,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("form", "said"), WRONG)
-def test_what_marian_has_not_is_refused_by_name(
-    tmp_path: Path, vocabulary: Pieces, form: dict, said: str
-) -> None:
+def test_what_marian_has_not_is_refused_by_name(tmp_path: Path, vocabulary: Pieces, form: dict, said: str) -> None:
     model = Transformer(Config(**{"vocabulary": SIZE, "d_model": 16, "d_ff": 16, "heads": 2} | form))
     with pytest.raises(ValueError, match=f"^{said}$"):
         exporting.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
@@ -228,8 +226,6 @@ def test_what_float16_does_not_reach_is_named(tmp_path: Path, vocabulary: Pieces
         ("marian", "model.decoder.layers.0.fc2"),
         ("safetensors", "decoder.0.feed_forward.outer"),
     ):
-        with pytest.raises(
-            ValueError, match=f"type = float16: tensor {name}.bias has numbers that are beyond"
-        ):
+        with pytest.raises(ValueError, match=f"type = float16: tensor {name}.bias has numbers that are beyond"):
             exporting.write(tmp_path / "m", model, vocabulary, Options(to=to, type="float16"))
     assert list(tmp_path.iterdir()) == []

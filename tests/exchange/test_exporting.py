@@ -118,9 +118,7 @@ def test_its_weights_are_those_of_the_compressed_file(tmp_path: Path, trained: P
     assert len(np.unique(ours)) <= 16
     assert np.array_equal(spec.encoder.layer[0].ffn.linear_0.weight, ours)
     self_attention = spec.decoder.layer[0].self_attention.linear[0].weight
-    parts = [
-        read.codes[f"decoder.0.self_attention.{name}.weight"].decode() for name in ("query", "key", "value")
-    ]
+    parts = [read.codes[f"decoder.0.self_attention.{name}.weight"].decode() for name in ("query", "key", "value")]
     assert np.array_equal(self_attention, np.concatenate(parts))
 
 
@@ -132,18 +130,13 @@ def test_fewer_bits_are_smaller_and_translate(tmp_path: Path, trained: Path, kin
     sizes = [(tmp_path / name / "model.bin").stat().st_size for name in ("float32", kind)]
     assert sizes[1] < sizes[0] * (0.75 if kind == "int16" else 0.6)
     full, fewer = (
-        [
-            one.pieces
-            for one in inference.Translator(tmp_path / name).search(SOURCES, inference.Options(beam=1))
-        ]
+        [one.pieces for one in inference.Translator(tmp_path / name).search(SOURCES, inference.Options(beam=1))]
         for name in ("float32", kind)
     )
     assert sum(a == b for a, b in zip(full, fewer, strict=True)) > len(SOURCES) * 0.7
 
 
-def test_never_writes_padding_or_begin_and_stops_at_the_longest(
-    tmp_path: Path, vocabulary: pieces.Pieces
-) -> None:
+def test_never_writes_padding_or_begin_and_stops_at_the_longest(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
     model = untrained(0)
     with torch.no_grad():
         model.generator.bias[[PAD, BEGIN]] += 50.0
@@ -225,9 +218,7 @@ def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: piece
     model = untrained(0)
     made = shortlist.Shortlist((9,), {source: (source, 100 + source) for source in range(4, 20)})
     shortlist.write(tmp_path / "list", made, vocabulary)
-    exporting.write(
-        tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list"))
-    )
+    exporting.write(tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list")))
     translator = inference.Translator(tmp_path / "exported")
     written = set()
     for source in SOURCES:
@@ -245,9 +236,7 @@ def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: piece
 def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
     model = untrained(1)
     shortlist.write(tmp_path / "list", shortlist.Shortlist(tuple(range(4, SIZE)), {}), vocabulary)
-    exporting.write(
-        tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list"))
-    )
+    exporting.write(tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list")))
     translator = inference.Translator(tmp_path / "exported")
     compare(model, translator, SOURCES, beam=1, shortlist=True)
     compare(model, translator, SOURCES, beam=5, alpha=0.0, shortlist=True)

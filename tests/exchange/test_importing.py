@@ -72,8 +72,8 @@ def test_a_member_of_an_archive(tmp_path: Path) -> None:
 
 
 def test_tensors_are_ticked_off() -> None:
-    readers = {name: lambda: torch.zeros(2) for name in ("a.0.x", "a.1.x", "a.10.x", "b", "c")}
-    tensors = importing.Tensors(readers, "file")
+    names = ("a.0.x", "a.1.x", "a.10.x", "b", "c")
+    tensors = importing.Tensors(dict.fromkeys(names, torch.zeros(2)), "file")
     with pytest.raises(ValueError, match=r"file: the layers a.\{i\}. are not numbered from 0 on"):
         tensors.count("a.{i}.")
     del tensors.tensors["a.10.x"]
@@ -88,7 +88,16 @@ def test_tensors_are_ticked_off() -> None:
     with pytest.raises(ValueError, match=r"file: no tensor 'd'; it has 'a.0.x', 'a.1.x', 'b', 'c'"):
         tensors.take("d")
     with pytest.raises(ValueError, match=r"file: tensor 'e' is a single number"):
-        importing.Tensors({"e": lambda: torch.tensor(1.0)}, "file").take("e")
+        importing.Tensors({"e": torch.tensor(1.0)}, "file").take("e")
+
+
+def test_a_file_is_not_read_many_times_over(tmp_path: Path) -> None:
+    """A thousand names of one tensor, each of which would be a copy in float32."""
+    tensor = torch.ones(1000).half()
+    torch.save({str(i): tensor for i in range(1000)}, tmp_path / "x.pt")
+    tensors = importing.opened(tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=r"x.pt: its tensors are together over 4 times its data; refused"):
+        [tensors.take(str(i)) for i in range(5)]
 
 
 def test_names_in_errors_are_few_and_short() -> None:
@@ -135,9 +144,7 @@ def call(monkeypatch, capsys, *arguments: object) -> str:
 def test_import_compress_and_inspect(monkeypatch, capsys, tmp_path: Path) -> None:
     """The checkpoint says where the model came from, and so does the compressed file."""
     folder = marian(tmp_path / "opus", foreignmodels.model(4 + len(PIECES), **MARIAN))
-    said = call(
-        monkeypatch, capsys, "import", folder, tmp_path / "c", "--format", "marian", "--max-length", 20
-    )
+    said = call(monkeypatch, capsys, "import", folder, tmp_path / "c", "--format", "marian", "--max-length", 20)
     assert said.startswith(f"{tmp_path / 'c'}: ")
     assert "2 + 2 layers, 362 pieces" in said
     origin = read_json(tmp_path / "c" / "origin.json")
@@ -153,12 +160,7 @@ def test_import_compress_and_inspect(monkeypatch, capsys, tmp_path: Path) -> Non
     assert one.config == other.config
     assert container.read(tmp_path / "x.tzip").history["origin"] == origin
     (tmp_path / "in").write_text("Da.\n")
-    assert (
-        call(monkeypatch, capsys, "translate", tmp_path / "x.tzip", tmp_path / "in", "--threads", 1).count(
-            "\n"
-        )
-        == 1
-    )
+    assert call(monkeypatch, capsys, "translate", tmp_path / "x.tzip", tmp_path / "in", "--threads", 1).count("\n") == 1
 
 
 def test_a_refused_import_leaves_nothing(tmp_path: Path) -> None:
@@ -179,9 +181,7 @@ def test_a_refused_import_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["opus"]
 
 
-def test_a_model_that_was_trained_here_says_nothing_of_its_origin(
-    made, vocabulary: Path, tmp_path: Path
-) -> None:
+def test_a_model_that_was_trained_here_says_nothing_of_its_origin(made, vocabulary: Path, tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "c", made, vocabulary.read_bytes())
     assert not (tmp_path / "c" / "origin.json").exists()
     assert checkpoint.origin(tmp_path / "c") is None

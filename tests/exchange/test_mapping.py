@@ -12,8 +12,8 @@ import yaml
 from safetensors.torch import save_file
 
 from tests.data.test_lists import ONE
+from tests.exchange.test_torchfile import Call
 from tests.nmt.test_model import TOY
-from tests.test_pickles import Call
 from tests.toys import foreign as foreignmodels
 from tests.toys.foreign import OURS, equal, vocabulary_of_ours
 from tzip.data import pieces
@@ -64,9 +64,7 @@ def mapping(made: Transformer, **given: Any) -> tuple[dict[str, Any], dict[str, 
                 whole = f"{short}.{{i}}.{one}.qkv"
                 ours = f"{stack}.{{i}}.{one}.{part}"
                 names[f"{ours}.weight"] = {"name": f"{whole}.weight", "rows": [16 * at, 16 * at + 16]}
-                names[f"{ours}.bias"] = (
-                    None if part == "query" else {"name": f"{short}.{{i}}.{one}.{part}.bias"}
-                )
+                names[f"{ours}.bias"] = None if part == "query" else {"name": f"{short}.{{i}}.{one}.{part}.bias"}
             for i in range(2):
                 each = [state[f"{stack}.{i}.{one}.{part}.weight"] for part in ("query", "key", "value")]
                 file[f"{short}.{i}.{one}.qkv.weight"] = torch.cat(each)
@@ -76,9 +74,7 @@ def mapping(made: Transformer, **given: Any) -> tuple[dict[str, Any], dict[str, 
     return {"config": config | OURS, "tensors": names} | given, file
 
 
-def write(
-    folder: Path, told: Any, file: dict[str, torch.Tensor], vocabulary: Path, zipped: bool = False
-) -> Options:
+def write(folder: Path, told: Any, file: dict[str, torch.Tensor], vocabulary: Path, zipped: bool = False) -> Options:
     (folder / "mapping.yaml").write_text(yaml.safe_dump(told))
     if zipped:
         torch.save(file, folder / "model")
@@ -97,9 +93,7 @@ def queries_without_bias(made):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_mapping_names_the_tensors(
-    queries_without_bias, vocabulary: Path, zipped: bool, tmp_path: Path
-) -> None:
+def test_a_mapping_names_the_tensors(queries_without_bias, vocabulary: Path, zipped: bool, tmp_path: Path) -> None:
     told, file = mapping(queries_without_bias)
     found = importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary, zipped))
     assert found.config == queries_without_bias.config
@@ -194,9 +188,7 @@ def test_ties_that_a_mapping_does_not_tell_are_found(
         assert torch.equal(state[f"{ours}.weight"], file[theirs])
 
 
-def test_a_tensor_that_no_mapping_names_is_refused(
-    queries_without_bias, vocabulary: Path, tmp_path: Path
-) -> None:
+def test_a_tensor_that_no_mapping_names_is_refused(queries_without_bias, vocabulary: Path, tmp_path: Path) -> None:
     told, file = mapping(queries_without_bias)
     options = write(tmp_path, told, file | {"extra": torch.ones(2)}, vocabulary)
     with pytest.raises(ValueError, match="our model has no place for 'extra'"):

@@ -162,9 +162,7 @@ def test_two_vocabularies(made, tmp_path: Path) -> None:
     (folder / "target_vocab.json").write_text(json.dumps(ids))
     with pytest.raises(ValueError, match=r"target_vocab.json: pad, eos or decoder_start"):
         read(folder)  # both sides' special pieces must have the numbers of config.json
-    ids = {piece: i for i, piece in enumerate([*targets, *(f"▁x{i}" for i in range(last - 12))])} | {
-        "<pad>": last
-    }
+    ids = {piece: i for i, piece in enumerate([*targets, *(f"▁x{i}" for i in range(last - 12))])} | {"<pad>": last}
     (folder / "target_vocab.json").write_text(json.dumps(ids))
     (folder / "config.json").write_text(json.dumps(config | {"decoder_vocab_size": last + 1}))
     state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
@@ -224,9 +222,7 @@ def test_a_piece_called_like_ours_keeps_its_name(made, tmp_path: Path) -> None:
     assert Pieces(read(folder).pieces).spell([2, 7]) == ["<s>_", "<s>"]
 
 
-@pytest.mark.parametrize(
-    "name", ["config.json", "vocab.json", "source.spm", "target.spm", "model.safetensors"]
-)
+@pytest.mark.parametrize("name", ["config.json", "vocab.json", "source.spm", "target.spm", "model.safetensors"])
 def test_missing_and_damaged_files_are_named(made, name: str, tmp_path: Path) -> None:
     folder = marian(tmp_path / "m", made)
     whole = (folder / name).read_bytes()

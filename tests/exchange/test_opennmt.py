@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.data.test_lists import ONE, OTHER, listed
-from tests.test_pickles import Call
+from tests.exchange.test_torchfile import Call
 from tests.toys import foreign as foreignmodels
 from tests.toys.foreign import OPENNMT, PIECES, WORDS, opennmt
 from tzip.data.pieces import Pieces
@@ -86,9 +86,7 @@ def test_what_is_tied_decides_by_its_numbers(models: Path, tmp_path: Path) -> No
 def test_attention_without_biases(made, models: Path, tmp_path: Path) -> None:
     """add_qkvbias = False, the default of 3.x: ours are 0."""
     path = opennmt(tmp_path / "m.pt", made, "3", add_qkvbias=False)
-    with pytest.raises(
-        ValueError, match=r"no place for 'decoder.transformer_layers.0.context_attn.*and 20 more"
-    ):
+    with pytest.raises(ValueError, match=r"no place for 'decoder.transformer_layers.0.context_attn.*and 20 more"):
         read(path, models)
     value = torch.load(path, weights_only=False)
     for name in [name for name in value["model"] if "_attn." in name and name.endswith("bias")]:
@@ -135,9 +133,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("given", "said"), WRONG)
-def test_what_our_model_is_not_is_refused_by_name(
-    made, models: Path, given: dict, said: str, tmp_path: Path
-) -> None:
+def test_what_our_model_is_not_is_refused_by_name(made, models: Path, given: dict, said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         read(opennmt(tmp_path / "m.pt", made, **given), models)
     assert "\n" not in str(caught.value)
@@ -169,6 +165,8 @@ def test_features_and_missing_parts_are_refused(made, models: Path, tmp_path: Pa
         ({"vocab": vocab | {"src_feats": {"f": ["a"]}}}, "features beside its words"),
         ({"vocab": vocab | {"src_feat_0": ["a"]}}, "features beside its words"),
         ({"vocab": vocab | {"decoder_start_token": "</s>"}}, "decoder_start_token"),
+        ({"vocab": vocab | {"src_feats": torch.ones(2)}}, "features beside its words"),
+        ({"opt": {"heads": 2, "transforms": torch.ones(2)}}, "opt: 'transforms' is a tensor"),
         ({"vocab": 7}, "neither a dictionary nor a list"), ({"opt": {}}, "no 'heads'"),
         ({"model": []}, "model is no dictionary"), ({"model": {"x": 7}}, "'x' is no tensor"),
     ]  # fmt: skip
@@ -184,9 +182,7 @@ def test_features_and_missing_parts_are_refused(made, models: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("place", ["opt", "vocab", "optim"])
 @pytest.mark.parametrize("zipped", [False, True])
-def test_an_exploit_in_a_checkpoint_is_not_run(
-    made, models: Path, place: str, zipped: bool, tmp_path: Path
-) -> None:
+def test_an_exploit_in_a_checkpoint_is_not_run(made, models: Path, place: str, zipped: bool, tmp_path: Path) -> None:
     path = opennmt(tmp_path / "m.pt", made, "3")
     value = torch.load(path, weights_only=False)
     value[place] = {"deep": [Call(Path.touch, tmp_path / "trace"), value[place]]}

@@ -19,18 +19,21 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tzip import files
 from tzip.config import imports
 from tzip.data import packed
 from tzip.data.pieces import Pieces, sentence_pieces
+from tzip.exchange import torchfile
 from tzip.nmt import checkpoint
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
 from tzip.options import make, option
-from tzip.torchfile import Stored, TorchFile
+
+COPIES = 4  # a tied tensor is in a file once, and has several names
 
 
 @dataclass(frozen=True)
@@ -139,9 +142,7 @@ def fitting(imported: Imported) -> Imported:
         expected[kept] = one
         tied = found.pop(name) if kept != name and name in found else None
         if tied is not None and kept in found and not torch.equal(tied, found[kept]):
-            raise ValueError(
-                f"tensor {name} is not the same as {kept}: tie = {imported.config.tie!r} is wrong"
-            )
+            raise ValueError(f"tensor {name} is not the same as {kept}: tie = {imported.config.tie!r} is wrong")
     checkpoint.check_shapes(expected, found)
     for name, tensor in found.items():
         if not tensor.isfinite().all():
@@ -177,14 +178,13 @@ def origin(paths: Iterable[Path], format: str) -> dict[str, Any]:
 
 
 class Tensors:
-    """Another model's tensors by their names; what is taken is ticked off, and the rest refused by `finish`.
+    """Another model's tensors by their names; what is taken is ticked off, the rest refused by `finish`."""
 
-    tensors  name → a function that reads it
-    """
-
-    def __init__(self, tensors: Mapping[str, Callable[[], Tensor]], where: str):
+    def __init__(self, tensors: Mapping[str, Tensor], where: str):
         self.tensors, self.where = dict(tensors), where
         self.taken: set[str] = set()
+        storages = [tensor.untyped_storage() for tensor in tensors.values()]
+        self.left = COPIES * sum({one.data_ptr(): one.nbytes() for one in storages}.values())
 
     def __contains__(self, name: str) -> bool:
         return name in self.tensors
@@ -208,9 +208,12 @@ class Tensors:
     def _read(self, name: str) -> Tensor:
         """A tensor that is there; one without numbers, whose shape may claim anything, is refused."""
         self.taken.add(name)
-        found = self.tensors[name]()
+        found = self.tensors[name]
         if not found.numel():
             raise ValueError(f"{self.where}: tensor '{name}' {list(found.shape)} has no numbers")
+        self.left -= found.nbytes
+        if self.left < 0:
+            raise ValueError(f"{self.where}: its tensors are together over {COPIES} times its data; refused")
         return found
 
     def count(self, pattern: str) -> int:
@@ -238,29 +241,23 @@ def some(names: Iterable[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") or "none"
 
 
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[Tensors]:
+def opened(path: Path) -> Tensors:
     """The tensors of a safetensors file, or of a torch file that is one dictionary of tensors."""
     if checkpoint.is_torch_file(path):
-        yield of_torch(TorchFile(path), None)
-        return
+        return of_torch(torchfile.load(path), str(path))
     try:
-        with safe_open(path, "pt") as file:
-            names = list(file.keys())
-            yield Tensors({name: lambda name=name: file.get_tensor(name) for name in names}, str(path))
+        return Tensors(load_file(path), str(path))
     except SafetensorError as error:
         raise ValueError(f"{path}: neither a safetensors nor a torch file: {error}") from None
 
 
-def of_torch(file: TorchFile, key: str | None) -> Tensors:
-    """The tensors of a dictionary in a torch file: the whole, or what it has under `key`."""
-    found = file.value if key is None else file.value.get(key)
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise ValueError(f"{file.path}: {key or 'it'} is no dictionary of tensors")
-    if wrong := [name for name, value in found.items() if not isinstance(value, Stored)]:
-        raise ValueError(f"{file.path}: {some(wrong)} is no tensor")
-    readers = {name: lambda value=value: file.tensor(value) for name, value in found.items()}
-    return Tensors(readers, str(file.path))
+def of_torch(tensors: Any, path: str, key: str = "it") -> Tensors:
+    """A dictionary of tensors in a torch file, which has it under `key`."""
+    if not isinstance(tensors, dict) or not all(isinstance(name, str) for name in tensors):
+        raise ValueError(f"{path}: {key} is no dictionary of tensors")
+    if wrong := [name for name, value in tensors.items() if not isinstance(value, Tensor)]:
+        raise ValueError(f"{path}: {some(wrong)} is no tensor")
+    return Tensors(tensors, path)
 
 
 def layers(tensors: Tensors, ours: str, theirs: str, names: Mapping[str, str], count: int,

@@ -41,18 +41,18 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
     if config.vocabulary != len(order) or config.target_vocabulary:
         raise ValueError(f"{where}: config: both sides have the {len(order)} pieces of {options.pieces}")
     known = shapes(config)
-    with importing.opened(path) as tensors:
-        made = {}
-        for ours, theirs in expanded(mapping["tensors"], config, where).items():
-            if ours not in known:
-                raise ValueError(f"{where}: tensors: our model has no '{ours[:80]}'")
-            found = taken(tensors, theirs, f"{where}: {ours}")
-            if found is None:
-                found = torch.zeros(known[ours])
-            elif ours in TABLES:
-                found = importing.arranged(found, order, f"{where}: {ours}")
-            made[ours] = found
-        tensors.finish(ignored(mapping.get("ignore", []), tensors))
+    tensors = importing.opened(path)
+    made = {}
+    for ours, theirs in expanded(mapping["tensors"], config, where).items():
+        if ours not in known:
+            raise ValueError(f"{where}: tensors: our model has no '{ours[:80]}'")
+        found = taken(tensors, theirs, f"{where}: {ours}")
+        if found is None:
+            found = torch.zeros(known[ours])
+        elif ours in TABLES:
+            found = importing.arranged(found, order, f"{where}: {ours}")
+        made[ours] = found
+    tensors.finish(ignored(mapping.get("ignore", []), tensors))
     if "tie" not in mapping.get("config", {}) and all(name in made for name in EMBEDDINGS):
         config = dataclasses.replace(config, tie=importing.tie(made, shared=True))
     return importing.Imported(config, made, pieces, (path, Path(options.mapping), Path(options.pieces)))
@@ -118,20 +118,14 @@ def taken(tensors: importing.Tensors, theirs: Any, where: str) -> Tensor | None:
     if theirs is None:
         return None
     wanted = {"name": theirs} if isinstance(theirs, str) else theirs
-    if (
-        not isinstance(wanted, dict)
-        or not isinstance(wanted.get("name"), str)
-        or not set(wanted) <= set(CHANGES)
-    ):
+    if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str) or not set(wanted) <= set(CHANGES):
         raise ValueError(f"{where}: expected a name, or {', '.join(CHANGES)}, or null for zeros")
     found = tensors.take(wanted["name"])
     if "rows" in wanted:
         span = wanted["rows"]
         if not (isinstance(span, list) and len(span) == 2 and all(type(end) is int for end in span)
                 and 0 <= span[0] < span[1] <= len(found)):  # fmt: skip
-            raise ValueError(
-                f"{where}: rows must be [first, last + 1], within the {len(found)} of '{wanted['name']}'"
-            )
+            raise ValueError(f"{where}: rows must be [first, last + 1], within the {len(found)} of '{wanted['name']}'")
         found = found[span[0] : span[1]]
     if not wanted.get("transpose"):
         return found

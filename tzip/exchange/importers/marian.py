@@ -76,11 +76,11 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
         "norm": "post", "activation": ACTIVATIONS[settings["activation_function"]],
         "max_length": settings["max_position_embeddings"],
     }, str(path / "config.json"))  # fmt: skip
-    with importing.opened(weights) as tensors:
-        if settings.get("tie_word_embeddings") is False and TABLES[2] not in tensors:
-            raise ValueError(f"{weights}: no tensor '{TABLES[2]}', which config.json says is not tied")
-        made = taken(tensors, config, shared, orders)
-        tensors.finish()
+    tensors = importing.opened(weights)
+    if settings.get("tie_word_embeddings") is False and TABLES[2] not in tensors:
+        raise ValueError(f"{weights}: no tensor '{TABLES[2]}', which config.json says is not tied")
+    made = taken(tensors, config, shared, orders)
+    tensors.finish()
     config = dataclasses.replace(config, tie=importing.tie(made, not lists.target))
     names = ["config.json", weights.name, "source.spm", "target.spm", "vocab.json"]
     names += ["target_vocab.json"] if lists.target else []
@@ -101,9 +101,7 @@ def checked(path: Path) -> dict[str, Any]:
         if found.get(key, choices[0]) not in choices:
             raise ValueError(f"{path}: {key} = {shown(found[key])}; our model has {choices[0]!r}")
     if (bent := found["activation_function"]) not in list(ACTIVATIONS):
-        raise ValueError(
-            f"{path}: activation_function = {shown(bent)} is not one of {', '.join(ACTIVATIONS)}"
-        )
+        raise ValueError(f"{path}: activation_function = {shown(bent)} is not one of {', '.join(ACTIVATIONS)}")
     for one, other in (("encoder_attention_heads", "decoder_attention_heads"),
                        ("encoder_ffn_dim", "decoder_ffn_dim")):  # fmt: skip
         if found[one] != found[other]:
@@ -123,9 +121,7 @@ def search_bans(path: Path, padding: int) -> None:
 # ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
 
 
-def vocabulary(
-    path: Path, settings: dict[str, Any], shared: bool, prefix: str
-) -> tuple[Lists, list[list[int]]]:
+def vocabulary(path: Path, settings: dict[str, Any], shared: bool, prefix: str) -> tuple[Lists, list[list[int]]]:
     """The lists in our order, and of each side the rows of theirs in this order."""
     sizes = [settings["vocab_size"]]
     names = ["vocab.json"]
@@ -152,9 +148,7 @@ def listed(path: Path, size: int) -> list[str]:
     if not isinstance(found, dict) or not all(type(value) is int for value in found.values()):
         raise ValueError(f"{path}: no vocabulary: it must give each piece its number")
     if sorted(found.values()) != list(range(len(found))) or len(found) != size:
-        raise ValueError(
-            f"{path}: {len(found)} pieces, whose numbers should be 0 to {size} - 1 as in config.json"
-        )
+        raise ValueError(f"{path}: {len(found)} pieces, whose numbers should be 0 to {size} - 1 as in config.json")
     return sorted(found, key=found.__getitem__)
 
 
@@ -176,9 +170,7 @@ def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
 # ── tensors ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def taken(
-    tensors: importing.Tensors, config: Config, shared: bool, orders: list[list[int]]
-) -> dict[str, Tensor]:
+def taken(tensors: importing.Tensors, config: Config, shared: bool, orders: list[list[int]]) -> dict[str, Tensor]:
     """The tensors by our names, embeddings in the order of our ids."""
     made = {}
     for ours, names in (("encoder", ENCODER), ("decoder", DECODER)):

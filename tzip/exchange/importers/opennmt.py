@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 
 from tzip.data.lists import Lists, pack
-from tzip.exchange import importing
+from tzip.exchange import importing, torchfile
+from tzip.exchange.torchfile import StandIn
 from tzip.nmt.model import sinusoids
 from tzip.nmt.options import Config
 from tzip.options import make, shown
-from tzip.pickles import Made
-from tzip.torchfile import TorchFile
 
 USES = ("pieces", "target_pieces")
 NEEDS = ("pieces",)
@@ -67,8 +66,8 @@ STACKS = (
 
 def read(path: Path, options: importing.Options) -> importing.Imported:
     """Read the file `path`; ValueError in one line for a model that ours is not."""
-    file = TorchFile(path)
-    value = file.value if isinstance(file.value, dict) else {}
+    value = torchfile.load(path)
+    value = value if isinstance(value, dict) else {}
     if missing := [key for key in ("model", "generator", "opt", "vocab") if key not in value]:
         raise ValueError(f"{path}: no checkpoint of OpenNMT-py: it has no '{missing[0]}'")
     settings = checked(path, value["opt"], value["vocab"])
@@ -79,7 +78,7 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
     lists = Lists(models[0], models[1] if models[1] != models[0] else b"",
                   importing.spelled(sides[0], orders[0], NAMES),
                   importing.spelled(sides[1], orders[1], NAMES) if own else (), source_end=False)  # fmt: skip
-    made, counts = taken(file, settings, orders)
+    made, counts = taken(path, value, settings, orders)
     found = {
         "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), **counts,
         "tie": importing.tie(made, not own), "d_model": made["source_embedding.weight"].shape[-1],
@@ -93,23 +92,21 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
 
 def checked(path: Path, told: Any, vocabulary: Any) -> dict[str, Any]:
     """The options that matter; ValueError names one that our model does not have."""
-    found = told.state if isinstance(told, Made) else told
+    found = told.state if isinstance(told, StandIn) else told
     if not isinstance(found, dict) or type(found.get("heads")) is not int:
         raise ValueError(f"{path}: opt: no options of a Transformer: it has no 'heads'")
+    if arrays := [key for key, value in found.items() if isinstance(value, Tensor)]:
+        raise ValueError(f"{path}: opt: {shown(arrays[0])} is a tensor, which no option is")
     for key, choices in FORM.items():
         value = found.get(key, choices[0])
         if value not in choices or (value is not None and type(value) is not type(choices[0])):
             raise ValueError(f"{path}: opt: {key} = {shown(value)}; our model has {choices[0]!r}")
     if found.get("position_encoding") not in (True, "true"):
-        raise ValueError(
-            f"{path}: opt: position_encoding = {shown(found.get('position_encoding'))}; ours is True"
-        )
+        raise ValueError(f"{path}: opt: position_encoding = {shown(found.get('position_encoding'))}; ours is True")
     transforms = found.get("transforms") or []
     for transform in transforms if isinstance(transforms, list) else [transforms]:
         if transform not in TRANSFORMS:
-            raise ValueError(
-                f"{path}: opt: the text was transformed by {shown(transform)}; only SentencePiece is read"
-            )
+            raise ValueError(f"{path}: opt: the text was transformed by {shown(transform)}; only SentencePiece is read")
     start = vocabulary.get("decoder_start_token", "<s>") if isinstance(vocabulary, dict) else "<s>"
     if start != "<s>":
         raise ValueError(f"{path}: vocab: decoder_start_token = {shown(start)}; '<s>' is read")
@@ -134,7 +131,8 @@ def pieces(path: Path, vocabulary: Any, side: str) -> list[str]:
     ):
         raise ValueError(f"{path}: vocab: neither a dictionary nor a list of fields")
     named = dict((name, value) for name, value in pairs if isinstance(name, str))
-    if named.get("src_feats") or any(re.match(r"(src|tgt)_feat_", name) for name in named):
+    features = named.get("src_feats") not in (None, {}, [])
+    if features or any(re.match(r"(src|tgt)_feat_", name) for name in named):
         raise ValueError(f"{path}: vocab: the source has features beside its words, which our model has not")
     found = words(named.get(side))
     if not found or not all(isinstance(word, str) for word in found):
@@ -145,19 +143,12 @@ def pieces(path: Path, vocabulary: Any, side: str) -> list[str]:
 def words(value: Any) -> list[str] | None:
     """The words of a list, a torchtext Vocab, a Field of one, or several Fields of which there is one."""
     for _ in range(8):
-        if (
-            isinstance(value, list)
-            and len(value) == 1
-            and isinstance(value[0], tuple | list)
-            and len(value[0]) == 2
-        ):
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], tuple | list) and len(value[0]) == 2:
             value = value[0][1]  # [(name, Field)]
         elif isinstance(value, list):
             return value
-        elif isinstance(value, Made):
-            value = next(
-                (value.get(key) for key in ("itos", "fields", "vocab") if value.get(key) is not None), None
-            )
+        elif isinstance(value, StandIn):
+            value = next((value.get(key) for key in ("itos", "fields", "vocab") if value.get(key) is not None), None)
         else:
             return None
     return None
@@ -180,16 +171,16 @@ def order(path: Path, pieces: list[str], side: str) -> list[int | None]:
 
 
 def taken(
-    file: TorchFile, settings: dict[str, Any], orders: list
+    path: Path, value: dict[str, Any], settings: dict[str, Any], orders: list
 ) -> tuple[dict[str, Tensor], dict[str, int]]:
     """The tensors by our names, embeddings in the order of our ids; and how many layers there are."""
-    tensors, generator = importing.of_torch(file, "model"), importing.of_torch(file, "generator")
-    tensors.tensors = {fixed(name): reader for name, reader in tensors.tensors.items()}
+    tensors, generator = (importing.of_torch(value[key], str(path), key) for key in ("model", "generator"))
+    tensors.tensors = {fixed(name): tensor for name, tensor in tensors.tensors.items()}
     made, counts = {}, {}
     for ours, theirs, names in STACKS:
         count = counts[f"{ours}_layers"] = tensors.count(f"{theirs}.")
         if not count:
-            raise ValueError(f"{file.path}: model: no layers {theirs}")
+            raise ValueError(f"{path}: model: no layers {theirs}")
         bare = [name for name in names if name.split(".")[-1] in settings["without_bias"]]
         made |= importing.layers(tensors, ours, theirs, names, count, bare)
         for part in ("weight", "bias"):
@@ -200,14 +191,12 @@ def taken(
     for side, part, which in (("source", "encoder", orders[0]), ("target", "decoder", orders[1])):
         at = f"{part}.embeddings.make_embedding"
         name = f"{at}.emb_luts.0.weight"
-        made[f"{side}_embedding.weight"] = importing.arranged(
-            tensors.take(name), which, f"{file.path}: {name}"
-        )
+        made[f"{side}_embedding.weight"] = importing.arranged(tensors.take(name), which, f"{path}: {name}")
         longest = positions(tensors, f"{at}.pe.pe", longest)
     tensors.finish()
     for part in ("weight", "bias"):
         name = f"0.{part}" if f"0.{part}" in generator else part
-        where = f"{file.path}: generator {name}"
+        where = f"{path}: generator {name}"
         made[f"generator.{part}"] = importing.arranged(generator.take(name), orders[1], where)
     generator.finish()
     return made, counts | {"max_length": longest}
