@@ -27,7 +27,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tzip import clustering, compress, device, model, search, train
+from tzip import compress, device, model, search, train
+from tzip.compression import kmeans1d
 from tzip.files import write_json
 from tzip.loss import Objective
 from tzip.pieces import Encoded
@@ -104,7 +105,7 @@ def kmeans(network: torch.nn.Module) -> float:
     matrices = [value.detach().numpy().ravel() for value in network.parameters() if value.ndim == 2]
     started = time.perf_counter()
     for values in matrices:
-        clustering.assigned(values, clustering.optimum(values, 16))
+        kmeans1d.assigned(values, kmeans1d.optimum(values, 16))
     return time.perf_counter() - started
 
 

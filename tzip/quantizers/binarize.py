@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tzip import clustering, parametrization
+from tzip import parametrization
 from tzip.code import Code
+from tzip.compression import kmeans1d
 from tzip.options import option
 
 SOURCE = "Cheong & Daniel 2019 (transformers.zip)"
@@ -45,7 +46,7 @@ class Quantizer(nn.Module):
         super().__init__()
         self.trains_latent = options.gradient == "latent"
         values = weight.detach().float().cpu().numpy()
-        centroids = clustering.exact(values if keep is None else values[keep.cpu().numpy()], 2)
+        centroids = kmeans1d.exact(values if keep is None else values[keep.cpu().numpy()], 2)
         levels = torch.from_numpy(np.resize(centroids, 2)).to(weight.device)  # a constant weight has one
         if options.levels == "flexible":
             self.levels = nn.Parameter(levels)
