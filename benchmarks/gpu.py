@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tzip import clustering, device
-from tzip.compression import compress
+from tzip import device
+from tzip.compression import compress, kmeans1d
 from tzip.compression.variant import Variant
 from tzip.data.pieces import Encoded
 from tzip.files import write_json
@@ -108,7 +108,7 @@ def kmeans(network: torch.nn.Module) -> float:
     matrices = [value.detach().numpy().ravel() for value in network.parameters() if value.ndim == 2]
     started = time.perf_counter()
     for values in matrices:
-        clustering.assigned(values, clustering.optimum(values, 16))
+        kmeans1d.assigned(values, kmeans1d.optimum(values, 16))
     return time.perf_counter() - started
 
 

@@ -16,13 +16,13 @@ import platform
 import time
 from collections.abc import Callable
 
-import kmeans1d
+import kmeans1d as reference
 import numpy as np
 import sklearn
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from tzip import clustering
+from tzip.compression import kmeans1d
 
 SHAPE, CLUSTERS = (512, 2048), 16
 SIZE = 1 << 15  # values in the comparison with kmeans1d
@@ -52,9 +52,9 @@ def distributions(size: int, seed: int) -> dict[str, np.ndarray]:
 def excess(values: np.ndarray, k: int) -> float:
     """Our inertia over that of kmeans1d's centroids, less 1."""
     middle = float(np.median(values))
-    ours = inertia(values, clustering.optimum(values, k))
+    ours = inertia(values, kmeans1d.optimum(values, k))
     theirs = inertia(
-        values, np.sort(kmeans1d.cluster(values.astype(np.float64) - middle, k).centroids) + middle
+        values, np.sort(reference.cluster(values.astype(np.float64) - middle, k).centroids) + middle
     )
     return ours / theirs - 1 if theirs else float(ours > 0)
 
@@ -90,17 +90,17 @@ def compare_inertia(seed: int) -> None:
 
 def compare_speed(seed: int, repeat: int) -> None:
     weights = distributions(SHAPE[0] * SHAPE[1], seed)["student-t(5)"]
-    centroids = clustering.exact(weights, CLUSTERS)
+    centroids = kmeans1d.exact(weights, CLUSTERS)
 
     def fit_and_assign() -> None:
-        clustering.assigned(weights, clustering.exact(weights, CLUSTERS))
+        kmeans1d.assigned(weights, kmeans1d.exact(weights, CLUSTERS))
 
     peer = KMeans(CLUSTERS, n_init=1, random_state=0)
     seconds = best_of(
         repeat,
         {
             "sklearn KMeans.fit": lambda: peer.fit(weights[:, None]),
-            "tzip exact": lambda: clustering.exact(weights, CLUSTERS),
+            "tzip exact": lambda: kmeans1d.exact(weights, CLUSTERS),
             "tzip exact and assigned": fit_and_assign,
         },
     )
@@ -108,7 +108,7 @@ def compare_speed(seed: int, repeat: int) -> None:
     print(f"{SHAPE[0]}x{SHAPE[1]} weights, {CLUSTERS} clusters, one thread, best of {repeat} rounds")
     for name, value in seconds.items():
         print(f"{name:>26} {1000 * value:10.2f} ms {theirs / value:8.1f}x")
-    ratio = peer.inertia_ / clustering.inertia(weights, centroids)
+    ratio = peer.inertia_ / inertia(weights, centroids)
     print(f"{'inertia, sklearn / tzip':>26} {ratio:10.5f}")
 
 

@@ -22,7 +22,7 @@ METHOD = {
     "compression.parametrization",
     "compression.curvature",
     "compression.vectors",
-    "clustering",
+    "compression.kmeans1d",
 }
 ALLOWED = {
     "data": set(),

@@ -46,7 +46,7 @@ def test_a_method_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path:
     def change(folder: Path) -> None:
         file = folder / "tzip" / "quantizers" / "kmeans.py"
         file.write_text(
-            file.read_text().replace("clustering.exact(values, k)", "clustering.exact(values, k - 1)")
+            file.read_text().replace("kmeans1d.exact(values, k)", "kmeans1d.exact(values, k - 1)")
         )
 
     running = start(fresh)

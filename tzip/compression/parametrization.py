@@ -161,9 +161,7 @@ class Latent(nn.Module):
         return blocks(there, form).sum(2).clamp(min=1)
 
 
-def coded(
-    shape: torch.Size, indices: Tensor, codebook: Tensor, scales: Tensor | None, keep: Tensor | None
-) -> Code:
+def coded(shape: torch.Size, indices: Tensor, codebook: Tensor, scales: Tensor | None, keep: Tensor | None) -> Code:
     """The Code of indices into a codebook, without the entries that no kept weight uses."""
     mask = None if keep is None else keep.flatten().cpu().numpy()
     used = indices.flatten().cpu().numpy()

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tzip import clustering
-from tzip.compression import parametrization
+from tzip.compression import kmeans1d, parametrization
 from tzip.compression.code import Code
 from tzip.options import option
 
@@ -46,7 +45,7 @@ class Quantizer(nn.Module):
         super().__init__()
         self.trains_latent = options.gradient == "latent"
         values = weight.detach().float().cpu().numpy()
-        centroids = clustering.exact(values if keep is None else values[keep.cpu().numpy()], 2)
+        centroids = kmeans1d.exact(values if keep is None else values[keep.cpu().numpy()], 2)
         levels = torch.from_numpy(np.resize(centroids, 2)).to(weight.device)  # a constant weight has one
         if options.levels == "flexible":
             self.levels = nn.Parameter(levels)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tzip import clustering
+from tzip.compression import kmeans1d
 from tzip.compression.code import matrix
 from tzip.compression.curvature import damped, inverse_factor
 from tzip.compression.parametrization import TINY, Indexed, blocks, half, spread
@@ -53,7 +53,7 @@ class Quantizer(Indexed):
 def made(value: Tensor, keep: Tensor, options: Options) -> tuple[Tensor, Tensor | None]:
     """Levels, ascending float32 [K], and scales [R, 1]."""
     if options.levels == "kmeans":
-        centroids = clustering.exact(value[keep].float().cpu().numpy(), 2**options.bits)
+        centroids = kmeans1d.exact(value[keep].float().cpu().numpy(), 2**options.bits)
         return torch.from_numpy(centroids).to(value.device), None
     top = 2 ** (options.bits - 1) - 0.5
     scales = half(blocks(value.masked_fill(~keep, 0.0).abs(), (len(value), 1)).amax(2))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tzip import clustering
+from tzip.compression import kmeans1d
 from tzip.compression.parametrization import Indexed, compact
 from tzip.options import option
 
@@ -42,7 +42,7 @@ class Quantizer(Indexed):
         values = weight.detach().float().cpu().numpy()
         kept = values if keep is None else values[keep.cpu().numpy()]
         centroids = fit(kept, options, seed)
-        indices, centroids = compact(clustering.assigned(values, centroids), centroids)
+        indices, centroids = compact(kmeans1d.assigned(values, centroids), centroids)
         padding = (0, 2**options.bits - len(centroids))  # entries that no weight uses: a size that is known
         codebook = torch.from_numpy(np.pad(centroids, padding, "edge"))
         indices = torch.from_numpy(indices).view(weight.shape)
@@ -53,8 +53,8 @@ def fit(values: np.ndarray, options: Options, seed: int) -> np.ndarray:
     """At most 2^bits centroids of these values, ascending float32."""
     k = 2**options.bits
     if options.optimizer == "exact" or not values.size:
-        return clustering.exact(values, k)
-    start = clustering.started(values, k, options.start, seed)
+        return kmeans1d.exact(values, k)
+    start = kmeans1d.started(values, k, options.start, seed)
     if options.optimizer == "lloyd":
-        return clustering.lloyd(values, start)
-    return clustering.minibatch(values, start, seed)
+        return kmeans1d.lloyd(values, start)
+    return kmeans1d.minibatch(values, start, seed)
