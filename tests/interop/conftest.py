@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tzip.files import write_text
 from tzip.data.grammar import generate
+from tzip.files import write_text
 
 HERE = Path(__file__).parent
 PLACE = Path(os.environ.get("TZIP_INTEROP", HERE.parents[1] / ".interop"))

@@ -27,9 +27,9 @@ from tests.toys.foreign import OPENNMT, PIECES
 from tests.toys.workflow import ROOT, command, copy_sources
 from tzip.config import datasets
 from tzip.data.corpus import Side
+from tzip.data.grammar import generate
 from tzip.files import read_json
 from tzip.format import container
-from tzip.data.grammar import generate
 
 pytestmark = pytest.mark.xdist_group("workflow")
 

@@ -1,7 +1,6 @@
 """The demonstration corpus: sentences of a synchronous English-German grammar.
 
-A rule of `Grammar` draws words and puts them into a `Clause`, which says itself in the word orders of both
-languages. "You" is always the polite Sie.
+A rule of `Grammar` draws words and puts them into a `Clause`, which says itself in both languages. "You" is always Sie.
 """
 
 from __future__ import annotations
@@ -144,8 +143,7 @@ class Grammar:
             parts.append(language.complement(english, german, case, phrase))
             theme = phrase if case == "acc" and phrase.noun and phrase.known else theme
         if verb.german.reflexive:
-            itself = subject.german[1] if subject.english[0] in ("I", "we") else "sich"
-            parts.append(Part("", itself, "itself"))
+            parts.append(Part("", subject.german[1] if subject.english[0] in ("I", "we") else "sich", "itself"))
         if negated:
             parts.append(Part("not", "" if any("kein" in part.german for part in parts) else "nicht", "not"))
         if gern:
