@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from tzip import files, options, script
-from tzip.grammar import Options, generate
+from tzip.data.grammar import Options, generate
 
 
 def main() -> None:

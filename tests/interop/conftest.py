@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tzip.data.grammar import generate
 from tzip.files import write_text
-from tzip.grammar import generate
 
 HERE = Path(__file__).parent
 PLACE = Path(os.environ.get("TZIP_INTEROP", HERE.parents[1] / ".interop"))
@@ -60,9 +60,7 @@ def environment() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def peer(
-    corpus: Callable[[str], Path], environment: Callable[[str], Path]
-) -> Callable[[str, str, int], Path]:
+def peer(corpus: Callable[[str], Path], environment: Callable[[str], Path]) -> Callable[[str, str, int], Path]:
     """(environment, script, updates) → the folder in which a peer has trained, and recorded what it does."""
     made: dict[str, Path] = {}
     failed: dict[str, str] = {}
@@ -73,9 +71,7 @@ def peer(
             python, folder = environment(name), corpus(name)
             command = [str(python), "-W", "ignore", str(HERE / "peers" / script), str(folder), str(updates)]
             plain = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-            done = subprocess.run(
-                command, env=plain, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
+            done = subprocess.run(command, env=plain, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if done.returncode:
                 failed[name] = done.stdout[-4000:]
             assert name not in failed, failed[name]

@@ -27,16 +27,14 @@ from tests.toys.foreign import OPENNMT, PIECES
 from tests.toys.workflow import ROOT, command, copy_sources
 from tzip.config import datasets
 from tzip.data.corpus import Side
+from tzip.data.grammar import generate
 from tzip.files import read_json
 from tzip.format import container
-from tzip.grammar import generate
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
 ARCHIVES = ("opennmt-trainingdata/wmt_ende_sp.tar.gz", "opennmt-models/transformer-ende-wmt-pyOnmt.tar.gz")
-MULTI30K = (
-    "raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
-)
+MULTI30K = "raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
 RUN = Path("results/wmt")
 ROWS = ["baseline", "kmeans-4bit", "bs-flexible-attention", "pruned-50-80"]
 # What makes the run small; its rules, files and names stay.

@@ -19,7 +19,7 @@ from tzip.compression import registry
 from tzip.config import datasets, grid, imports
 
 BASELINE = "baseline"
-SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing about real text"
+SYNTHETIC = "synthetic corpus, made by tzip/data/grammar.py: its scores say nothing about real text"
 OPTIONAL = ("students", "teacher", "goals", "baseline")  # a run's record has them where they say something
 METHODS = {"prune": "pruners", "quantize": "quantizers", "biases": "quantizers"}
 SECTIONS = {
