@@ -11,17 +11,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
-from tzip import energy
-
-STARTED: list[energy.Meter] = []  # when the process chose its device
+STARTED: list[Meter] = []  # when the process chose its device
 KERNELS = "64"  # of oneDNN to keep, one a shape: the 1,024 that it keeps by itself take gigabytes
+RAPL = Path("/sys/class/powercap")  # Linux's energy counters of CPU packages, often for root alone
 GPUS = Path(tempfile.gettempdir(), "tzip-gpus")  # a lock for each, shared by all users of a machine
 
 
@@ -52,7 +53,7 @@ def prepare(threads: int) -> torch.device:
         torch.cuda.set_device(device)  # what NCCL sends objects from
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
-    STARTED[:] = [energy.Meter(device)]
+    STARTED[:] = [Meter(device)]
     return device
 
 
@@ -91,6 +92,19 @@ def claim(count: int, folder: Path = GPUS) -> int:
             except BlockingIOError:
                 pass
         time.sleep(1.0)
+
+
+def world() -> tuple[int, int]:
+    """The rank of this process, and the number of processes that train together."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def total(values: Sequence[float] | Tensor, here: torch.device) -> list[float]:
+    """Each of these numbers, summed over all processes; a tensor's are read from its device."""
+    if world()[1] > 1:
+        values = torch.as_tensor(values, dtype=torch.float64, device=here)
+        dist.all_reduce(values)
+    return values.tolist() if isinstance(values, Tensor) else list(values)
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -138,3 +152,48 @@ def footprint(device: torch.device) -> dict[str, Any]:
         out["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     out["energy_joules"] = STARTED[0].joules() if STARTED else None
     return out
+
+
+class Meter:
+    """Energy used since the meter was made, by the counters of CPU and GPU.
+
+    The counters are the machine's: they include what else it did at the time.
+    """
+
+    def __init__(self, device: torch.device | None = None, packages: Path = RAPL):
+        self.packages = sorted(path for path in packages.glob("intel-rapl:*") if path.name.count(":") == 1)
+        self.gpu = _gpu(device) if device is not None and device.type == "cuda" else None
+        self.start = self._read()
+
+    def joules(self) -> float | None:
+        """None where nothing counts it."""
+        now = self._read()
+        if not now or now.keys() != self.start.keys():
+            return None
+        return round(sum((value - self.start[name]) % _range(name) for name, value in now.items()) / 1e6, 1)
+
+    def _read(self) -> dict[Any, int]:
+        """Microjoules by counter; none at all if one of them may not be read."""
+        try:
+            found = {path: int((path / "energy_uj").read_text()) for path in self.packages}
+            if self.gpu is not None:
+                found["gpu"] = self.gpu()
+        except (OSError, ValueError):
+            return {}
+        return found
+
+
+def _range(counter: Any) -> int:
+    """Where a counter begins again at 0."""
+    return int((counter / "max_energy_range_uj").read_text()) + 1 if isinstance(counter, Path) else 2**64
+
+
+def _gpu(device: torch.device) -> Callable[[], int] | None:
+    """The GPU's counter in microjoules; None where NVIDIA's library has none."""
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except pynvml.NVMLError:
+        return None
+    return lambda: 1000 * pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)

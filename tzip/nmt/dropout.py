@@ -66,6 +66,15 @@ class MaskPool:
         return (bits >= round(p * 65536) - 32768).float().div_(1 - p)
 
 
+def share_masks(model: nn.Module, seed: int) -> MaskPool:
+    """One pool from which all dropout layers of a model cut their masks."""
+    pool = MaskPool(seed)
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.pool = pool
+    return pool
+
+
 def mixed(*numbers: int) -> int:
     """One seed from several numbers, by a fixed mixing (splitmix64), the same on every machine."""
     state = 0
