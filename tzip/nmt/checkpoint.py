@@ -17,8 +17,8 @@ from tzip.nmt.options import Config, settings
 from tzip.options import make
 
 WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"
-FILES = (CONFIG, PIECES, WEIGHTS)  # the weights last: a folder with weights is complete
-ORIGIN = "origin.json"  # of an imported model: the format that it had, and the checksums of its files
+FILES = (CONFIG, PIECES, WEIGHTS)
+ORIGIN = "origin.json"  # of an imported model: its former format, and the checksums of its files
 
 
 def save(folder: str | Path, model: Transformer, pieces: bytes, origin: dict[str, Any] | None = None) -> None:
@@ -92,7 +92,7 @@ def untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_untied(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Load what `untied` kept; tied names follow by themselves. Errors name the tensors that do not fit."""
+    """Load what `untied` returned; tied tensors share it. ValueError names the first that does not fit."""
     check_shapes(untied(model.state_dict()), state)
     model.load_state_dict(state, strict=False)
 
@@ -101,8 +101,6 @@ def check_shapes(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) ->
     """ValueError names the first tensor that only one of them has, or that has another shape in each."""
     wrong = sorted(set(expected) ^ set(found)) or [n for n in expected if expected[n].shape != found[n].shape]
     if wrong:
-        there, wanted = (
-            str(tuple(tensors[wrong[0]].shape)) if wrong[0] in tensors else "nothing"
-            for tensors in (found, expected)
-        )
-        raise ValueError(f"tensor {wrong[0]}: {there} found, {wanted} expected")
+        both = (found, expected)
+        shapes = [tuple(tensors[wrong[0]].shape) if wrong[0] in tensors else "nothing" for tensors in both]
+        raise ValueError(f"tensor {wrong[0]}: {shapes[0]} found, {shapes[1]} expected")
