@@ -78,8 +78,8 @@ def test_patience_waits_for_more_to_end():
             SOURCES, search(model, SOURCES, plain), search(model, SOURCES, patient), strict=True
         ):
             assert [h.pieces for h in long] == [h.pieces for h in reference(model, source, patient)]
-            assert long[0].score >= short[0].score
-            better += long[0].score > short[0].score
+            assert long[0].score >= short[0].score - 1e-9  # the rows of a batch change the last bits
+            better += long[0].score > short[0].score + 1e-9
     assert better
 
 

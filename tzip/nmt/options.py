@@ -76,13 +76,13 @@ PRESETS = {
 }
 
 
-def configure(given: dict, name: str = "model") -> Config:
+def configure(options: dict, name: str = "model") -> Config:
     """A Config of these options; the sizes that are not among them are those of its `preset`."""
-    given = dict(given)
-    preset = given.pop("preset", "base")
+    options = dict(options)
+    preset = options.pop("preset", "base")
     if preset not in PRESETS:
         raise ValueError(f"{name}: preset = {preset!r} is not one of {', '.join(PRESETS)}")
-    return make(Config, PRESETS[preset] | given, name)
+    return make(Config, PRESETS[preset] | options, name)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def train(
                     state.history.append({"update": state.update, **evaluate(model.eval())})
                     journal.write(state.history[-1])
                 if rank == 0 and options.average > 1:
-                    state.save_checkpoint([one["update"] for one in state.history[-options.average :]])
+                    state.save_checkpoint([scores["update"] for scores in state.history[-options.average :]])
                 if processes > 1:
                     shared = [state.history]
                     dist.broadcast_object_list(shared, src=0)
@@ -127,7 +127,7 @@ def train(
         if rank == 0:
             state.save()
         if options.average > 1 and state.history:
-            last = [state.checkpoint(one["update"]) for one in state.history[-options.average :]]
+            last = [state.checkpoint(scores["update"]) for scores in state.history[-options.average :]]
             load_untied(model, average(last))
     return state
 
