@@ -33,6 +33,7 @@ from tzip.compression.variant import Variant
 from tzip.data.pieces import Encoded
 from tzip.files import write_json
 from tzip.nmt import model, search, train
+from tzip.nmt.batches import Stream
 from tzip.nmt.loss import Objective
 from tzip.nmt.options import PRESETS, Search, Training, configure
 
@@ -148,14 +149,17 @@ def training(network: model.Transformer, lengths: np.ndarray, args: argparse.Nam
 
     with tempfile.TemporaryDirectory() as folder:
         data, log = encoded(Path(folder, "data"), lengths), Path(folder, "log")
-        trainer = train.Trainer(network, data, options, seed=1, state=Path(folder, "state"), log=log,
-                                on_update=on_update)  # fmt: skip
-        stream = trainer.stream(args.warm * options.accumulate)
-        counted = list(itertools.islice(stream, args.updates * options.accumulate))
+        multiple = train.MULTIPLE[here.type]
+        stream = Stream(data, options.batch_tokens, 1, network.config.source_end, multiple)
+        counted = list(
+            itertools.islice(stream(args.warm * options.accumulate), args.updates * options.accumulate)
+        )
         each = flops(network, counted[0].to(here)) / counted[0].tokens
         if here.type == "cuda":
             torch.cuda.reset_peak_memory_stats(here)
-        trainer.run()
+        train.train(
+            network, data, options, seed=1, folder=Path(folder, "state"), log=log, on_update=on_update
+        )
     speed = sum(one.tokens for one in counted) / (clock[options.updates] - clock[args.warm])
     return speed, speed * each, torch.cuda.max_memory_allocated(here) if here.type == "cuda" else 0
 
@@ -163,7 +167,7 @@ def training(network: model.Transformer, lengths: np.ndarray, args: argparse.Nam
 def flops(network: model.Transformer, batch) -> int:
     """Floating-point operations of the products in one forward and backward pass."""
     with FlopCounterMode(display=False) as counter:
-        Objective(network.train(), 0.1)(*batch.parts())[0].backward()
+        Objective(network.train(), 0.1)(*batch.parts()).backward()
     network.zero_grad()
     return counter.get_total_flops()
 

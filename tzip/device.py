@@ -1,4 +1,4 @@
-"""The device that a command runs on, made deterministic, and what it was, for the record."""
+"""The device that a command runs on, set to be deterministic; its name, memory and energy for the record."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
-from tzip import energy
-
-STARTED: list[energy.Meter] = []  # when the process chose its device
-KERNELS = "64"  # of oneDNN to keep, one a shape: the 1,024 that it keeps by itself take gigabytes
-GPUS = Path(tempfile.gettempdir(), "tzip-gpus")  # a lock for each, shared by all users of a machine
+STARTED: list[Meter] = []  # since `prepare`
+KERNELS = "64"  # that oneDNN keeps, one per shape; its default of 1,024 takes gigabytes
+RAPL = Path("/sys/class/powercap")  # Linux's energy counters of CPU packages, often for root alone
+GPUS = Path(tempfile.gettempdir(), "tzip-gpus")  # one lock per GPU, for all users of a machine
 
 
 def prepare(threads: int) -> torch.device:
-    """Set torch's threads and determinism; the device to use: CUDA if there is one, else the CPU.
+    """Set torch's threads and determinism, and choose a device: a GPU if there is one, else the CPU.
 
-    Under torchrun, or as one of several tasks of a SLURM step, joins the process group and takes the
-    process's own GPU; alone on a machine with several GPUs, the first that is free. The number of threads is
-    part of what decides the last bits of a result, so it comes from the configuration, not from the machine.
+    Under torchrun, or as one of several tasks of a SLURM step, join the process group and take this process's
+    own GPU; else, of several GPUs, the first free one. The last bits of a result depend on the number of
+    threads, so that it comes from the configuration, not from the machine.
     """
     if threads < 1:
         raise ValueError(f"threads = {threads} is not an integer at least 1")
@@ -42,24 +43,24 @@ def prepare(threads: int) -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cuda.matmul.allow_tf32 = True
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it did not write
+    torch.utils.deterministic.fill_uninitialized_memory = False  # no code here reads such memory
     rank = int(os.environ.get("LOCAL_RANK", 0))
     device = torch.device("cpu")
     if cuda:
         count = torch.cuda.device_count()
         assigned = "LOCAL_RANK" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ
         device = torch.device("cuda", rank % count if assigned else claim(count))
-        torch.cuda.set_device(device)  # what NCCL sends objects from
+        torch.cuda.set_device(device)  # from which NCCL sends objects
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
-    STARTED[:] = [energy.Meter(device)]
+    STARTED[:] = [Meter(device)]
     return device
 
 
 def ranks_of_slurm(environment: MutableMapping[str, str]) -> None:
-    """Tell torch.distributed which task of a SLURM step this is, unless torchrun has, or it is the only one.
+    """Set torch.distributed's variables from those of a SLURM step of several tasks, unless torchrun has.
 
-    All tasks meet on the first node of the step, at a port that follows from the numbers of job and step.
+    All tasks meet on the first node of the step, at a port computed from the numbers of job and step.
     """
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))
     if tasks == 1 or "RANK" in environment:
@@ -75,9 +76,9 @@ def ranks_of_slurm(environment: MutableMapping[str, str]) -> None:
 
 
 def claim(count: int, folder: Path = GPUS) -> int:
-    """The first of `count` GPUs that no other process of this library holds, until this process ends.
+    """The first of `count` GPUs that no other process of this library holds; held until this process ends.
 
-    Waits while all are held. One GPU is nobody's: as many processes share it as are started.
+    Waits while all are held. A single GPU is not held: all processes share it.
     """
     if count == 1:
         return 0
@@ -86,11 +87,24 @@ def claim(count: int, folder: Path = GPUS) -> int:
     while True:
         for number, file in enumerate(files):
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process: the file stays open
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the process ends
                 return number
             except BlockingIOError:
                 pass
         time.sleep(1.0)
+
+
+def world() -> tuple[int, int]:
+    """The rank of this process, and the number of processes that train together."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def total(values: Sequence[float] | Tensor, here: torch.device) -> list[float]:
+    """Each of these numbers, summed over all processes; a tensor's are read from its device."""
+    if world()[1] > 1:
+        values = torch.as_tensor(values, dtype=torch.float64, device=here)
+        dist.all_reduce(values)
+    return values.tolist() if isinstance(values, Tensor) else list(values)
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -101,14 +115,14 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> Any:
-    """Products in bf16 inside: if asked for, or with `auto` where that is faster."""
+    """A context with products in bf16: for `bf16`, and for `auto` where that is faster."""
     wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
 
 @contextlib.contextmanager
 def enough_memory(batch_tokens: int) -> Iterator[None]:
-    """What PyTorch says of memory that it does not get, as a line that names the setting (ValueError)."""
+    """Turn PyTorch's error of too little memory into a ValueError in one line that names the setting."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -120,16 +134,16 @@ def enough_memory(batch_tokens: int) -> Iterator[None]:
 
 
 def describe(device: torch.device) -> str:
-    """The device in words, for tables: the GPU's name, or the CPU's architecture and instruction set."""
+    """The device's name for tables: the GPU's, or the CPU's architecture and instruction set."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def footprint(device: torch.device) -> dict[str, Any]:
-    """The device, the largest memory this process has held on the host (and on the GPU), in MB, and energy.
+    """The device, the peak memory of this process on the host (and on the GPU) in MB, and the energy used.
 
-    energy_joules  since `prepare`, of the whole machine; None where it is not counted
+    energy_joules  of the whole machine since `prepare`; None where it is not counted
     """
     unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
@@ -138,3 +152,48 @@ def footprint(device: torch.device) -> dict[str, Any]:
         out["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     out["energy_joules"] = STARTED[0].joules() if STARTED else None
     return out
+
+
+class Meter:
+    """Energy used since the meter was made, by the counters of CPU and GPU.
+
+    The counters are the machine's: they include what else it did at the time.
+    """
+
+    def __init__(self, device: torch.device | None = None, packages: Path = RAPL):
+        self.packages = sorted(path for path in packages.glob("intel-rapl:*") if path.name.count(":") == 1)
+        self.gpu = _gpu(device) if device is not None and device.type == "cuda" else None
+        self.start = self._read()
+
+    def joules(self) -> float | None:
+        """None where nothing counts it."""
+        now = self._read()
+        if not now or now.keys() != self.start.keys():
+            return None
+        return round(sum((value - self.start[name]) % _range(name) for name, value in now.items()) / 1e6, 1)
+
+    def _read(self) -> dict[Any, int]:
+        """Microjoules by counter; empty if one of them cannot be read."""
+        try:
+            counters = {path: int((path / "energy_uj").read_text()) for path in self.packages}
+            if self.gpu is not None:
+                counters["gpu"] = self.gpu()
+        except (OSError, ValueError):
+            return {}
+        return counters
+
+
+def _range(counter: Any) -> int:
+    """The number at which a counter starts again at 0."""
+    return int((counter / "max_energy_range_uj").read_text()) + 1 if isinstance(counter, Path) else 2**64
+
+
+def _gpu(device: torch.device) -> Callable[[], int] | None:
+    """The GPU's counter in microjoules; None where NVIDIA's library has none."""
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except pynvml.NVMLError:
+        return None
+    return lambda: 1000 * pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)

@@ -19,7 +19,7 @@ from tzip.format import container, sizes
 from tzip.nmt import checkpoint
 from tzip.nmt.model import Transformer, shape, tensors
 from tzip.nmt.options import Training, settings
-from tzip.nmt.train import Trainer
+from tzip.nmt.train import train
 
 HEADER = 1000  # bytes of a file that are neither tensors nor vocabulary, more or less
 
@@ -96,9 +96,7 @@ def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Pat
         def on_update(update: int) -> None:
             compression.on_update(update, options.updates)
 
-        where = {"state": state / f"stage-{stage}", "log": log}
-        trainer = Trainer(model, data, options, seed=seed, on_update=on_update, teacher=teacher, **where)
-        trainer.run()
-        return trainer.seconds
+        where = {"folder": state / f"stage-{stage}", "log": log}
+        return train(model, data, options, seed=seed, on_update=on_update, teacher=teacher, **where).seconds
 
     return tune

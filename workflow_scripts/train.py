@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from sacrebleu import corpus_bleu
 
-import tzip
-from tzip import device, options, pipeline, script, store
+from tzip import device, options, pipeline, script
 from tzip.data.pieces import Encoded, Pieces
 from tzip.files import read_lines, write_json
 from tzip.format import model as model_file
@@ -28,48 +24,27 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dev-source", required=True, type=Path, help="development sentences, for BLEU")
     parser.add_argument("--dev-target", required=True, type=Path, help="their translations")
     parser.add_argument("--pieces", required=True, type=Path, help="SentencePiece model")
-    parser.add_argument("--teacher-checkpoint", type=Path, help="folder of the teacher, where there is one")
+    parser.add_argument("--teacher-checkpoint", type=Path, help="checkpoint folder of a teacher")
     parser.add_argument(
         "--start", choices=("random", "teacher"), default="random", help="weights to start from"
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")
-    parser.add_argument("--journal", required=True, type=Path, help="JSON lines, one an evaluation")
+    parser.add_argument("--journal", required=True, type=Path, help="JSON lines: losses, speed, evaluations")
     parser.add_argument("--output", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: time, memory, last scores")
-    parser.add_argument("--store", type=Path, help="folder of models that runs share: look there first")
     parser.add_argument("--preset", choices=PRESETS, default="base", help="sizes of the model")
     options.add_arguments(parser, Config, skip=OF_PIECES)
     options.add_arguments(parser, Training)
     return parser.parse_args()
 
 
-def identity(args: argparse.Namespace, here: torch.device) -> tuple[dict[str, Any], list[str | Path]]:
-    """What a trained model follows from: its settings, and the files that are read."""
-    places = ("train", "dev", "dev_source", "dev_target", "pieces", "teacher_checkpoint", "state", "journal",
-              "output", "summary", "store")  # fmt: skip
-    about = {key: str(value) for key, value in vars(args).items() if key not in places}
-    about |= {"device": device.describe(here), "torch": torch.__version__, "tzip": tzip.__version__}
-    about["world"] = os.environ.get("WORLD_SIZE", "1")
-    encoded = [f"{prefix}.{part}.npy" for prefix in (args.train, args.dev) for part in ("tokens", "offsets")]
-    taught = [args.teacher_checkpoint / checkpoint.WEIGHTS] if args.teacher_checkpoint else []
-    return about, [*encoded, args.dev_source, args.dev_target, args.pieces, *taught]
-
-
 def main() -> None:
     args = arguments()
     here = device.prepare(args.threads)
-    shared = {"training.json": args.summary, "training.jsonl": args.journal}
-    shared |= {name: args.output / name for name in checkpoint.FILES}
-    if args.store:
-        name = store.key(*identity(args, here))
-        if store.fetch(args.store, name, shared):
-            print(f"taken from {args.store}: {name}", file=sys.stderr)
-            return
     pieces = Pieces(args.pieces.read_bytes())
-    given = options.given(args, Config)
-    config = configure({"preset": args.preset, **pieces.decides(), **given})
+    config = configure({"preset": args.preset, **pieces.decides(), **options.given(args, Config)})
     settings = options.from_arguments(args, Training, "training")
     taught_by = pipeline.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
     torch.manual_seed(args.seed)
@@ -92,17 +67,22 @@ def main() -> None:
             scores["bleu"] = corpus_bleu(translations, [references]).score
         return scores
 
-    trainer = train.Trainer(network, Encoded(args.train), settings, seed=args.seed, state=args.state,
-                            log=args.journal, evaluate=evaluate, teacher=taught_by)  # fmt: skip
-    trainer.run()
-    if trainer.rank == 0:
+    state = train.train(
+        network,
+        Encoded(args.train),
+        settings,
+        seed=args.seed,
+        folder=args.state,
+        log=args.journal,
+        evaluate=evaluate,
+        teacher=taught_by,
+    )
+    if device.world()[0] == 0:
         last = evaluate(network)
-        done = {"updates": trainer.update, "seconds": round(trainer.seconds, 2), **device.footprint(here)}
+        done = {"updates": state.update, "seconds": round(state.seconds, 2), **device.footprint(here)}
         write_json(args.summary, done | {f"dev_{key}": value for key, value in last.items()})
-        checkpoint.save(args.output, network, args.pieces.read_bytes())
-        if args.store:
-            store.keep(args.store, name, shared)
-        trainer.finish()
+        checkpoint.save(args.output, network, pieces.model)
+        state.remove()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ import torch
 from tests.compression.test_compress import transformer
 from tests.toys.data import toy_pairs
 from tzip.compression import curvature
+from tzip.data.pieces import BEGIN, END
 from tzip.nmt.batches import Batch
-from tzip.nmt.model import BEGIN, END, Transformer, tensors
+from tzip.nmt.model import Transformer, tensors
 
 SOURCE = torch.tensor([[5, 6, 7, END]])
 HIDDEN = "encoder.0.feed_forward.outer.weight"

@@ -19,13 +19,13 @@ from tzip import cli, pipeline
 from tzip.compression.variant import Variant
 from tzip.data import pieces
 from tzip.data.lists import Lists, pack
-from tzip.data.pieces import Pieces
+from tzip.data.pieces import BEGIN, END, PAD, Pieces
 from tzip.exchange import exporting, importing
 from tzip.exchange.exporting import Options
 from tzip.format import container
 from tzip.format import model as model_file
 from tzip.nmt import checkpoint, search
-from tzip.nmt.model import BEGIN, END, PAD, Transformer
+from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Search
 
 TO_MARIAN = Options(to="marian")

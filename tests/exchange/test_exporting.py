@@ -16,12 +16,13 @@ from tests.toys.data import toy_pairs
 from tzip import pipeline
 from tzip.compression.variant import Variant
 from tzip.data import lists, pieces
+from tzip.data.pieces import BEGIN, END, PAD
 from tzip.exchange import exporting, inference, shortlist
 from tzip.exchange.exporters import ctranslate2 as ctranslate
 from tzip.format import container
 from tzip.format import model as model_file
 from tzip.nmt import search, train
-from tzip.nmt.model import BEGIN, END, PAD, Transformer
+from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Search, Training
 
 TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
@@ -60,7 +61,7 @@ def trained(vocabulary: pieces.Pieces, tmp_path_factory: pytest.TempPathFactory)
     model = Transformer(Config(**TOY | sizes | {"dropout": 0.0}))
     settings = Training(updates=100, batch_tokens=500, warmup=20, learning_rate=0.01, precision="fp32")
     data = toy_pairs(folder / "toy")
-    train.Trainer(model, data, settings, seed=1, state=folder / "state", log=folder / "log.jsonl").run()
+    train.train(model, data, settings, seed=1, folder=folder / "state", log=folder / "log.jsonl")
     variant = Variant(quantize="kmeans:bits=4", scope="linear")
     made, _ = pipeline.build(model, vocabulary.model, variant, name="kmeans-4bit", seed=1)
     container.write(folder / "model.tzip", made)

@@ -19,14 +19,14 @@ from sacrebleu import corpus_bleu
 
 from tzip import pipeline
 from tzip.compression.variant import Variant
-from tzip.data.pieces import Pieces
+from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
 from tzip.exchange import exporting, importing, inference
 from tzip.exchange.importing import Options
 from tzip.files import read_json, read_lines
 from tzip.format import container
 from tzip.format import model as model_file
 from tzip.nmt import checkpoint, search
-from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN, Transformer
+from tzip.nmt.model import Transformer
 from tzip.nmt.options import Search
 
 UPDATES = 1000

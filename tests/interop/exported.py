@@ -18,12 +18,12 @@ from sacrebleu import corpus_bleu
 
 from tests.interop.conftest import HERE
 from tests.interop.equality import LONGEST, UPDATES, Peer, imported, tell, tzip
-from tzip.data.pieces import Encoded, Options, Pieces, encode_pairs
+from tzip.data.pieces import BEGIN, END, PAD, Encoded, Options, Pieces, encode_pairs
 from tzip.data.pieces import train as train_pieces
 from tzip.files import read_json, read_lines
 from tzip.format import model as model_file
 from tzip.nmt import checkpoint, search, train
-from tzip.nmt.model import BEGIN, END, PAD, Transformer
+from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Search, Training
 
 CASES = ("from marian", "trained here", "trained here, embeddings apart")
@@ -39,8 +39,8 @@ def trained(folder: Path, texts: Path, **form: str) -> None:
     encode_pairs(pieces, [tuple(map(str, text))], folder / "train", 60)
     torch.manual_seed(1)
     model = Transformer(Config(vocabulary=len(pieces), max_length=LONGEST + 1, **SIZES, **form))
-    train.Trainer(model, Encoded(folder / "train"), TRAINING, seed=1, state=folder / "state",
-                  log=folder / "log.jsonl").run()  # fmt: skip
+    data, log = Encoded(folder / "train"), folder / "log.jsonl"
+    train.train(model, data, TRAINING, seed=1, folder=folder / "state", log=log)
     checkpoint.save(folder / "checkpoint", model.eval(), pieces.model)
 
 

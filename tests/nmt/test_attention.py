@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from tests.toys.run import script
+from tzip.data.pieces import BEGIN, END
 from tzip.nmt import attention
-from tzip.nmt.model import BEGIN, END, Transformer
+from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
 
 SIZES = {"vocabulary": 300, "d_model": 16, "d_ff": 32, "heads": 4, "encoder_layers": 2, "decoder_layers": 3}

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.toys.data import toy_pairs
+from tzip.data.pieces import BEGIN, END, PAD
 from tzip.nmt.batches import Batch, Stream, ahead, batch, groups
-from tzip.nmt.model import BEGIN, END, PAD
 
 LENGTHS = np.random.default_rng(0).integers(1, 40, (500, 2))
 

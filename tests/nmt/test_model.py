@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from tzip.data.pieces import BEGIN, PAD
 from tzip.nmt.dropout import Dropout, MaskPool
-from tzip.nmt.model import BEGIN, PAD, Sign, Transformer, binarized, sinusoids  # fmt: skip
+from tzip.nmt.model import Sign, Transformer, binarized, sinusoids  # fmt: skip
 from tzip.nmt.options import PRESETS, Config, configure, settings
 
 TOY = {"vocabulary": 50, "d_model": 16, "d_ff": 32, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
@@ -62,7 +63,7 @@ def test_a_convolution_equals_its_formula():
     around = torch.cat([torch.zeros(1, 1, 16), gated, torch.zeros(1, 1, 16)], dim=1)
     taps = layer.depthwise.weight.squeeze(1)  # [channels, kernel]
     mixed = sum(around[:, i : i + 4] * taps[:, i] for i in range(3)) + layer.depthwise.bias
-    torch.testing.assert_close(layer(x, layer.remember(x), torch.zeros(1, 1, 1, 4)), layer.output(mixed))
+    torch.testing.assert_close(layer(x, layer.keys_values(x), torch.zeros(1, 1, 1, 4)), layer.output(mixed))
 
 
 @pytest.mark.parametrize(("tie", "count"), [("all", 1), ("decoder", 2), ("none", 3)])

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tests.nmt.test_model import toy
-from tzip.nmt.model import BEGIN, END, PAD
-from tzip.nmt.options import Search
-from tzip.nmt.search import Hypothesis, Past, penalty, search
+from tzip.data.pieces import BEGIN, END, PAD
+from tzip.nmt.options import Hypothesis, Search, length_penalty
+from tzip.nmt.search import Cache, search
 
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12], [13, 14, 15, 16, 17, 18, 19], [], [20, 21, 22]]
 
@@ -27,7 +27,7 @@ def reference(model, source: list[int], options: Search) -> list[Hypothesis]:
             logits[[PAD, BEGIN]] = -torch.inf
             grown += [((*pieces, i), score + float(p)) for i, p in enumerate(logits.log_softmax(-1))]
         grown = sorted(grown, key=lambda one: -one[1])[: 2 * options.beam]
-        divisor = penalty(length, options.alpha)
+        divisor = length_penalty(length, options.alpha)
         finished += [Hypothesis(p[:-1], s / divisor) for p, s in grown[: options.beam] if p[-1] == END]
         live = [one for one in grown if one[0][-1] != END][: options.beam]
         if length == limit and not finished:
@@ -78,8 +78,8 @@ def test_patience_waits_for_more_to_end():
             SOURCES, search(model, SOURCES, plain), search(model, SOURCES, patient), strict=True
         ):
             assert [h.pieces for h in long] == [h.pieces for h in reference(model, source, patient)]
-            assert long[0].score >= short[0].score
-            better += long[0].score > short[0].score
+            assert long[0].score >= short[0].score - 1e-9  # the rows of a batch change the last bits
+            better += long[0].score > short[0].score + 1e-9
     assert better
 
 
@@ -91,12 +91,12 @@ def test_batching_changes_nothing(mixer):
     assert [[h.pieces for h in one] for one in alone] == [[h.pieces for h in one] for one in together]
 
 
-def test_a_convolution_remembers_no_more_than_it_sees():
-    past = Past()
+def test_a_convolution_caches_no_more_than_it_needs():
+    cache = Cache()
     for step in range(6):
-        (seen,) = past.extend(None, (torch.full((2, 1, 3), float(step)),), 2)
+        (seen,) = cache.extend(None, (torch.full((2, 1, 3), float(step)),), 2)
         assert seen[0, :, 0].tolist() == list(range(max(0, step - 2), step + 1))
-    assert past.memory[None][0].shape == (2, 2, 3)
+    assert cache.layers[None][0].shape == (2, 2, 3)
 
 
 def test_a_model_that_never_ends_is_cut_at_its_longest():

@@ -5,10 +5,11 @@ import torch
 
 from tests.nmt.test_model import TOY, ids, toy
 from tests.toys.data import toy_pairs
-from tzip.nmt.model import BEGIN, Transformer
+from tzip.data.pieces import BEGIN
+from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Training
 from tzip.nmt.teacher import inherit, spread
-from tzip.nmt.train import Trainer
+from tzip.nmt.train import train
 
 
 def test_as_deep_as_its_teacher_a_student_starts_as_its_copy():
@@ -67,5 +68,6 @@ def test_a_share_without_a_teacher_is_refused(tmp_path):
         (Transformer(Config(**TOY | {"vocabulary": 60})), "vocabulary has 60 pieces, 50 expected"),
     ):
         with pytest.raises(ValueError, match=says):
-            Trainer(student, data, Training(teacher=0.5), seed=1, state=tmp_path, log=tmp_path / "log",
-                    teacher=teacher)  # fmt: skip
+            train(
+                student, data, Training(teacher=0.5), seed=1, folder=tmp_path, log=tmp_path, teacher=teacher
+            )

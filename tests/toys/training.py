@@ -13,44 +13,48 @@ from tzip.nmt import checkpoint, train
 from tzip.nmt.batches import batch, groups
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Training
+from tzip.nmt.state import State
 from tzip.options import make
 
+SETTINGS = {
+    "updates": 24,
+    "batch_tokens": 200,
+    "warmup": 10,
+    "learning_rate": 3e-3,
+    "every": 8,
+    "average": 2,
+    "clip": 1.0,
+}
 
-def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, taught_by: int = 2, **given) -> train.Trainer:
+
+def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, taught_by: int = 2, **given) -> State:
     """Train in `folder`; `pause` seconds after each update leave time to be killed.
 
     A share `teacher` of the loss is a wider model's, which the seed `taught_by` decides.
     """
     data = toy_pairs(folder / "data" / "toy")
-    settings = {
-        "updates": 24,
-        "batch_tokens": 200,
-        "warmup": 10,
-        "learning_rate": 3e-3,
-        "every": 8,
-        "average": 2,
-        "clip": 1.0,
-    }
     torch.manual_seed(1)
     model = Transformer(Config(**TOY | {"dropout": dropout}))
-    torch.manual_seed(taught_by)
-    teacher = Transformer(Config(**TOY | {"d_model": 24})) if float(given.get("teacher", 0)) else None
     batches = [batch(data, rows) for rows in groups(data.lengths(), 400, None)]
-    trainer = train.Trainer(
+    state = train.train(
         model,
         data,
-        make(Training, settings | given, "toy"),
+        make(Training, SETTINGS | given, "toy"),
         seed=1,
-        state=folder / "state",
+        folder=folder / "state",
         log=folder / "log.jsonl",
         evaluate=lambda network: {"loss": train.likelihood(network, batches)},
         on_update=lambda _: time.sleep(pause),
-        teacher=teacher,
+        teacher=toy_teacher(taught_by) if float(given.get("teacher", 0)) else None,
     )
-    trainer.run()
-    if trainer.rank == 0:
+    if device.world()[0] == 0:
         checkpoint.save(folder / "checkpoint", model, b"pieces")
-    return trainer
+    return state
+
+
+def toy_teacher(seed: int = 2) -> Transformer:
+    torch.manual_seed(seed)
+    return Transformer(Config(**TOY | {"d_model": 24})).eval()
 
 
 if __name__ == "__main__":

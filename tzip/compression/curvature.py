@@ -56,7 +56,7 @@ def collect(model: nn.Module, sentences: Iterable[Batch], places: Places) -> Sta
         state = model.decode(here.target[:, :-1], *model.encode(here.source)).flatten(0, 1)
         with torch.no_grad():
             model.generator(state)  # the loss reads its weight without calling it
-        loss, _ = smoothed_cross_entropy(state, model.generator, here.target[:, 1:].flatten(), 0.0)
+        loss = smoothed_cross_entropy(state, model.generator, here.target[:, 1:].flatten(), 0.0)
         for name, slope in zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True):
             fisher[name] += slope.square()
         total += 1

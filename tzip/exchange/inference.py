@@ -10,6 +10,7 @@ import ctranslate2
 
 from tzip import files
 from tzip.data.pieces import END, Pieces
+from tzip.nmt.options import Hypothesis, length_penalty
 from tzip.options import option
 
 PIECES = "pieces.model"
@@ -27,14 +28,6 @@ class Options:
     max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0)
     batch_tokens: int = option(400, "source tokens x beam of a batch", low=1)
     shortlist: bool = option(False, "choose among the target pieces that the folder's shortlist names")
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """pieces without END; score = log-probability, in nats, by the length penalty; NaN if not asked for."""
-
-    pieces: tuple[int, ...]
-    score: float
 
 
 class Translator:
@@ -68,8 +61,9 @@ class Translator:
         """The best translation of each source (piece ids without END), as `search.search` finds it.
 
         Sentences are sorted by length into batches, in which the longest decides how long a translation may
-        be; an empty source has the empty translation. Greedy search is faster without `scores`. If hypotheses
-        of a beam do not end by then, CTranslate2 may return one where our search prefers one that did.
+        be; an empty source has the empty translation. Greedy search is faster without `scores`, which are
+        then NaN. If hypotheses of a beam do not end by then, CTranslate2 may return one where our search
+        prefers one that did.
         """
         if options.shortlist and not self.has_shortlist:
             raise ValueError("shortlist = true, but the model was exported without one")
@@ -107,15 +101,10 @@ class Translator:
             found = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
             ended = [one for one in found if self.ids[one[1][-1]] == END]
             ranked = [  # what was cut at the limit counts if nothing ended
-                (score * (len(words) ** alpha / penalty(len(words), options.alpha)), words)
+                (score * (len(words) ** alpha / length_penalty(len(words), options.alpha)), words)
                 for score, words in ended or found
             ]
             score, words = max(ranked, key=lambda one: one[0])
             pieces = tuple(self.ids[word] for word in words)
             best.append(Hypothesis(pieces[:-1] if pieces[-1] == END else pieces, score))
         return best
-
-
-def penalty(length: int, alpha: float) -> float:
-    """The length penalty of Wu et al. (2016), equation 14, as in our own search; `length` counts END."""
-    return ((5 + length) / 6) ** alpha

@@ -19,12 +19,12 @@ SUFFIXES = {
 
 @torch.no_grad()
 def maps(model: nn.Module, source: Sequence[int], target: Sequence[int]) -> dict[str, Tensor]:
-    """What every head of `model` attends to on one sentence pair, teacher-forced.
+    """The attention probabilities of every head of `model` on one sentence pair, with teacher forcing.
 
-    source, target: piece indices as the model is trained to read them (with eos, with bos).
+    source, target: piece ids as in training (source with END, target with BEGIN).
     Returns {"encoder": [layers, heads, S, S], "decoder": [layers, heads, T, T], "cross": [layers, heads,
-    T, S]}, without the kinds that the model has none of (a convolution stands in their place); each row is
-    a distribution over the last axis. The sentence stands alone, so that no row and no column is padding.
+    T, S]}, without the kinds that the model does not have (it has convolutions instead); each row is a
+    distribution over the last axis. The batch is this one pair, so that no row and no column is padding.
     """
     recorded: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     hooks = []
@@ -50,7 +50,7 @@ def maps(model: nn.Module, source: Sequence[int], target: Sequence[int]) -> dict
 def sharpness(weights_LHTS: Tensor) -> Tensor:
     """Shannon entropy of the attention rows in nats, mean over heads and rows: [layers]; less is sharper.
 
-    0 where every row looks at one position; log S where every row looks at all S alike.
+    0 where every row has one position; log S where every row is uniform over S positions.
     """
     return torch.special.entr(weights_LHTS.double()).sum(-1).mean((1, 2))
 
@@ -69,7 +69,7 @@ def distance(weights_LHTS: Tensor, others_LHTS: Tensor) -> Tensor:
 class Sample:
     """Sharpness and distance of each sentence and layer: {kind: [sentences, layers]}, float64.
 
-    Kinds of attention that the two models do not have alike are left out, with the reason.
+    `left_out`: the kinds of attention that cannot be compared, and why.
     """
 
     sharpness: dict[str, np.ndarray]
@@ -82,42 +82,40 @@ class Sample:
 def measure(
     model: nn.Module, baseline: nn.Module, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]
 ) -> Sample:
-    """Both models on the same pairs, each forced to read the reference, so that the rows correspond."""
-    sharp, sharp_baseline, apart = ({kind: [] for kind in KINDS} for _ in range(3))
+    """Both models on the same pairs, with teacher forcing, so that their rows correspond."""
+    rows: list[dict[str, list]] = [{kind: [] for kind in KINDS} for _ in range(3)]
     left_out: dict[str, str] = {}
     count = 0
     for count, (source, target) in enumerate(pairs, 1):  # noqa: B007
-        ours, theirs = maps(model, source, target), maps(baseline, source, target)
+        both = maps(model, source, target), maps(baseline, source, target)
         for kind in KINDS:
-            if reason := _unlike(ours.get(kind), theirs.get(kind)):
+            pair = [one.get(kind) for one in both]
+            if reason := _incomparable(*pair):
                 left_out[kind] = reason
                 continue
-            sharp[kind].append(sharpness(ours[kind]).numpy())
-            sharp_baseline[kind].append(sharpness(theirs[kind]).numpy())
-            apart[kind].append(distance(ours[kind], theirs[kind]).numpy())
+            for lists, value in zip(rows, (*map(sharpness, pair), distance(*pair)), strict=True):
+                lists[kind].append(value.numpy())
     if not count:
         raise ValueError("attention: no sentence to measure on")
     measured = [kind for kind in KINDS if kind not in left_out]
-    arrays = ({kind: np.array(rows[kind]) for kind in measured} for rows in (sharp, sharp_baseline, apart))
-    return Sample(*arrays, left_out, count)
+    return Sample(*({kind: np.array(lists[kind]) for kind in measured} for lists in rows), left_out, count)
 
 
-def _unlike(ours: Tensor | None, theirs: Tensor | None) -> str:
-    """Why maps of one kind [layers, heads, T, S] cannot be compared; nothing where they can."""
-    for whose, found in (("the model", ours), ("the baseline", theirs)):
-        if found is None:
-            return f"{whose} has no such attention"
-    here, there = (f"{len(found)} layers of {found.shape[1]} heads" for found in (ours, theirs))
-    return "" if here == there else f"the model has {here}, the baseline {there}"
+def _incomparable(model: Tensor | None, baseline: Tensor | None) -> str:
+    """Why maps of one kind [layers, heads, T, S] cannot be compared; nothing if they can."""
+    for name, maps in (("the model", model), ("the baseline", baseline)):
+        if maps is None:
+            return f"{name} has no such attention"
+    sizes = [f"{len(maps)} layers of {maps.shape[1]} heads" for maps in (model, baseline)]
+    return "" if sizes[0] == sizes[1] else f"the model has {sizes[0]}, the baseline {sizes[1]}"
 
 
 def summarize(sample: Sample, seed: int, draws: int = 1000) -> dict:
-    """The sample's means with 95 % bootstrap intervals over sentences; plain numbers, ready for JSON.
+    """The sample's means with 95 % bootstrap intervals over sentences, as plain numbers for JSON.
 
     `sharpness`, `sharpness_change` (minus the baseline's, sentence by sentence) and `distance`, each with
-    `_low` and `_high`, as a mean over the three kinds of attention (encoder, decoder, cross) and, under
-    `by_kind`, of each; `by_layer` holds the means of each layer. `left_out` says which kinds are not there,
-    and why; there is no mean over kinds then.
+    `_low` and `_high`: the mean over the three kinds of attention (encoder, decoder, cross), unless some are
+    `left_out`, and under `by_kind` the mean of each; `by_layer` holds the means of each layer.
     """
     count, kinds = sample.sentences, list(sample.sharpness)
     drawn = np.random.default_rng(seed).integers(0, count, (draws, count))
@@ -142,7 +140,7 @@ def summarize(sample: Sample, seed: int, draws: int = 1000) -> dict:
 
 
 def _intervals(values: dict[str, np.ndarray], drawn: np.ndarray) -> dict[str, float]:
-    """Mean, and the 2.5th and 97.5th percentile of the mean over resampled sentences, of each [sentences]."""
+    """Of each [sentences]: the mean, and its 2.5th and 97.5th percentile over resampled sentences."""
     result = {}
     for name, value in values.items():
         low, high = np.percentile(value[drawn].mean(1), [2.5, 97.5])

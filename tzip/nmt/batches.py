@@ -1,4 +1,4 @@
-"""Batches of sentence pairs of like length under a budget of tokens, in an order that the seed decides."""
+"""Batches of sentence pairs of similar length, of limited size, in an order that the seed decides."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tzip.data.pieces import Encoded
-from tzip.nmt.model import BEGIN, END, PAD, padded
+from tzip.data.pieces import BEGIN, END, PAD, Encoded
+from tzip.nmt.model import padded
 
 
 @dataclass(frozen=True)
 class Batch:
-    """source [B, S] ends in END if the model's do; target [B, T+1] begins with BEGIN and ends in END.
+    """Sentence pairs as padded tensors.
 
-    Both are padded with PAD. seen [N] are the places in target[:, 1:], flattened, of the pieces to predict,
-    END included, padding not: found where the batch is made, so that no GPU is waited for.
+    source [B, S]    piece ids, with END if the model's sources have it
+    target [B, T+1]  piece ids, with BEGIN and END
+    predicted [N]    indices into target[:, 1:].flatten() of the pieces to predict: END included, padding not.
+                     They are computed on the CPU, so that nothing waits for a GPU
     """
 
     source: Tensor
     target: Tensor
-    seen: Tensor
+    predicted: Tensor
 
     @classmethod
     def of(cls, source: Tensor, target: Tensor) -> Batch:
@@ -34,26 +36,26 @@ class Batch:
     @property
     def tokens(self) -> int:
         """Target pieces to predict."""
-        return len(self.seen)
+        return len(self.predicted)
 
     def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.source, self.target, self.seen
+        return self.source, self.target, self.predicted
 
     def pinned(self) -> Batch:
-        """In memory that a GPU copies from while the processor goes on."""
+        """The batch in pinned memory, from which a GPU copies while the CPU goes on."""
         return Batch(*(x.pin_memory() for x in self.parts()))
 
     def to(self, device: torch.device | str) -> Batch:
         return Batch(*(x.to(device, non_blocking=True) for x in self.parts()))
 
 
-def groups(lengths: np.ndarray, budget: int, seed: int | None) -> list[np.ndarray]:
-    """Pairs grouped so that rows × longest row, with END, stays within `budget` on both sides.
+def groups(lengths: np.ndarray, tokens: int, seed: int | None) -> list[np.ndarray]:
+    """Indices of pairs in groups in which rows × longest row, with END, is at most `tokens` on both sides.
 
     lengths  [N, 2] source and target pieces of each pair
-    seed     decides which pairs of equal lengths meet and the order of the groups; None keeps the
+    seed     decides which pairs of equal lengths share a group, and the order of the groups; None keeps the
              groups in order of length. The number of groups does not depend on it.
-    A pair longer than the budget gets a batch of its own.
+    A pair of more tokens gets a group of its own.
     """
     random = np.random.default_rng(seed)
     tie = random.permutation(len(lengths)) if seed is not None else np.arange(len(lengths))
@@ -61,19 +63,20 @@ def groups(lengths: np.ndarray, budget: int, seed: int | None) -> list[np.ndarra
     cut, longest = [0], 0
     for row, length in enumerate(lengths[order].max(axis=1) + 1):
         longest = max(longest, int(length))
-        if longest * (row + 1 - cut[-1]) > budget and row > cut[-1]:
+        if longest * (row + 1 - cut[-1]) > tokens and row > cut[-1]:
             cut.append(row)
             longest = int(length)
     parts = np.split(order, cut[1:]) if len(order) else []
     return [parts[i] for i in random.permutation(len(parts))] if seed is not None else parts
 
 
-def batch(data: Encoded, rows: np.ndarray, source_end: bool = True, multiple: int = 1,
-          most: int | None = None) -> Batch:  # fmt: skip
+def batch(
+    data: Encoded, rows: np.ndarray, source_end: bool = True, multiple: int = 1, most: int | None = None
+) -> Batch:
     """The pairs `rows` of `data` as one padded batch; `source_end` as in the model's Config.
 
-    multiple  of the lengths that a model sees, of sources and of targets without their BEGIN
-    most      a length that such a multiple stays within
+    multiple  the lengths of sources, and of targets without BEGIN, are multiples of it
+    most      the largest length that this may lead to
     """
     pairs = [data.pair(int(row)) for row in rows]
     end = [END] if source_end else []
@@ -84,15 +87,15 @@ def batch(data: Encoded, rows: np.ndarray, source_end: bool = True, multiple: in
 
 
 class Stream:
-    """Batches for ever, epoch after epoch, from any position: what a resumed training continues with."""
+    """Batches without an end, epoch after epoch, from any position on, as a resumed training needs them."""
 
-    def __init__(self, data: Encoded, budget: int, seed: int, source_end: bool = True, multiple: int = 1):
+    def __init__(self, data: Encoded, tokens: int, seed: int, source_end: bool = True, multiple: int = 1):
         if len(data) == 0:
             raise ValueError("no training pairs")
-        self.data, self.budget, self.seed = data, budget, seed
+        self.data, self.tokens, self.seed = data, tokens, seed
         self.source_end, self.multiple = source_end, multiple
         self.lengths = data.lengths()
-        self.per_epoch = len(groups(self.lengths, budget, seed))
+        self.per_epoch = len(groups(self.lengths, tokens, seed))
         self.most = int(self.lengths.max()) + 1  # with END
 
     def __call__(self, start: int = 0, step: int = 1) -> Iterator[Batch]:
@@ -101,16 +104,16 @@ class Stream:
         while True:
             if start // self.per_epoch != epoch:
                 epoch = start // self.per_epoch
-                order = groups(self.lengths, self.budget, self.seed * 1_000_003 + epoch)
+                order = groups(self.lengths, self.tokens, self.seed * 1_000_003 + epoch)
             yield batch(self.data, order[start % self.per_epoch], self.source_end, self.multiple, self.most)
             start += step
 
 
 def ahead(batches: Iterator[Batch], device: torch.device, depth: int = 4) -> Iterator[Batch]:
-    """The same batches without an end, made so many ahead by a thread of their own, pinned for the GPU."""
+    """The same batches, pinned for the GPU; a thread prepares `depth` of them ahead."""
     chosen = {"initializer": torch.cuda.set_device, "initargs": (device,)} if device.type == "cuda" else {}
     with ThreadPoolExecutor(1, **chosen) as thread:  # a new thread would pin for the first GPU
-        waiting = deque(thread.submit(lambda: next(batches).pinned()) for _ in range(depth))
+        prepared = deque(thread.submit(lambda: next(batches).pinned()) for _ in range(depth))
         while True:
-            yield waiting.popleft().result()
-            waiting.append(thread.submit(lambda: next(batches).pinned()))
+            yield prepared.popleft().result()
+            prepared.append(thread.submit(lambda: next(batches).pinned()))

@@ -1,19 +1,13 @@
-"""Models on disk: a trained one as a folder, a training on its way as one state file to resume from."""
+"""Trained models on disk: a folder of weights, configuration and vocabulary."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-import os
-import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -23,9 +17,8 @@ from tzip.nmt.options import Config, settings
 from tzip.options import make
 
 WEIGHTS, CONFIG, PIECES = "model.safetensors", "config.json", "pieces.model"
-FILES = (CONFIG, PIECES, WEIGHTS)  # the weights last: a folder with weights is complete
-ORIGIN = "origin.json"  # of an imported model: the format that it had, and the checksums of its files
-PATIENCE = 20.0  # seconds that a lock is waited for
+FILES = (CONFIG, PIECES, WEIGHTS)
+ORIGIN = "origin.json"  # of an imported model: its former format, and the checksums of its files
 
 
 def save(folder: str | Path, model: Transformer, pieces: bytes, origin: dict[str, Any] | None = None) -> None:
@@ -99,7 +92,7 @@ def untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_untied(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Load what `untied` kept; tied names follow by themselves. Errors name the tensors that do not fit."""
+    """Load what `untied` returned; tied tensors share it. ValueError names the first that does not fit."""
     check_shapes(untied(model.state_dict()), state)
     model.load_state_dict(state, strict=False)
 
@@ -108,73 +101,6 @@ def check_shapes(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) ->
     """ValueError names the first tensor that only one of them has, or that has another shape in each."""
     wrong = sorted(set(expected) ^ set(found)) or [n for n in expected if expected[n].shape != found[n].shape]
     if wrong:
-        there, wanted = (
-            str(tuple(tensors[wrong[0]].shape)) if wrong[0] in tensors else "nothing"
-            for tensors in (found, expected)
-        )
-        raise ValueError(f"tensor {wrong[0]}: {there} found, {wanted} expected")
-
-
-def save_state(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, about: dict, identity: str
-) -> None:
-    """Weights and the optimizer's moments in one file, with `about` (JSON) and what must match to resume."""
-    tensors = {f"model.{name}": value for name, value in untied(model.state_dict()).items()}
-    for i, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{key}": value for key, value in moments.items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"about": json.dumps(about), "identity": identity})
-
-
-def load_state(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, identity: str
-) -> dict[str, Any] | None:
-    """Restore what `save_state` wrote and return its `about`; None if there is nothing to continue.
-
-    A damaged state, or one of another training (other options, data or starting weights), is said so on
-    stderr and set aside as PATH.stale.
-    """
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        about, saved_by = json.loads(metadata["about"]), metadata["identity"]
-        if saved_by != identity:
-            raise ValueError("saved by a training with other options, data or starting weights")
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name in [name for name in tensors if name.startswith("optimizer.")]:
-            _, i, key = name.split(".")
-            moments.setdefault(int(i), {})[key] = tensors.pop(name)
-        load_untied(model, {name.removeprefix("model."): tensor for name, tensor in tensors.items()})
-    except (SafetensorError, KeyError, ValueError) as error:
-        print(f"{path}: {error}; starting over, what was there is now {path.name}.stale", file=sys.stderr)
-        with contextlib.suppress(FileNotFoundError):  # another process of this training was faster
-            path.replace(f"{path}.stale")
-        return None
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    return about
-
-
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs.
-
-    ValueError if another process holds it for PATIENCE seconds: one that is ending saves its state first.
-    """
-    with open(path, "a+", encoding="utf-8") as file:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise ValueError(f"{path}: another process is training here") from None
-                time.sleep(0.1)
-        file.seek(0)
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+        both = (found, expected)
+        shapes = [tuple(tensors[wrong[0]].shape) if wrong[0] in tensors else "nothing" for tensors in both]
+        raise ValueError(f"tensor {wrong[0]}: {shapes[0]} found, {shapes[1]} expected")

@@ -1,4 +1,4 @@
-"""Dropout, with masks that cost nothing on a CPU and follow from the seed alone."""
+"""Dropout whose masks cost little on a CPU and follow from the seed alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Dropout(nn.Module):
-    """Dropout whose masks a trainer may cut from a `MaskPool`; without one, torch's own."""
+    """Dropout with masks cut from a `MaskPool`, if a training has set one, else torch's own."""
 
     def __init__(self, p: float):
         super().__init__()
@@ -22,11 +22,12 @@ class Dropout(nn.Module):
 
 
 class MaskPool:
-    """Dropout masks cut at random places from a pool of random bits, an eighth of it renewed each update.
+    """Dropout masks cut at random offsets from a pool of random bits, an eighth of it renewed per update.
 
-    On a CPU the random numbers of dropout cost more than the matrix products; cutting costs nothing.
-    Pool and places are functions of the seed, the update and the batch alone, so a resumed training and
-    one of several processes cut the same masks. A mask of more than `SIZE` values repeats the pool.
+    On a CPU the random numbers of dropout cost more than the matrix products; cutting costs little.
+    Pool and offsets follow from the seed, the update and the number of the batch alone, so that a resumed
+    training, or one of several processes, cuts the same masks. A mask of more than `SIZE` values repeats the
+    pool.
     """
 
     SIZE, SLICES = 1 << 23, 8
@@ -34,12 +35,12 @@ class MaskPool:
     def __init__(self, seed: int):
         self.seed = seed
         self.bits = torch.empty(self.SIZE, dtype=torch.int16)  # uniform on [-32768, 32767]
-        self.filled: list[int | None] = [None] * self.SLICES  # the update of each slice
+        self.filled: list[int | None] = [None] * self.SLICES  # the update at which each slice was renewed
         self.masks: dict[tuple[float, torch.dtype], Tensor] = {}
-        self.places = torch.Generator()
+        self.offsets = torch.Generator()
 
     def begin(self, update: int, part: int = 0) -> None:
-        """Renew what is due at `update` and start the sequence of places of its batch number `part`."""
+        """Renew what is due at `update`, and start the offsets of its batch number `part`."""
         for i, bits in enumerate(self.bits.chunk(self.SLICES)):
             due = update - (update - i) % self.SLICES  # the latest update at which slice i is renewed
             if self.filled[i] != due:
@@ -48,7 +49,7 @@ class MaskPool:
                 self.filled[i] = due
                 for (p, _), mask in self.masks.items():
                     mask.chunk(self.SLICES)[i].copy_(self._scaled(bits, p))
-        self.places.manual_seed(mixed(self.seed, update, 2, part))
+        self.offsets.manual_seed(mixed(self.seed, update, 2, part))
 
     def cut(self, x: Tensor, p: float) -> Tensor:
         """A mask of x's shape and type: 0 with probability p, else 1/(1-p)."""
@@ -58,12 +59,21 @@ class MaskPool:
         size = x.numel()
         if size >= self.SIZE:
             return mask.repeat(-(-size // self.SIZE))[:size].view(x.shape)
-        start = int(torch.randint(self.SIZE - size, (), generator=self.places))
+        start = int(torch.randint(self.SIZE - size, (), generator=self.offsets))
         return mask[start : start + size].view(x.shape)
 
     @staticmethod
     def _scaled(bits: Tensor, p: float) -> Tensor:
         return (bits >= round(p * 65536) - 32768).float().div_(1 - p)
+
+
+def share_masks(model: nn.Module, seed: int) -> MaskPool:
+    """One pool from which all dropout layers of a model cut their masks."""
+    pool = MaskPool(seed)
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.pool = pool
+    return pool
 
 
 def mixed(*numbers: int) -> int:

@@ -1,4 +1,4 @@
-"""A training's journal: JSON lines on disk, the last of them on the terminal."""
+"""The log of a training: JSON lines on disk, and a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from tzip.files import replacing
 
 
 class Journal:
-    """What a training tells while it goes on: loss and speed since the last report, and evaluations.
+    """The log of a training: loss and speed since the last report, and evaluations.
 
-    path     the file, which is only appended to; `writes` is False for the ranks that keep silent
-    updates  of the whole training, for the bar on a terminal
+    path     the file, which is only appended to
+    updates  of the whole training, for the progress bar
+    writes   False for all ranks but the first
     """
 
     def __init__(self, path: Path, updates: int, writes: bool = True):
         self.path, self.updates, self.writes = path, updates, writes
 
     def begin(self, update: int, seconds: float) -> None:
-        """Drop entries of updates that are about to be repeated, and start to count."""
+        """Drop the entries of updates that will be repeated, and start to count."""
         self.trim(update)
         shown = self.writes and sys.stderr.isatty()
         self.bar = tqdm(total=self.updates, initial=update, unit="update", disable=not shown)
         self.loss, self.tokens, self.since = 0.0, 0, seconds
 
     def count(self, loss: float, tokens: int) -> None:
-        """An update more: its summed loss, in nats, and its target tokens."""
+        """Add one update: its summed loss, in nats, and its target tokens."""
         self.loss, self.tokens = self.loss + loss, self.tokens + tokens
         self.bar.update()
 
     def report(self, update: int, seconds: float) -> None:
-        """Write what was counted since the last report."""
+        """Write mean loss and speed since the last report."""
         mean = self.loss / max(self.tokens, 1)
         speed = round(self.tokens / max(seconds - self.since, 1e-9))
         entry = {"update": update, "train_loss": mean, "tokens": self.tokens}
@@ -50,7 +51,7 @@ class Journal:
                 file.write(json.dumps(entry) + "\n")
 
     def trim(self, update: int) -> None:
-        """Drop what was written after this update."""
+        """Drop the entries of later updates."""
         if self.writes and self.path.exists():
             kept = [json.dumps(entry) + "\n" for entry in read(self.path) if entry["update"] <= update]
             with replacing(self.path) as temporary:
@@ -58,7 +59,7 @@ class Journal:
 
 
 def read(path: Path) -> Sequence[dict[str, Any]]:
-    """The entries of a journal; a line that is being written, or was not finished, is left out."""
+    """The entries of a log, up to the first line that is not (yet) complete."""
 
     def entries() -> Iterator[dict[str, Any]]:
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():

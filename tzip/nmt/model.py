@@ -1,7 +1,7 @@
-"""The Transformer of Vaswani et al. (2017), or with convolutions, every matrix a Linear of its own.
+"""The Transformer of Vaswani et al. (2017), also with convolutions; every matrix is a Linear of its own.
 
 Shape suffixes: B sentences, S source pieces, T target pieces, D model width, F feed-forward width,
-H heads, K width of a head, V vocabulary. Piece ids: 0 padding, 1 unknown, 2 begin, 3 end.
+H heads, K width of a head, V vocabulary.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from tzip.data.pieces import PAD
 from tzip.nmt.dropout import Dropout
 from tzip.nmt.options import Config
 
-PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
-
-Places = dict[str, list[tuple[nn.Module, str]]]  # tensors, and the modules and attributes that have them
+Places = dict[str, list[tuple[nn.Module, str]]]  # tensor name → the modules and attributes that hold it
 
 
 class Sign(torch.autograd.Function):
@@ -41,15 +40,15 @@ def binarized(x: Tensor) -> Tensor:
     return Sign.apply(x) * x.abs().mean(-1, keepdim=True)
 
 
-def binarize_input(layer: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
-    """A forward pre-hook: the layer sees `binarized` inputs."""
-    return (binarized(given[0]),)
+def binarize_input(layer: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    """A forward pre-hook that gives the layer `binarized` inputs."""
+    return (binarized(inputs[0]),)
 
 
 class Attention(nn.Module):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
 
-    reach = None  # it sees all positions
+    reach = None  # earlier positions that it needs: all
 
     def __init__(self, config: Config):
         super().__init__()
@@ -58,18 +57,18 @@ class Attention(nn.Module):
         self.key = nn.Linear(config.d_model, config.d_model)
         self.value = nn.Linear(config.d_model, config.d_model)
         self.output = nn.Linear(config.d_model, config.d_model)
-        self.weights = nn.Identity()  # sees the probabilities [B, H, T, S]: the place to hook for maps
+        self.weights = nn.Identity()  # gets the probabilities [B, H, T, S]: hook it to record attention maps
         self.dropout = Dropout(config.dropout)
 
     def split(self, x_BTD: Tensor) -> Tensor:
         return x_BTD.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, T, K]
 
-    def remember(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values [B, H, S, K] of what is attended to."""
+    def keys_values(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, H, S, K] of the positions that are attended to."""
         return self.split(self.key(x_BSD)), self.split(self.value(x_BSD))
 
-    def forward(self, x_BTD: Tensor, memory: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
-        key_BHSK, value_BHSK = memory
+    def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
+        key_BHSK, value_BHSK = keys_values
         query_BHTK = self.split(self.query(x_BTD)) * key_BHSK.shape[-1] ** -0.5
         scores_BHTS = query_BHTK @ key_BHSK.transpose(-2, -1)
         if bias is not None:
@@ -80,10 +79,10 @@ class Attention(nn.Module):
 
 
 class Convolution(nn.Module):
-    """A gated depthwise convolution in the place of self-attention (Wu et al. 2019, figure 2b).
+    """A gated depthwise convolution instead of self-attention (Wu et al. 2019, figure 2b).
 
     A linear layer, a gated linear unit (Dauphin et al. 2017), a convolution along the sentence with one
-    kernel a channel (Kaiser et al. 2018), a linear layer. A causal one sees no later position.
+    kernel per channel (Kaiser et al. 2018), a linear layer. A causal convolution sees no later position.
     """
 
     def __init__(self, config: Config, causal: bool):
@@ -94,24 +93,24 @@ class Convolution(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.causal = causal
         self.reach = config.kernel - 1
-        self.before = self.reach if causal else config.kernel // 2  # of its reach, what lies to the left
+        self.left = self.reach if causal else config.kernel // 2  # positions of the kernel before its own
 
-    def remember(self, x_BSD: Tensor) -> tuple[Tensor]:
-        """The gated values [B, S, D] of what is convolved."""
+    def keys_values(self, x_BSD: Tensor) -> tuple[Tensor]:
+        """The gated values [B, S, D] to convolve: what attention has keys and values for."""
         return (self.dropout(F.glu(self.input(x_BSD), dim=-1)),)
 
-    def forward(self, x_BTD: Tensor, memory: tuple[Tensor], bias: Tensor | None) -> Tensor:
-        """At x's positions, which are the last T of the memory's; around a sentence are zeros."""
-        gated_BSD = memory[0][:, -(x_BTD.shape[1] + self.before) :]
+    def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor], bias: Tensor | None) -> Tensor:
+        """The output [B, T, D] at the last T of the S positions; the sentence is padded with zeros."""
+        gated_BSD = keys_values[0][:, -(x_BTD.shape[1] + self.left) :]
         if not self.causal:
-            gated_BSD = gated_BSD.masked_fill(bias[:, 0, 0, :, None] < 0, 0.0)  # padding is around it, too
-        missing = x_BTD.shape[1] + self.before - gated_BSD.shape[1]
-        padded_BDS = F.pad(gated_BSD.transpose(1, 2), (missing, self.reach - self.before))
+            gated_BSD = gated_BSD.masked_fill(bias[:, 0, 0, :, None] < 0, 0.0)
+        missing = x_BTD.shape[1] + self.left - gated_BSD.shape[1]
+        padded_BDS = F.pad(gated_BSD.transpose(1, 2), (missing, self.reach - self.left))
         return self.output(self.depthwise(padded_BDS).transpose(1, 2))
 
 
 class FeedForward(nn.Module):
-    """max(0, xW₁ + b₁)W₂ + b₂ (Vaswani et al. 2017, equation 2), or bent by another function."""
+    """f(xW₁ + b₁)W₂ + b₂ with an activation function f (Vaswani et al. 2017, equation 2: ReLU)."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -148,7 +147,7 @@ class Layer(nn.Module):
 
     @property
     def mixer(self) -> tuple[nn.Module, nn.Module]:
-        """What mixes positions, and its norm."""
+        """The module that mixes positions, and its norm."""
         if hasattr(self, "convolution"):
             return self.convolution, self.convolution_norm
         return self.self_attention, self.self_attention_norm
@@ -159,31 +158,34 @@ class Layer(nn.Module):
         return norm(x_BTD + self.dropout(block(x_BTD)))
 
     def forward(
-        self, x_BTD: Tensor, bias: Tensor | None, memory=None, memory_bias=None, past=None, beam: int = 1
-    ):
+        self, x_BTD: Tensor, bias: Tensor | None, source=None, source_bias=None, cache=None, beam: int = 1
+    ) -> Tensor:
         """The layer's output [B, T, D].
 
-        For search, `past` holds what the mixer remembers of the positions before x's, and `beam` hypotheses
-        share a sentence: x has B·beam rows, `memory` B.
+        source  keys and values of the encoder states, for a decoder's layer
+        For search, `cache` holds the keys and values of the positions before x's, and `beam` hypotheses
+        share a sentence: x has B·beam rows, `source` B.
         """
         mixer, norm = self.mixer
 
         def mix(x: Tensor) -> Tensor:
-            now = mixer.remember(x)
-            return mixer(x, now if past is None else past.extend(self, now, mixer.reach), bias)
+            keys_values = mixer.keys_values(x)
+            if cache is not None:
+                keys_values = cache.extend(self, keys_values, mixer.reach)
+            return mixer(x, keys_values, bias)
 
         def attend_source(x: Tensor) -> Tensor:
             together = x.view(-1, beam * x.shape[1], x.shape[2])  # the beams of a sentence as its positions
-            return self.cross_attention(together, memory, memory_bias).view_as(x)
+            return self.cross_attention(together, source, source_bias).view_as(x)
 
         x_BTD = self.residual(x_BTD, norm, mix)
-        if memory is not None:
+        if source is not None:
             x_BTD = self.residual(x_BTD, self.cross_attention_norm, attend_source)
         return self.residual(x_BTD, self.feed_forward_norm, self.feed_forward)
 
 
 class Transformer(nn.Module):
-    """Encoder, decoder and output layer over one shared vocabulary, or one for each side."""
+    """Encoder, decoder and output layer over one shared vocabulary, or one per side."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -208,7 +210,7 @@ class Transformer(nn.Module):
             self.binarize_inputs(config.binary_inputs)
 
     def binarize_inputs(self, layers: str) -> None:
-        """From now on these linear layers, of attention or of feed-forward too, see `binarized` inputs."""
+        """Give linear layers `binarized` inputs: `attention` its own, `linear` also the feed-forward ones."""
         blocks = (Attention, Convolution) + ((FeedForward,) if layers == "linear" else ())
         for block in self.modules():
             for layer in block.children() if isinstance(block, blocks) else ():
@@ -229,12 +231,12 @@ class Transformer(nn.Module):
         if end > len(self.positions):
             raise ValueError(f"a sentence of {end} pieces; max_length is {self.config.max_length}")
         x_BTD = embedding(ids_BT) * math.sqrt(self.config.d_model) + self.positions[start:end]
-        return self.dropout(x_BTD.to(working_type(x_BTD)))
+        return self.dropout(x_BTD.to(compute_type(x_BTD)))
 
     def encode(self, source_BS: Tensor) -> tuple[Tensor, Tensor]:
         """Encoder states [B, S, D] and the bias [B, 1, 1, S] that hides padding from attention."""
         x_BSD = self.embed(self.source_embedding, source_BS)
-        bias = hidden(source_BS == PAD, x_BSD.dtype)[:, None, None, :]
+        bias = mask_bias(source_BS == PAD, x_BSD.dtype)[:, None, None, :]
         for layer in self.encoder:
             x_BSD = layer(x_BSD, bias)
         return self.encoder_norm(x_BSD), bias
@@ -244,10 +246,10 @@ class Transformer(nn.Module):
         x_BTD = self.embed(self.target_embedding, target_BT)
         length = target_BT.shape[1]
         future = torch.ones(length, length, dtype=torch.bool, device=x_BTD.device).triu(1)
-        bias = hidden(future, x_BTD.dtype)
+        bias = mask_bias(future, x_BTD.dtype)
         for layer in self.decoder:
-            memory = layer.cross_attention.remember(source_BSD)
-            x_BTD = layer(x_BTD, bias, memory, source_bias)
+            source = layer.cross_attention.keys_values(source_BSD)
+            x_BTD = layer(x_BTD, bias, source, source_bias)
         return self.decoder_norm(x_BTD)
 
     def forward(self, source_BS: Tensor, target_BT: Tensor) -> Tensor:
@@ -258,8 +260,8 @@ class Transformer(nn.Module):
 def padded(rows: list[list[int]], multiple: int = 1, most: int | None = None) -> Tensor:
     """Lists of piece ids as one int64 tensor [B, width], PAD at the end of shorter rows.
 
-    multiple  of which the width is one: few widths where each costs a kernel of its own
-    most      a width that is enough for every row, where a multiple would be wider
+    multiple  the width is a multiple of it: fewer widths, where each one needs kernels of its own
+    most      the largest width, which must hold every row
     """
     width = -(-max(map(len, rows)) // multiple) * multiple
     width = width if most is None else min(width, most)
@@ -273,8 +275,8 @@ def layer_norm(config: Config) -> nn.LayerNorm:
 def sinusoids(length: int, width: int, form: str = "interleaved") -> Tensor:
     """Position encodings [length, width] (Vaswani et al. 2017, section 3.5).
 
-    form  interleaved: sine and cosine of a rate side by side; single: the same computed in float32, as
-          OpenNMT-py does (1e-5 apart at position 100); halves: all sines, then all cosines, as Marian does
+    form  interleaved: sine and cosine of a frequency side by side; single: the same computed in float32, as
+          in OpenNMT-py (1e-5 apart at position 100); halves: all sines, then all cosines, as in Marian
     """
     kind = torch.float32 if form == "single" else torch.float64
     position = torch.arange(length, dtype=kind)[:, None]
@@ -283,19 +285,19 @@ def sinusoids(length: int, width: int, form: str = "interleaved") -> Tensor:
     return (table.mT if form == "halves" else table).flatten(1).float()
 
 
-def hidden(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """An additive attention bias: 0 where seen, the most negative number where `mask` hides."""
+def mask_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """An additive attention bias: the most negative number where `mask` is true, else 0."""
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(mask, torch.finfo(dtype).min)
 
 
-def working_type(x: Tensor) -> torch.dtype:
-    """The type that autocast works in on x's device, or x's own outside autocast."""
+def compute_type(x: Tensor) -> torch.dtype:
+    """The type in which autocast computes on x's device, or x's own type outside autocast."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
 
 def tensors(model: nn.Module) -> Places:
-    """Every parameter of the plain model by its first name, with the (module, attribute) pairs of it."""
+    """Every parameter of the plain model by its first name → the (module, attribute) pairs that hold it."""
     names: dict[int, str] = {}
     places: Places = {}
     for path, module in model.named_modules():
@@ -320,5 +322,5 @@ def chain(module: nn.Module, attribute: str) -> list:
 
 
 def shape(places: list[tuple[nn.Module, str]]) -> tuple[int, ...]:
-    """The shape of the tensor that lies at these places."""
+    """The shape of the tensor at these places."""
     return tuple(getattr(*places[0]).shape)

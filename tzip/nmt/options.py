@@ -1,4 +1,4 @@
-"""Options of the model, its training and its search; reading them needs no torch."""
+"""Options of the model, its training and its search, and what a search returns; needs no torch."""
 
 from __future__ import annotations
 
@@ -22,25 +22,29 @@ class Config:
         0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9
     )
     mixer: str = option(
-        "attention", "what stands where positions of one sentence meet", choices=("attention", "convolution")
+        "attention", "layer that mixes the positions of a sentence", choices=("attention", "convolution")
     )
-    kernel: int = option(7, "positions that a convolution sees, itself included", low=1, high=255)
+    kernel: int = option(7, "kernel size of the convolutions, in positions", low=1, high=255)
     binary_inputs: str = option(
         "none", "linear layers whose inputs are binarized", choices=("none", "attention", "linear")
     )
-    norm: str = option("post", "LayerNorm after each residual or before each block", choices=("post", "pre"))
+    norm: str = option(
+        "post", "LayerNorm after each residual sum or before each block", choices=("post", "pre")
+    )
     tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
-    max_length: int = option(256, "longest sentence in pieces, end included", low=2, high=8192)
-    activation: str = option("relu", "what bends the feed-forward layers", choices=("relu", "gelu", "silu"))
+    max_length: int = option(256, "longest sentence in pieces, END included", low=2, high=8192)
+    activation: str = option(
+        "relu", "activation function of the feed-forward layers", choices=("relu", "gelu", "silu")
+    )
     positions: str = option(
         "interleaved",
-        "sines and cosines of a position: by turns, in halves, or by turns in single precision",
+        "order of sines and cosines in the position encodings; single: interleaved, in single precision",
         choices=("interleaved", "halves", "single"),
     )
-    epsilon: float = option(1e-5, "what LayerNorm adds to the variance", low=1e-12, high=0.1)
+    epsilon: float = option(1e-5, "number that LayerNorm adds to the variance", low=1e-12, high=0.1)
     source_end: bool = option(True, "whether a source ends in END")
     target_vocabulary: int = option(
-        0, "pieces of the target where it has a vocabulary of its own; 0: the source's", low=0, high=1 << 20
+        0, "pieces of a separate target vocabulary; 0 = shared with the source", low=0, high=1 << 20
     )
 
     def __post_init__(self) -> None:
@@ -51,18 +55,18 @@ class Config:
 
     @property
     def targets(self) -> int:
-        """Pieces that a translation is made of."""
+        """Pieces in the vocabulary of the target."""
         return self.target_vocabulary or self.vocabulary
 
 
 LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
-OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # which the vocabulary decides
+OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # options that the vocabulary decides
 
 
 def settings(config: Config) -> dict[str, bool | int | float | str]:
-    """A Config as files hold it: options that came LATER only where they say something."""
-    found = dataclasses.asdict(config)
-    return {key: value for key, value in found.items() if key not in LATER or value != getattr(Config, key)}
+    """A Config as files hold it; options added LATER are left out at their default."""
+    items = dataclasses.asdict(config).items()
+    return {key: value for key, value in items if key not in LATER or value != getattr(Config, key)}
 
 
 PRESETS = {
@@ -72,55 +76,52 @@ PRESETS = {
 }
 
 
-def configure(given: dict, name: str = "model") -> Config:
-    """A Config from `given`, whose `preset` (if any) fills the sizes that it does not name."""
-    given = dict(given)
-    preset = given.pop("preset", "base")
+def configure(options: dict, name: str = "model") -> Config:
+    """A Config of these options; the sizes that are not among them are those of its `preset`."""
+    options = dict(options)
+    preset = options.pop("preset", "base")
     if preset not in PRESETS:
         raise ValueError(f"{name}: preset = {preset!r} is not one of {', '.join(PRESETS)}")
-    return make(Config, PRESETS[preset] | given, name)
+    return make(Config, PRESETS[preset] | options, name)
 
 
 @dataclass(frozen=True)
 class Training:
-    """Training: how long, on how much at a time, how fast."""
+    """Training."""
 
     updates: int = option(10000, "updates of the weights", low=0)
-    batch_tokens: int = option(4096, "tokens of a batch, padding included, on the longer side", low=1)
-    accumulate: int = option(1, "batches an update", low=1)
+    batch_tokens: int = option(4096, "tokens per batch, padding included, on the longer side", low=1)
+    accumulate: int = option(1, "batches per update (gradient accumulation)", low=1)
     schedule: str = option(
-        "noam", "course of the learning rate", choices=("noam", "inverse_sqrt", "linear", "cosine")
+        "noam", "schedule of the learning rate", choices=("noam", "inverse_sqrt", "linear", "cosine")
     )
     learning_rate: float = option(
-        0.0, "its peak; 0 = the noam peak, factor / sqrt(d_model * warmup)", low=0.0
+        0.0, "peak of the learning rate; 0 = factor / sqrt(d_model * warmup)", low=0.0
     )
     factor: float = option(1.0, "factor of the noam schedule", low=0.0)
     warmup: int = option(4000, "updates of linear warm-up", low=1)
-    beta1: float = option(0.9, "decay of AdamW's mean", low=0.0, high=1.0)
-    beta2: float = option(0.998, "decay of AdamW's variance", low=0.0, high=1.0)
+    beta1: float = option(0.9, "AdamW's decay of the gradient's mean", low=0.0, high=1.0)
+    beta2: float = option(0.998, "AdamW's decay of the gradient's variance", low=0.0, high=1.0)
     weight_decay: float = option(0.0, "AdamW's weight decay", low=0.0)
     clip: float = option(0.0, "largest norm of the gradient; 0 = not clipped", low=0.0)
     smoothing: float = option(0.1, "label smoothing", low=0.0, high=0.99)
     teacher: float = option(
-        0.0, "share of the loss that a teacher's distributions decide; 0 = no teacher", low=0.0, high=1.0
+        0.0, "weight of knowledge distillation in the loss; 0 = no teacher", low=0.0, high=1.0
     )
     temperature: float = option(
-        1.0, "by which the logits of student and teacher are divided", low=0.05, high=100.0
+        1.0, "temperature of distillation: it divides the logits of both models", low=0.05, high=100.0
     )
     precision: str = option(
-        "auto", "of the products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")
+        "auto",
+        "precision of matrix products; auto = bf16 where the hardware has it",
+        choices=("auto", "bf16", "fp32"),
     )
     compile: bool = option(False, "compile the model (torch.compile)")
-    backoff: float = option(
-        0.0, "factor of the learning rate each time the loss has diverged; 0 = stop", low=0.0, high=0.99
-    )
     every: int = option(0, "updates between evaluations; 0 = none", low=0)
-    average: int = option(1, "last evaluated checkpoints to average at the end; 1 = the last weights", low=1)
-    patience: int = option(
-        0, "evaluations without a better score before stopping; 0 = never stop early", low=0
-    )
+    average: int = option(1, "last evaluated checkpoints to average at the end; 1 = no averaging", low=1)
+    patience: int = option(0, "evaluations without a better score before early stopping; 0 = never", low=0)
     metric: str = option(
-        "loss", "what early stopping watches on the development set", choices=("loss", "bleu")
+        "loss", "score on the development set that early stopping watches", choices=("loss", "bleu")
     )
 
     def __post_init__(self) -> None:
@@ -128,7 +129,7 @@ class Training:
             raise ValueError("patience and average need evaluations; set every to the updates between them")
 
 
-# Fine-tuning as in transformers.zip; what it does not name is as in training.
+# Defaults of fine-tuning, as in transformers.zip; the other options are as in training.
 FINETUNE = {
     "updates": 10000, "batch_tokens": 512, "accumulate": 2, "schedule": "noam", "factor": 0.01, "warmup": 50,
     "beta2": 0.998, "smoothing": 0.1,
@@ -141,14 +142,27 @@ class Search:
 
     beam: int = option(5, "hypotheses kept at each step; 1 = greedy", low=1, high=256)
     alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0, high=10.0)
-    nbest: int = option(1, "translations to return a sentence, at most beam", low=1)
+    nbest: int = option(1, "translations per sentence, at most beam", low=1)
     max_ratio: float = option(
         2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0, high=1000.0
     )
-    batch_tokens: int = option(4000, "source tokens x beam of a batch", low=1)
-    patience: float = option(1.0, "hypotheses that end before a sentence is done: patience x beam", low=1.0)
-    precision: str = option("fp32", "of weights and products", choices=("fp32", "bf16"))
+    batch_tokens: int = option(4000, "source tokens x beam per batch", low=1)
+    patience: float = option(1.0, "a sentence is done when patience x beam hypotheses have ended", low=1.0)
+    precision: str = option("fp32", "precision of weights and products", choices=("fp32", "bf16"))
 
     def __post_init__(self) -> None:
         if self.nbest > self.beam:
             raise ValueError(f"nbest = {self.nbest} is more than beam = {self.beam}")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A translation: pieces without END; score = log-probability (nats) / length penalty."""
+
+    pieces: tuple[int, ...]
+    score: float
+
+
+def length_penalty(length: int, alpha: float) -> float:
+    """The length penalty of Wu et al. (2016), equation 14; `length` counts END."""
+    return ((5 + length) / 6) ** alpha

@@ -1,4 +1,4 @@
-"""What a student has of its teacher: weights to begin with, and a frozen model to learn from."""
+"""A student's teacher: weights to start from, and a frozen model to learn from."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from torch import nn
 
 from tzip.nmt.model import Transformer
 
-FORM = ("heads", "norm", "activation", "positions", "epsilon")  # of a model, what no tensor tells
+FORM = ("heads", "norm", "activation", "positions", "epsilon")  # options that no tensor's shape shows
 
 
 @torch.no_grad()
 def inherit(student: Transformer, teacher: Transformer) -> None:
-    """Start a student from its teacher's weights: all that lies outside of the layers, and some of those.
+    """Copy a teacher's weights to a student: everything but the layers, and as many layers as it has.
 
-    The layers of encoder and decoder are spread evenly over the teacher's, the first and the last among
-    them (Shleifer & Rush 2020, arXiv 2010.13002, section 3). ValueError in one line where the student is
-    deeper or of another form.
+    The layers are evenly spaced in the teacher's encoder and decoder, the first and the last among them
+    (Shleifer & Rush 2020, arXiv 2010.13002, section 3). ValueError in one line if the student is deeper or
+    of another form.
     """
     for key in FORM:
-        found, expected = getattr(student.config, key), getattr(teacher.config, key)
-        if found != expected:
-            said = f"{key} = {found!r}, and the teacher's is {expected!r}"
+        value, expected = getattr(student.config, key), getattr(teacher.config, key)
+        if value != expected:
+            said = f"{key} = {value!r}, and the teacher's is {expected!r}"
             raise ValueError(f"a student cannot start from this teacher: {said}")
-    theirs, mine = teacher.state_dict(), student.state_dict()
-    for name, value in mine.items():
+    weights = teacher.state_dict()
+    for name, value in student.state_dict().items():
         stack, _, rest = name.partition(".")
         source = name
         if stack in ("encoder", "decoder"):
@@ -35,24 +35,24 @@ def inherit(student: Transformer, teacher: Transformer) -> None:
                     f"a student of {depth} {stack} layers cannot start from a teacher of {available}"
                 )
             source = f"{stack}.{spread(depth, available)[int(number)]}.{rest}"
-        if source not in theirs or theirs[source].shape != value.shape:
-            found = tuple(theirs[source].shape) if source in theirs else "nothing"
-            raise ValueError(f"a student cannot start from this teacher: {name} is {tuple(value.shape)}, "
-                             f"and the teacher has {found}")  # fmt: skip
-        value.copy_(theirs[source])
+        if source not in weights or weights[source].shape != value.shape:
+            shape = tuple(weights[source].shape) if source in weights else "nothing"
+            said = f"{name} is {tuple(value.shape)}, and the teacher has {shape}"
+            raise ValueError(f"a student cannot start from this teacher: {said}")
+        value.copy_(weights[source])
 
 
 def spread(count: int, available: int) -> list[int]:
-    """`count` numbers below `available`, evenly spaced; of several the first and the last."""
+    """`count` evenly spaced numbers below `available`; the first and the last, if more than one."""
     return [round(i * (available - 1) / max(count - 1, 1)) for i in range(count)]
 
 
 def frozen(teacher: nn.Module | None, student: nn.Module) -> nn.Module:
-    """The teacher without dropout or gradients; ValueError unless there is one with the student's pieces."""
+    """The teacher without dropout or gradients; ValueError if there is none or its vocabulary is another."""
     if teacher is None:
-        raise ValueError("teacher is the share of a teacher's in the loss, but none is given; set it to 0")
+        raise ValueError("teacher is the share of a teacher in the loss, but none is given; set it to 0")
     for side in ("vocabulary", "targets"):
-        theirs, ours = getattr(teacher.config, side), getattr(student.config, side)
-        if theirs != ours:
-            raise ValueError(f"the teacher's vocabulary has {theirs} pieces, {ours} expected")
+        pieces, expected = getattr(teacher.config, side), getattr(student.config, side)
+        if pieces != expected:
+            raise ValueError(f"the teacher's vocabulary has {pieces} pieces, {expected} expected")
     return teacher.eval().requires_grad_(False)

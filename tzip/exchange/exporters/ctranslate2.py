@@ -10,9 +10,9 @@ from ctranslate2.specs.common_spec import Activation
 from torch import Tensor, nn
 
 from tzip import files
-from tzip.data.pieces import Pieces
+from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
 from tzip.exchange import exporting
-from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN, Attention, Layer, Transformer
+from tzip.nmt.model import Attention, Layer, Transformer
 
 TYPES = ("float32", "int16", "int8")
 USES = ("shortlist",)

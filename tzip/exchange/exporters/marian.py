@@ -15,10 +15,10 @@ from torch import Tensor
 
 from tzip import files
 from tzip.data.lists import MAGIC, Lists, unpack
-from tzip.data.pieces import Pieces
+from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
 from tzip.exchange import exporting
 from tzip.exchange.importers.marian import ACTIVATIONS, DECODER, ENCODER
-from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN, Transformer
+from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
 
 TYPES = ("float32", "float16")

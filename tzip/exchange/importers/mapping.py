@@ -16,9 +16,8 @@ import yaml
 from torch import Tensor
 
 from tzip.data.lists import Lists, pack
-from tzip.data.pieces import sentence_pieces
+from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, sentence_pieces
 from tzip.exchange import importing
-from tzip.nmt.model import BEGIN, END, PAD, UNKNOWN
 from tzip.nmt.options import Config
 from tzip.options import make
 
