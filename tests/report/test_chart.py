@@ -23,17 +23,12 @@ def test_points_lie_where_their_numbers_say() -> None:
     assert points["b"]["low"] - points["b"]["high"] == pytest.approx(2 * per_bleu, abs=0.3)
     ticks = dict((text, y) for y, text in found["y_ticks"])
     assert ticks["20"] == pytest.approx(points["e"]["y"], abs=0.2)
-    assert all(
-        0 <= point["x"] <= found["width"] and 0 <= point["y"] <= found["bottom"] for point in points.values()
-    )
+    assert all(0 <= point["x"] <= found["width"] and 0 <= point["y"] <= found["bottom"] for point in points.values())
 
 
 def test_a_point_says_what_the_command_line_says_of_it() -> None:
     (point,) = [point for point in chart.draw(FOUR, "results/x", "b")["points"] if point["name"] == "b"]
-    assert (
-        point["said"]
-        == "38.00 ± 1.00 BLEU on flat (95.0 % of the baseline's), 2,500,000 bytes, 4.00x smaller"
-    )
+    assert point["said"] == "38.00 ± 1.00 BLEU on flat (95.0 % of the baseline's), 2,500,000 bytes, 4.00x smaller"
     assert point["command"].startswith("snakemake results/x/seed-1/b/model.tzip ")
 
 

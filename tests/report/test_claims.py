@@ -49,9 +49,7 @@ def judged(run: Path) -> list[claims.Claim]:
     return claims.judge(evidence(run, list(FAULTS), [1, 2]))
 
 
-def made(
-    tmp_path: Path, rows: dict[str, tuple[float, float]], seeds: tuple[int, ...] = (1,)
-) -> claims.Evidence:
+def made(tmp_path: Path, rows: dict[str, tuple[float, float]], seeds: tuple[int, ...] = (1,)) -> claims.Evidence:
     rows = {"baseline": (0.02, 1.0)} | rows
     return evidence(make_run(tmp_path, rows, seeds=seeds), list(rows), list(seeds))
 
@@ -118,9 +116,7 @@ def test_interval_of_one_seed_is_the_paired_bootstrap(tmp_path: Path) -> None:
     part = claims.beats(found, "baseline", "bs-fixed")
     counts = results.read_counts(tmp_path, ["baseline", "bs-fixed"], "t1", [1])
     paired = score.compare(counts["baseline"][0], counts["bs-fixed"][0], OPTIONS)
-    assert (part.value, part.low, part.high) == pytest.approx(
-        (paired["difference"], paired["low"], paired["high"])
-    )
+    assert (part.value, part.low, part.high) == pytest.approx((paired["difference"], paired["low"], paired["high"]))
 
 
 def test_claim_2_each_way(tmp_path: Path) -> None:
@@ -192,9 +188,7 @@ def test_claim_7_takes_the_paired_change_where_recorded(tmp_path: Path) -> None:
     assert claims.claim_7(evidence(tmp_path, list(rows), [1])).verdict == HOLDS
 
 
-@pytest.mark.parametrize(
-    ("speeds", "verdict"), [((130, 120), HOLDS), ((105, 90), FAILS), ((130, 100), UNDECIDED)]
-)
+@pytest.mark.parametrize(("speeds", "verdict"), [((130, 120), HOLDS), ((105, 90), FAILS), ((130, 100), UNDECIDED)])
 def test_claim_8_by_the_clock(speeds: tuple[int, int], verdict: str) -> None:
     lines = [(row, "t1", seed, 100.0) for row in ("baseline",) for seed in (1, 2)]
     lines += [("bs-fixed", "t1", seed, float(speed)) for seed, speed in zip((1, 2), speeds, strict=True)]
@@ -222,9 +216,7 @@ def test_script(run: Path, tmp_path: Path, judged: list[claims.Claim]) -> None:
         ",".join(FAULTS),
     ]
     command += ["--tests", "t1", "--seeds", "1,2", "--note", "synthetic corpus", "--samples", "200"]
-    done = subprocess.run(
-        [*command, "--output", str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    done = subprocess.run([*command, "--output", str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".json", ".md", ".tex"]
     assert read_json(tmp_path / "claims.json") == claims.as_json(judged)

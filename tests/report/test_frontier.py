@@ -84,9 +84,7 @@ def test_to_keep_a_share_the_smallest_file_is_taken(percent: float, row: str) ->
 def test_what_cannot_be_had_says_what_can() -> None:
     with pytest.raises(ValueError, match=r"^no file is 9x smaller; the most is e: 20.00 ± 1.00 BLEU on flat"):
         frontier.at(FOUR, 9)
-    with pytest.raises(
-        ValueError, match=r"^no file keeps 101 % of the baseline's BLEU; the most is a: 40.20"
-    ):
+    with pytest.raises(ValueError, match=r"^no file keeps 101 % of the baseline's BLEU; the most is a: 40.20"):
         frontier.keeping(FOUR, 101)
     with pytest.raises(ValueError, match="nothing but a baseline"):
         frontier.keeping(variants(), 50)

@@ -165,9 +165,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 @pytest.mark.parametrize("figure", ["sharpness", "attention"])
 def test_the_script_draws_a_runs_figures(figure: str, run: tuple[Path, list[str]]) -> None:
     folder, flags = run
-    done = script(
-        "figures", figure, *flags, "--note", "synthetic corpus", "--output", folder / f"{figure}.svg"
-    )
+    done = script("figures", figure, *flags, "--note", "synthetic corpus", "--output", folder / f"{figure}.svg")
     assert done == (0, "")
     assert (folder / f"{figure}.svg").read_text().rstrip().endswith("</svg>")
 
@@ -215,9 +213,7 @@ def test_weights_are_read_from_checkpoint_and_file(tmp_path: Path) -> None:
         assert found[f"{name}/counts"].sum() == 600
         assert found[f"{name}/share"].sum() == pytest.approx(1)
     for figure in ("weights", "cumulative"):
-        done = script(
-            "figures", figure, "--weights", tmp_path / "weights.npz", "--output", tmp_path / f"{figure}.svg"
-        )
+        done = script("figures", figure, "--weights", tmp_path / "weights.npz", "--output", tmp_path / f"{figure}.svg")
         assert done == (0, "")
     done = script("weights", *given, "--tensors", "nothing")
     assert done[1] == f"error: --tensors: 'nothing' has no codebook; choose from {name}\n"

@@ -50,9 +50,7 @@ def test_names_do_not_meet_and_many_variants_are_named_on_the_frontier_alone(fra
 
 def test_intervals_are_of_the_variants_bleu_in_percent_of_the_baselines() -> None:
     found = plots_frontier.measured(FOUR).set_index("row")
-    assert found.loc["b", ["percent", "percent_low", "percent_high"]].tolist() == pytest.approx(
-        [95, 92.5, 97.5]
-    )
+    assert found.loc["b", ["percent", "percent_low", "percent_high"]].tolist() == pytest.approx([95, 92.5, 97.5])
     assert "baseline" not in found.index
 
 

@@ -48,9 +48,7 @@ def make_run(
 
 def corrupt(lines: list[str], seed: str, fault: float) -> list[str]:
     rng = random.Random(seed)
-    return [
-        " ".join(w if rng.random() > fault else rng.choice(WORDS) for w in line.split()) for line in lines
-    ]
+    return [" ".join(w if rng.random() > fault else rng.choice(WORDS) for w in line.split()) for line in lines]
 
 
 def write_costs(run: Path, seed: int, row: str, test: str, ratio: float) -> None:
@@ -109,9 +107,7 @@ def test_summary_over_seeds(run: Path) -> None:
     assert line["bleu"] == pytest.approx(both["bleu"].mean())
     assert line["bleu_sd"] == line["bleu_margin"] == pytest.approx(np.ptp(both["bleu"]) / 2**0.5)
     assert line["bleu_low"] == pytest.approx(both["bleu_low"].mean())
-    assert line["percent"] == pytest.approx(
-        both["percent"].mean()
-    )  # of each seed's own baseline, then averaged
+    assert line["percent"] == pytest.approx(both["percent"].mean())  # of each seed's own baseline, then averaged
     assert line["p_value"] == both["p_value"].max()
 
 

@@ -65,9 +65,7 @@ def test_reads_what_was_measured(run: Path) -> None:
 def test_shows_it_with_the_marks_of_the_literature(run: Path) -> None:
     table = speed.table(speed.read(run, 1, "t1", NAMES), ["synthetic"])
     lines = tables.to_markdown(table).splitlines()
-    assert (
-        "| K-Means 4-bit quantization | int8 | greedy | yes | 40,000 ± 12,500 | 100.00 | 36,000 |" in lines[6]
-    )
+    assert "| K-Means 4-bit quantization | int8 | greedy | yes | 40,000 ± 12,500 | 100.00 | 36,000 |" in lines[6]
     assert "| 1.33 | 1.67 |" in lines[6]
     text = tables.to_text(table)
     for part in ("synthetic", "t1, 150 sentences", "one core", "A processor", "seed 1", "nrefs:1", "Devlin",
@@ -100,9 +98,7 @@ def test_the_script_writes_every_form(run: Path, tmp_path: Path) -> None:
     flags = ["--results", run, "--rows", ",".join(ROWS), "--tests", "t1", "--seeds", "1", "--speed", *NAMES]
     status, told = script("speed", *flags, "--output", tmp_path)
     assert (status, told) == (0, "")
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"inference.{end}" for end in ("csv", "md", "tex", "txt")
-    }
+    assert {path.name for path in tmp_path.iterdir()} == {f"inference.{end}" for end in ("csv", "md", "tex", "txt")}
     read = pd.read_csv(tmp_path / "inference.csv", comment="#")
     assert read["words_per_second"].tolist() == [400, 4000, 40000]
 
@@ -126,9 +122,7 @@ def test_from_the_file_to_a_measurement(tmp_path: Path) -> None:
     made, _ = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     container.write(tmp_path / "model.tzip", made)
     toy_pairs(tmp_path / "train")
-    (tmp_path / "source").write_text(
-        "a small house\nthe lake\n\nby the house stands a lake\n", encoding="utf-8"
-    )
+    (tmp_path / "source").write_text("a small house\nthe lake\n\nby the house stands a lake\n", encoding="utf-8")
 
     step("shortlist", "--data", tmp_path / "train", "--pieces", tmp_path / "pieces.model",
          "--candidates", "5", "--output", tmp_path / "list")  # fmt: skip

@@ -72,9 +72,7 @@ def test_variants_are_counted_and_their_pace_foretells_the_end(run: Path) -> Non
     touch(seed / "a" / "test.score.json", 100)
     (seed / "b" / "state").mkdir(parents=True)
     # 100 s a variant; two are left, counted from the last one, 200 s ago: any moment
-    assert said(run)["variants"] == (
-        "3 of 5 made, 1 scored; now b; at the pace of the last 3 the rest ends any moment"
-    )
+    assert said(run)["variants"] == ("3 of 5 made, 1 scored; now b; at the pace of the last 3 the rest ends any moment")
     for place in ("baseline", "a", "kmeans-b2-linear"):
         path = seed / place / "model.tzip"
         os.utime(path, (path.stat().st_mtime + 190,) * 2)

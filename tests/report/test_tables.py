@@ -27,9 +27,7 @@ CLEANING = {
 def run(tmp_path_factory) -> Path:
     run = make_run(tmp_path_factory.mktemp("run"), FAULTS)
     write_json(run / "data" / "cleaning.json", CLEANING)
-    write_json(
-        run / "provenance.json", {"revision": "abc1234", "device": "cpu", "data": {"train_en": "00ff"}}
-    )
+    write_json(run / "provenance.json", {"revision": "abc1234", "device": "cpu", "data": {"train_en": "00ff"}})
     return run
 
 

@@ -79,9 +79,7 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
 def _staircase(variants: pd.DataFrame, x: Callable, y: Callable) -> str:
     """The best BLEU at each size, as an SVG path."""
     best = variants[variants["frontier"]].sort_values("ratio_file", kind="stable")
-    steps = [
-        f"V{y(bleu)}H{x(log(ratio))}" for ratio, bleu in zip(best["ratio_file"], best["bleu"], strict=True)
-    ]
+    steps = [f"V{y(bleu)}H{x(log(ratio))}" for ratio, bleu in zip(best["ratio_file"], best["bleu"], strict=True)]
     return f"M{LEFT},{y(best['bleu'].iloc[0])}{''.join(steps)}V{HEIGHT - BOTTOM}"
 
 

@@ -82,9 +82,7 @@ class Evidence:
     ) -> None:
         """counts: `results.read_counts` of one test set; summary: `results.summarize` of the same; attention:
         `results.read_attention`."""
-        self.point = {
-            row: np.array([score.bleu(c.sum(axis=0)) for c in each]) for row, each in counts.items()
-        }
+        self.point = {row: np.array([score.bleu(c.sum(axis=0)) for c in each]) for row, each in counts.items()}
         self.drawn = {
             row: np.array([score.bleu(score.resample(c, options.samples, options.seed)) for c in each])
             for row, each in counts.items()
@@ -320,9 +318,7 @@ def claim_8_by_clock(costs: pd.DataFrame, test: str) -> Claim:
         ratios = costs[row] / base
         low, high = float(ratios.min()), float(ratios.max())
         parts.append(
-            Part(
-                f"{row}: times the baseline's words/s", at_least(low, high, FASTER), ratios.mean(), low, high
-            )
+            Part(f"{row}: times the baseline's words/s", at_least(low, high, FASTER), ratios.mean(), low, high)
         )
     return Claim(
         8,

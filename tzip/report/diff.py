@@ -46,9 +46,7 @@ def _results(one: str | Path, other: str | Path) -> Iterator[str]:
     mine, theirs = ({line["row"]: line for _, line in frontier.read(run).iterrows()} for run in (one, other))
     for row in dict.fromkeys([*mine, *theirs]):
         if row not in mine or row not in theirs:
-            yield from changed(
-                f"variant {row}", *("there" if row in found else "–" for found in (mine, theirs))
-            )
+            yield from changed(f"variant {row}", *("there" if row in found else "–" for found in (mine, theirs)))
             continue
         a, b = mine[row], theirs[row]
         yield from changed(f"BLEU of {row}", f"{a['bleu']:.2f}", f"{b['bleu']:.2f}")

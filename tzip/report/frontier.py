@@ -33,9 +33,7 @@ def method(plan: Mapping[str, str]) -> str:
 
 def spelled(plan: Mapping[str, str]) -> str:
     """A plan as one would type it, without what it leaves at its default."""
-    said = [
-        f"{key} {plan[key]}" for key in ("student", "prune", "quantize", "biases", "budget") if plan.get(key)
-    ]
+    said = [f"{key} {plan[key]}" for key in ("student", "prune", "quantize", "biases", "budget") if plan.get(key)]
     scope = [plan["scope"]] if said and plan.get("scope") and plan.keys() & {"prune", "quantize"} else []
     return ", ".join([*said, *scope])
 

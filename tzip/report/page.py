@@ -191,9 +191,7 @@ def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
     """A claim of claims.json as the template wants it."""
     verdict = claim["verdict"]
     style = {HOLDS: "holds", FAILS: "fails"}.get(verdict, "open")
-    parts = [
-        {key: math.nan if value is None else value for key, value in part.items()} for part in claim["parts"]
-    ]
+    parts = [{key: math.nan if value is None else value for key, value in part.items()} for part in claim["parts"]]
     return {"text": claim["claim"], "verdict": verdict, "style": style, "rule": claim["rule"],
             "evidence": [str(Part(**part)) for part in parts]}  # fmt: skip
 
@@ -279,17 +277,13 @@ def _provenance(contents: Contents) -> dict[str, Any]:
     config = {key: value for key, value in found.get("config", {}).items() if key != "mirror"}
     facts = []
     if found.get("revision"):
-        facts.append(
-            ("git", found["revision"] + (", with uncommitted changes" if found.get("dirty") else ""))
-        )
+        facts.append(("git", found["revision"] + (", with uncommitted changes" if found.get("dirty") else "")))
     if found.get("configuration"):
         facts.append(("configuration", f"sha256 {found['configuration']}"))
     for key in ("device", "platform", "python"):
         if found.get(key):
             facts.append((key, str(found[key])))
-    packages = ", ".join(
-        f"{name} {version}" for name, version in found.get("packages", {}).items() if version
-    )
+    packages = ", ".join(f"{name} {version}" for name, version in found.get("packages", {}).items() if version)
     if packages:
         facts.append(("packages", packages))
     return {

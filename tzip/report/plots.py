@@ -65,9 +65,7 @@ def save(figure: Figure, outputs: Sequence[str | Path], note: str = "") -> None:
 # ---------------------------------------------------------------------------------------------- attention
 
 
-def attention_grid(
-    models: Mapping[str, np.ndarray], pieces: Sequence[str], layer: int = 0, heads: int = 4
-) -> Figure:
+def attention_grid(models: Mapping[str, np.ndarray], pieces: Sequence[str], layer: int = 0, heads: int = 4) -> Figure:
     """The paper's figure: one row of heat maps a model, its first `heads` heads at encoder layer `layer`.
 
     models: {label: encoder maps [layers, heads, S, S]}. Rows of a map are the piece that looks, columns the
@@ -95,9 +93,7 @@ def attention_grid(
     return figure
 
 
-def attention_layers(
-    maps_LHTS: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str
-) -> Figure:
+def attention_layers(maps_LHTS: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> Figure:
     """The paper's appendix: every layer (down) and head (across) of one model, for one kind of attention."""
     layers, heads = maps_LHTS.shape[:2]
     width = 0.55 + 0.06 * len(columns)
@@ -161,9 +157,7 @@ def sharpness(frame: pd.DataFrame, baseline: str = "baseline") -> Figure:
     with whiskers are means over seeds of the estimate and its interval, small rings are single seeds.
     """
     labels = list(dict.fromkeys(frame["label"]))
-    figure, panels = plt.subplots(
-        1, 2, figsize=(5.9, 0.4 * len(labels) + 1.7), sharey=True, layout="constrained"
-    )
+    figure, panels = plt.subplots(1, 2, figsize=(5.9, 0.4 * len(labels) + 1.7), sharey=True, layout="constrained")
     for number, (kind, name) in enumerate(KINDS.items()):
         of_kind = frame[frame["kind"] == kind]
         for axes, measure in zip(panels, ("sharpness", "distance"), strict=True):

@@ -34,20 +34,14 @@ def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFra
     above.set_title(f"This run: measured on {base['test']}, in the file", loc="left")
     below.set_title("Published: as printed (hollow) → in a file (filled)", loc="left")
     _axes(above, ours["ratio"], [*ours["percent_low"], *ours["percent_high"], 100.0], base)
-    _axes(
-        below, [*published["printed"], *others["ratio"]], [*published["percent"], *others["percent"], 100.0]
-    )
+    _axes(below, [*published["printed"], *others["ratio"]], [*published["percent"], *others["percent"], 100.0])
     avoid = _variants(above, ours, look)
     avoid_below = _published(below, published, look) + _others(below, others)
-    figure.legend(
-        handles=_handles(look), loc="outside upper left", ncols=3, columnspacing=1.2, handletextpad=0.3
-    )
+    figure.legend(handles=_handles(look), loc="outside upper left", ncols=3, columnspacing=1.2, handletextpad=0.3)
     figure.canvas.draw()  # fixes the axes' place, which the labels' places depend on
     named = ours if len(ours) <= LABELLED else ours[ours["frontier"]]
     named = named.sort_values("frontier", ascending=False, kind="stable")
-    _names(
-        above, named["row"], named["ratio"], named["percent"], avoid, [look[m][0] for m in named["method"]]
-    )
+    _names(above, named["row"], named["ratio"], named["percent"], avoid, [look[m][0] for m in named["method"]])
     both = pd.concat([published.assign(ratio=published["printed"]), others])
     colours = [*(look[method][0] for method in published["method"]), *[INK] * len(others)]
     _names(below, both["label"], both["ratio"], both["percent"], avoid_below, colours)
@@ -61,17 +55,12 @@ def measured(variants: pd.DataFrame) -> pd.DataFrame:
     """
     unit = 100 / variants.loc[variants["row"] == paper.BASELINE, "bleu"].replace(0.0, np.nan).iloc[0]
     ours = variants[variants["row"] != paper.BASELINE]
-    ends = {
-        f"percent_{end}": ours["percent"] + unit * (ours[f"bleu_{end}"] - ours["bleu"])
-        for end in ("low", "high")
-    }
+    ends = {f"percent_{end}": ours["percent"] + unit * (ours[f"bleu_{end}"] - ours["bleu"]) for end in ("low", "high")}
     kept = ["row", "method", "frontier", "ratio", "percent", *ends]
     return ours.assign(ratio=ours["ratio_file"], **ends)[kept].dropna(subset="percent", ignore_index=True)
 
 
-def _axes(
-    axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series | None = None
-) -> None:
+def _axes(axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series | None = None) -> None:
     """Logarithmic ratios and percents of BLEU; where the baseline is known, bytes and BLEU beside them."""
     right = max([1.5, *ratios])
     megabytes = base["baseline_bytes"] / 1e6 if base is not None else np.nan

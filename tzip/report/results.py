@@ -42,9 +42,7 @@ def place(run: str | Path, seed: int, row: str, file: str) -> Path:
     return Path(run) / f"seed-{seed}" / row / file
 
 
-def read_scores(
-    run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]
-) -> pd.DataFrame:
+def read_scores(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
     """One line a row, test set and seed, in the order given: scores, sizes, comparison with the baseline.
 
     Columns: row, test, seed, those of SCORES and SIZES, sentences, percent (of the same seed's baseline;
@@ -122,17 +120,13 @@ def summarize(frame: pd.DataFrame) -> pd.DataFrame:
         numbers = group.drop(columns=["row", "test", "seed", "signature"])
         line: dict[str, Any] = {"row": row, "test": test, "seeds": len(group)} | numbers.mean().to_dict()
         line |= {"bleu_sd": group["bleu"].std(), "percent_sd": group["percent"].std()}
-        line["bleu_margin"] = (
-            line["bleu_sd"] if len(group) > 1 else (line["bleu_high"] - line["bleu_low"]) / 2
-        )
+        line["bleu_margin"] = line["bleu_sd"] if len(group) > 1 else (line["bleu_high"] - line["bleu_low"]) / 2
         line |= {"p_value": group["p_value"].max(), "signature": group["signature"].iloc[0]}
         lines.append(line)
     return pd.DataFrame(lines)
 
 
-def read_costs(
-    run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]
-) -> pd.DataFrame:
+def read_costs(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
     """What the clock and the memory said: one line a row, test set and seed.
 
     Columns: row, test, seed, device, the values of COMPRESS and TRANSLATE (NaN where not recorded).
@@ -182,9 +176,7 @@ def read_training(run: str | Path, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["seed", "device", "seconds", "peak_memory_mb"])
 
 
-def read_counts(
-    run: str | Path, rows: Sequence[str], test: str, seeds: Sequence[int]
-) -> dict[str, list[np.ndarray]]:
+def read_counts(run: str | Path, rows: Sequence[str], test: str, seeds: Sequence[int]) -> dict[str, list[np.ndarray]]:
     """BLEU's counts by sentence: {row: one int64 [N, 10] a seed}, of the same N sentences everywhere."""
     found, sentences = {}, None
     for row in rows:

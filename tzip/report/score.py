@@ -92,8 +92,7 @@ def chrf(counts: np.ndarray) -> np.ndarray:
     present = (ours > 0) & (theirs > 0)
     orders = np.maximum(present.sum(axis=-1), 1)
     precision, recall = (
-        np.divide(matches, n, out=np.zeros_like(n), where=present).sum(axis=-1) / orders
-        for n in (ours, theirs)
+        np.divide(matches, n, out=np.zeros_like(n), where=present).sum(axis=-1) / orders for n in (ours, theirs)
     )
     weighted = 4 * precision + recall
     return 100 * np.divide(5 * precision * recall, weighted, out=np.zeros_like(weighted), where=weighted > 0)
@@ -179,9 +178,7 @@ def evaluate(
         report["signatures"][key] = str(metric.get_signature())
     if baseline is not None:
         theirs = statistics(metrics(options)["bleu"], baseline, references)
-        report["paired"] = {"baseline": name, "trials": options.trials} | compare(
-            counts["bleu"], theirs, options
-        )
+        report["paired"] = {"baseline": name, "trials": options.trials} | compare(counts["bleu"], theirs, options)
     return _rounded(report), counts
 
 

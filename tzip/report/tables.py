@@ -53,9 +53,7 @@ class Table:
 
     def cells(self, columns: Sequence[Column] | None = None) -> list[list[str]]:
         lines = self.frame[self.frame[self.shown]] if self.shown else self.frame
-        return [
-            [column.show(line) for column in columns or self.columns] for line in lines.to_dict("records")
-        ]
+        return [[column.show(line) for column in columns or self.columns] for line in lines.to_dict("records")]
 
 
 def number(key: str, spec: str = ".2f") -> Callable[[Any], str]:
@@ -134,9 +132,7 @@ def _runs(values: Sequence[str]) -> list[tuple[str, int]]:
     """Equal neighbours with their number: a a b → (a, 2) (b, 1)."""
     runs: list[tuple[str, int]] = []
     for value in values:
-        runs = (
-            [*runs[:-1], (value, runs[-1][1] + 1)] if runs and runs[-1][0] == value else [*runs, (value, 1)]
-        )
+        runs = [*runs[:-1], (value, runs[-1][1] + 1)] if runs and runs[-1][0] == value else [*runs, (value, 1)]
     return runs
 
 
@@ -149,9 +145,7 @@ def to_text(table: Table, width: int = WIDTH) -> str:
     """The table for a terminal: at most `width` characters a line; the widest column gives way."""
     columns = [column for column in table.columns if column.short]
     cells = [[column.short for column in columns], *table.cells(columns)]
-    groups = (
-        [""] * len(columns) if not any(column.group for column in columns) else [c.group for c in columns]
-    )
+    groups = [""] * len(columns) if not any(column.group for column in columns) else [c.group for c in columns]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= width else 1
     widest = widths.index(max(widths))
@@ -160,15 +154,10 @@ def to_text(table: Table, width: int = WIDTH) -> str:
     rule = "─" * (sum(widths) + gap * (len(widths) - 1))
     above = [_over(groups, widths, gap)] if any(groups) else []
     notes = [
-        part
-        for note in table.notes
-        for part in textwrap.wrap(note, width, initial_indent="· ", subsequent_indent="  ")
+        part for note in table.notes for part in textwrap.wrap(note, width, initial_indent="· ", subsequent_indent="  ")
     ]
     return (
-        "\n".join(
-            [*textwrap.wrap(table.title, width), rule, *above, lines[0], rule, *lines[1:], rule, *notes]
-        )
-        + "\n"
+        "\n".join([*textwrap.wrap(table.title, width), rule, *above, lines[0], rule, *lines[1:], rule, *notes]) + "\n"
     )
 
 
