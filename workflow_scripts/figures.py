@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tzip.config import BASELINE
 from tzip.report import paper, plots, plots_frontier, points, results
 from tzip.report.frontier import read
 from tzip.script import run
@@ -42,7 +43,7 @@ def sharpness(args: argparse.Namespace) -> plots.Figure:
                 left_out.setdefault((short(row), reason), {})[kind] = True
     said = [f"{row}: no maps of {', '.join(kinds)}: {reason}" for (row, reason), kinds in left_out.items()]
     args.note = "\n".join([args.note, *said] if args.note else said)
-    return plots.sharpness(pd.DataFrame(lines), paper.BASELINE)
+    return plots.sharpness(pd.DataFrame(lines), BASELINE)
 
 
 def attention(args: argparse.Namespace) -> plots.Figure:
@@ -50,7 +51,7 @@ def attention(args: argparse.Namespace) -> plots.Figure:
     found = {}
     for row in args.rows:
         arrays = load(results.place(args.results, args.seeds[0], row, "attention.npz"), ("encoder", "source"))
-        found["Original" if row == paper.BASELINE else short(row)] = arrays["encoder"]
+        found["Original" if row == BASELINE else short(row)] = arrays["encoder"]
     return plots.attention_grid(found, list(arrays["source"]), args.layer, args.heads)
 
 

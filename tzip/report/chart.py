@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from tzip.report import frontier, paper, points
+from tzip.config import BASELINE
+from tzip.report import frontier, points
 
 WIDTH, HEIGHT = 640, 420
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 62  # what the axes' numbers take
@@ -34,7 +35,7 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     margin = 0.05 * (high - low) + 0.5
     x = _scale(log(0.95), log(1.12 * right), LEFT, WIDTH - RIGHT)
     y = _scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
-    look = points.looks(variants.loc[variants["row"] != paper.BASELINE, "method"])
+    look = points.looks(variants.loc[variants["row"] != BASELINE, "method"])
     ordered = variants.sort_values("ratio_file", kind="stable")
     megabytes = variants["baseline_bytes"].iloc[0] / 1e6
     return {

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tzip.config import BASELINE
 from tzip.report import paper, score
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided at this sample size"
@@ -89,7 +90,7 @@ class Evidence:
         }
         self.sizes = summary.set_index("row")[["ratio_printed", "ratio_file", "file_bytes"]].to_dict("index")
         self.attention = attention
-        seeds = len(self.point[paper.BASELINE])
+        seeds = len(self.point[BASELINE])
         rng = np.random.default_rng(options.seed)
         self.seeds = rng.integers(0, seeds, size=(seeds, options.samples))
 
@@ -105,7 +106,7 @@ class Evidence:
 
     def percent(self, row: str) -> tuple[float, float, float]:
         """What `row` keeps of the baseline's BLEU, in %."""
-        return self.contrast(lambda bleu: 100 * _over(bleu[row], bleu[paper.BASELINE]))
+        return self.contrast(lambda bleu: 100 * _over(bleu[row], bleu[BASELINE]))
 
 
 def _over(values: np.ndarray, divisor: np.ndarray) -> np.ndarray:
@@ -173,7 +174,7 @@ def claim_2(evidence: Evidence) -> Claim:
     for suffix in suffixes:
         rows = f"kmeans-8bit{suffix}", f"kmeans-4bit{suffix}"
         value, low, high = evidence.contrast(
-            lambda bleu, rows=rows: 100 * _over(bleu[rows[0]] - bleu[rows[1]], bleu[paper.BASELINE])
+            lambda bleu, rows=rows: 100 * _over(bleu[rows[0]] - bleu[rows[1]], bleu[BASELINE])
         )
         decided = HOLDS if high < 0 else FAILS if low > -GAP_8_4 else UNDECIDED
         verdict = decided if len(evidence.seeds) > 1 else UNDECIDED
@@ -271,7 +272,7 @@ def _sharper(attention: pd.DataFrame, row: str) -> Part:
     """Entropy of `row` minus the baseline's, below 0: paired by sentence where that was recorded."""
     what = f"{row}: entropy minus the baseline's"
     ours = attention[attention["row"] == row].set_index("seed")
-    base = attention[attention["row"] == paper.BASELINE].set_index("seed").reindex(ours.index)
+    base = attention[attention["row"] == BASELINE].set_index("seed").reindex(ours.index)
     if ours.empty or base["sharpness"].isna().any():
         return Part(what, UNMEASURED)
     low = ours["sharpness_change_low"].fillna(ours["sharpness_low"] - base["sharpness_high"])
@@ -312,7 +313,7 @@ def claim_8(evidence: Evidence) -> Claim:
 def claim_8_by_clock(costs: pd.DataFrame, test: str) -> Claim:
     """The speed claim by `results.read_costs`: holds or fails where every seed says the same."""
     costs = costs[costs["test"] == test].set_index(["row", "seed"])["words_per_second"]
-    base = costs.get(paper.BASELINE)
+    base = costs.get(BASELINE)
     parts = []
     for row in (row for row in ONE_BIT if row in costs.index):
         ratios = costs[row] / base

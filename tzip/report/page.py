@@ -16,6 +16,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
+from tzip.config import BASELINE
 from tzip.report import chart, paper
 from tzip.report.claims import FAILS, HOLDS, Part
 from tzip.report.tables import Table
@@ -76,7 +77,7 @@ def build(contents: Contents) -> str:
     """The page as HTML; it names no other file and no other host."""
     frame, every = contents.table_1.frame, contents.variants
     taken = best(every)
-    chosen = paper.BASELINE if taken is None else taken["row"]
+    chosen = BASELINE if taken is None else taken["row"]
     context = {
         "title": TITLE,
         "name": contents.name,
@@ -125,13 +126,13 @@ def _html(table: Table) -> dict[str, Any]:
 
 def best(frame: pd.DataFrame) -> pd.Series | None:
     """The row with the smallest file among those that keep `KEEP` % of the baseline's BLEU, if any does."""
-    keep = frame[(frame["row"] != paper.BASELINE) & (frame["percent"] >= KEEP)]
+    keep = frame[(frame["row"] != BASELINE) & (frame["percent"] >= KEEP)]
     return None if keep.empty else keep.loc[keep["ratio_file"].idxmax()]
 
 
 def answer(frame: pd.DataFrame) -> str:
     """The question of the title answered in three sentences, by the numbers of Table 1."""
-    base = frame[frame["row"] == paper.BASELINE].iloc[0]
+    base = frame[frame["row"] == BASELINE].iloc[0]
     test, size = base["test"], megabytes(base["file_bytes"])
     start = f"The baseline translates {test} at {base['bleu']:.2f} BLEU from a file of {size}."
     row = best(frame)
@@ -153,7 +154,7 @@ def answer(frame: pd.DataFrame) -> str:
 
 def gap(frame: pd.DataFrame) -> str:
     """How far the ratio as printed and the ratio in the file lie apart, where they do most."""
-    both = frame[frame["row"].isin(paper.TABLE_1) & (frame["row"] != paper.BASELINE)]
+    both = frame[frame["row"].isin(paper.TABLE_1) & (frame["row"] != BASELINE)]
     if both.empty:
         return ""
     row = both.loc[(both["ratio_printed"] / both["ratio_file"]).idxmax()]
@@ -165,7 +166,7 @@ def gap(frame: pd.DataFrame) -> str:
 
 def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The numbers at the top of the page, each with what it means."""
-    base = frame[frame["row"] == paper.BASELINE].iloc[0]
+    base = frame[frame["row"] == BASELINE].iloc[0]
     found = [(f"{base['bleu']:.2f}", f"BLEU of the baseline on {base['test']}")]
     row = best(frame)
     if row is not None:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from tzip.report import paper, points
+from tzip.config import BASELINE
+from tzip.report import points
 from tzip.report.labels import place_labels
 from tzip.report.plots import INK, MUTED
 
@@ -30,7 +31,7 @@ def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFra
     ours = measured(variants)
     look = points.looks(ours["method"])
     figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.6), layout="constrained")
-    base = variants[variants["row"] == paper.BASELINE].iloc[0]
+    base = variants[variants["row"] == BASELINE].iloc[0]
     above.set_title(f"This run: measured on {base['test']}, in the file", loc="left")
     below.set_title("Published: as printed (hollow) → in a file (filled)", loc="left")
     _axes(above, ours["ratio"], [*ours["percent_low"], *ours["percent_high"], 100.0], base)
@@ -53,8 +54,8 @@ def measured(variants: pd.DataFrame) -> pd.DataFrame:
 
     The interval is that of the variant's BLEU, in percent of the baseline's BLEU. None where that is 0.
     """
-    unit = 100 / variants.loc[variants["row"] == paper.BASELINE, "bleu"].replace(0.0, np.nan).iloc[0]
-    ours = variants[variants["row"] != paper.BASELINE]
+    unit = 100 / variants.loc[variants["row"] == BASELINE, "bleu"].replace(0.0, np.nan).iloc[0]
+    ours = variants[variants["row"] != BASELINE]
     ends = {f"percent_{end}": ours["percent"] + unit * (ours[f"bleu_{end}"] - ours["bleu"]) for end in ("low", "high")}
     kept = ["row", "method", "frontier", "ratio", "percent", *ends]
     return ours.assign(ratio=ours["ratio_file"], **ends)[kept].dropna(subset="percent", ignore_index=True)

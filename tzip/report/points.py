@@ -8,6 +8,7 @@ from math import log2
 import pandas as pd
 
 from tzip import options
+from tzip.config import BASELINE
 from tzip.report import paper
 
 PLANS = {
@@ -67,7 +68,7 @@ def others() -> pd.DataFrame:
         (f"Gale et al., {100 * sparsity:g} %", 1 / (1 - sparsity), 100 * bleu / paper.GALE_DENSE, False)
         for sparsity, bleu in paper.GALE.items()
     ]
-    whole = paper.TABLE_1[paper.BASELINE].bleu
+    whole = paper.TABLE_1[BASELINE].bleu
     lines += [(loss.label, loss.ratio, 100 * (1 - loss.bleu / whole), loss.bound) for loss in paper.LOSSES]
     return pd.DataFrame(lines, columns=["label", "ratio", "percent", "bound"])
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tzip import files
-from tzip.config import grid
+from tzip.config import BASELINE, grid
 from tzip.nmt import journal
-from tzip.report.paper import BASELINE
 
 RECENT = 10  # variants whose pace is taken for the next ones'
 
