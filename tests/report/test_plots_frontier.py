@@ -39,7 +39,7 @@ def test_names_do_not_meet_and_many_variants_are_named_on_the_frontier_alone(fra
     above, below = figure.axes[:2]
     ours = frame[frame["row"] != "baseline"]
     named = ours if len(ours) <= plots_frontier.LABELLED else ours[ours["frontier"]]
-    for axes, names in ((above, set(named["row"])), (below, set(points.LABELS.values()))):
+    for axes, names in ((above, set(named["row"])), (below, {short for short, _ in points.ROWS.values()})):
         texts = [text for text in axes.texts if text.get_text()]
         assert {text.get_text() for text in texts} >= names
         assert len(texts) == len(named) if axes is above else len(texts) == 11 + 6

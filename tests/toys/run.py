@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import runpy
-import sys
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 
 from tests.report.test_results import FAULTS, make_run
+from tests.toys import commands
 from tzip import files
-from tzip.report.points import PLANS
+from tzip.report.points import ROWS as PAPERS
 
 ROOT = Path(__file__).parents[2]
 ROWS = {"baseline": FAULTS["baseline"], "fp16": (0.02, 2.0)} | FAULTS
@@ -26,12 +22,13 @@ def write(run: Path, tests: tuple[str, ...] = ("flat", "hard"), seeds: tuple[int
     make_run(run, ROWS, tests, seeds)
     for seed in seeds:
         folder = run / f"seed-{seed}"
-        files.write_json(
-            folder / "training.json", {"seconds": 240.0, "peak_memory_mb": 812.0, "device": "CPU"}
-        )
+        files.write_json(folder / "training.json", {"seconds": 240.0, "peak_memory_mb": 812.0, "device": "CPU"})
         for number, row in enumerate(ROWS):
             made = files.read_json(folder / row / "compress.json")
-            plan = {"quantize": "fp16", "scope": "all"} if row == "fp16" else PLANS.get(row, {})
+            plan = {"quantize": "fp16", "scope": "all"} if row == "fp16" else {}
+            if row in PAPERS:
+                plan = {"prune" if row.startswith("pruned") else "quantize": PAPERS[row][1]}
+                plan |= {"scope": "attention"} if row.endswith("attention") else {}
             files.write_json(folder / row / "compress.json", made | {"plan": plan})
             write_attention(folder / row, number, seed)
     split = {"read": 1000, "empty": 3, "too_long": 7, "duplicate": 40, "kept": 950}
@@ -67,12 +64,6 @@ def write_attention(folder: Path, number: int, seed: int) -> None:
 
 
 def script(name: str, *arguments: str | Path) -> tuple[int, str]:
-    """Run one of the workflow's scripts as Snakemake does, but in this process; exit status and stderr."""
-    path, told = ROOT / "workflow_scripts" / f"{name}.py", io.StringIO()
-    command = [str(path), *map(str, arguments)]
-    with contextlib.chdir(ROOT), contextlib.redirect_stderr(told), mock.patch.object(sys, "argv", command):
-        try:
-            runpy.run_path(str(path), run_name="__main__")
-        except SystemExit as end:
-            return int(end.code or 0), told.getvalue()
-    return 0, told.getvalue()
+    """Run one of the workflow's scripts in this process; exit status and stderr."""
+    done = commands.script(name, *arguments)
+    return done.returncode, done.stderr

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from tzip.config import BASELINE
 from tzip.report import chart, paper
 from tzip.report.claims import FAILS, HOLDS, Part
-from tzip.report.tables import Table
+from tzip.report.tables import Table, groups
 
 TITLE = "How many bytes can a translation Transformer lose before it loses BLEU?"
 KEEP = 97.0  # % of the baseline's BLEU: what the answer calls keeping it
@@ -49,7 +49,7 @@ APPENDIX = "attention-layers-"  # attention-layers-ROW.png: all layers and heads
 
 @dataclass(frozen=True)
 class Contents:
-    """What a page is made of.
+    """The inputs of a page.
 
     name        the run's
     table_1     Table 1, with what the clock said of it
@@ -57,7 +57,7 @@ class Contents:
     more        further tables in order
     claims      `claims.as_json`
     figures     folder of the figures; those that are there are shown
-    captions    folder of NAME.rst, one caption a figure; Snakemake's own report shows the same files
+    captions    folder of NAME.rst, one caption per figure; Snakemake's own report shows the same files
     provenance  provenance.json
     note        a warning for the top of the page, such as that the corpus is synthetic
     """
@@ -75,50 +75,38 @@ class Contents:
 
 def build(contents: Contents) -> str:
     """The page as HTML; it names no other file and no other host."""
-    frame, every = contents.table_1.frame, contents.variants
-    taken = best(every)
-    chosen = BASELINE if taken is None else taken["row"]
-    context = {
-        "title": TITLE,
-        "name": contents.name,
-        "note": contents.note,
-        "answer": unbroken(answer(every)),
-        "gap": unbroken(gap(frame)),
-        "tiles": [(number, unbroken(meaning)) for number, meaning in tiles(every, contents.claims)],
-        "chart": chart.draw(every, f"results/{contents.name}", chosen),
-        "table_1": _html(contents.table_1),
-        "more": [_html(table) for table in contents.more],
-        "claims": [_claim(claim) for claim in contents.claims],
-        "figures": [_figure(place, contents) for place in FIGURES if _path(place, contents).exists()],
-        "appendix": [_figure(place, contents) for place in _appendix(contents.figures)],
-        "provenance": _provenance(contents),
-    }
+    every, claims = contents.variants, contents.claims
+    take = best(every)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("page.html").render(context) + "\n"
+    environment.filters["unbroken"] = unbroken
+    figures = [place for place in FIGURES if _path(place, contents).exists()]
+    return (
+        environment.get_template("page.html").render(
+            title=TITLE,
+            contents=contents,
+            groups=groups,
+            answer=answer(every),
+            gap=gap(contents.table_1.frame),
+            tiles=tiles(every, claims),
+            chart=chart.draw(every, f"results/{contents.name}", BASELINE if take is None else take["row"]),
+            styles={HOLDS: "holds", FAILS: "fails"},
+            evidence=[[str(part(each)) for each in claim["parts"]] for claim in claims],
+            figures=[_figure(place, contents) for place in figures],
+            appendix=[_figure(place, contents) for place in _appendix(contents.figures)],
+            provenance=_provenance(contents),
+        )
+        + "\n"
+    )
 
 
-def _html(table: Table) -> dict[str, Any]:
-    """A table as the template wants it: every cell a text and a class."""
-    styles = [{"r": "", "l": "left"}.get(column.align, "left wide") for column in table.columns]
-    groups: list[list] = []
-    for column in table.columns:
-        if groups and column.group and groups[-1][0] == column.group:
-            groups[-1][1] += 1
-        else:
-            groups.append([column.group, 1])
-    return {
-        "name": table.name,
-        "title": table.title,
-        "headings": list(zip([column.heading for column in table.columns], styles, strict=True)),
-        "groups": groups if any(name for name, _ in groups) else [],
-        "rows": [list(zip(cells, styles, strict=True)) for cells in table.cells()],
-        "notes": table.notes,
-    }
+def part(values: Mapping[str, Any]) -> Part:
+    """A part of a claim of claims.json, where null is no number."""
+    return Part(**{key: math.nan if value is None else value for key, value in values.items()})
 
 
 # ------------------------------------------------------------------------------------------------- words
@@ -188,15 +176,6 @@ def unbroken(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|MB|BLEU)|(?<=≥) ", "\N{NO-BREAK SPACE}", text)
 
 
-def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim of claims.json as the template wants it."""
-    verdict = claim["verdict"]
-    style = {HOLDS: "holds", FAILS: "fails"}.get(verdict, "open")
-    parts = [{key: math.nan if value is None else value for key, value in part.items()} for part in claim["parts"]]
-    return {"text": claim["claim"], "verdict": verdict, "style": style, "rule": claim["rule"],
-            "evidence": [str(Part(**part)) for part in parts]}  # fmt: skip
-
-
 # ------------------------------------------------------------------------------------------------ figures
 
 
@@ -218,10 +197,12 @@ def _figure(place: Place, contents: Contents) -> dict[str, Any]:
     width, height = _png_size(data) if place.suffix == ".png" else _svg_size(data, path)
     name = APPENDIX.rstrip("-") if place.name.startswith(APPENDIX) else place.name
     return {
-        "name": place.name, "title": place.title, "dense": place.dense,
-        "source": data_url(data, place.suffix), "width": round(ENLARGED * width),
-        "height": round(ENLARGED * height), "caption": caption(contents.captions / f"{name}.rst"),
-    }  # fmt: skip
+        **{"name": place.name, "title": place.title, "dense": place.dense},
+        "source": data_url(data, place.suffix),
+        "width": round(ENLARGED * width),
+        "height": round(ENLARGED * height),
+        "caption": caption(contents.captions / f"{name}.rst"),
+    }
 
 
 def data_url(data: bytes, suffix: str) -> str:
@@ -260,42 +241,28 @@ def caption(path: Path) -> Markup:
 def with_clock(claims: Sequence[Mapping[str, Any]], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The claims, the one that only a clock can judge completed by what the clock said of it."""
     return [
-        claim
-        if claim["number"] != timed["number"]
-        else {
-            **claim,
-            "verdict": timed["verdict"],
-            "rule": timed["rule"],
-            "parts": [*claim["parts"], *timed["parts"]],
-        }
+        claim if claim["number"] != timed["number"] else {**claim, **timed, "parts": [*claim["parts"], *timed["parts"]]}
         for claim in claims
     ]
 
 
 def _provenance(contents: Contents) -> dict[str, Any]:
     """Facts, checksums and configuration of a run, without what names a place on this machine."""
-    found = contents.provenance
-    config = {key: value for key, value in found.get("config", {}).items() if key != "mirror"}
-    facts = []
-    if found.get("revision"):
-        facts.append(("git", found["revision"] + (", with uncommitted changes" if found.get("dirty") else "")))
-    if found.get("configuration"):
-        facts.append(("configuration", f"sha256 {found['configuration']}"))
-    for key in ("device", "platform", "python"):
-        if found.get(key):
-            facts.append((key, str(found[key])))
-    packages = ", ".join(f"{name} {version}" for name, version in found.get("packages", {}).items() if version)
-    if packages:
-        facts.append(("packages", packages))
-    return {
-        "facts": facts,
-        "data": sorted(found.get("data", {}).items()),
-        "config": json.dumps(config, indent=2, ensure_ascii=False) if config else "",
-        "commands": _commands(found, contents.name) if config else "",
+    record = contents.provenance
+    config = {key: value for key, value in record.get("config", {}).items() if key != "mirror"}
+    revision = record.get("revision", "")
+    packages = [f"{name} {version}" for name, version in record.get("packages", {}).items() if version]
+    facts = {
+        "git": revision and revision + (", with uncommitted changes" if record.get("dirty") else ""),
+        "configuration": record.get("configuration") and f"sha256 {record['configuration']}",
+        **{key: record.get(key) for key in ("device", "platform", "python")},
+        "packages": ", ".join(packages),
     }
-
-
-def _commands(found: Mapping[str, Any], name: str) -> str:
-    """What a reader types to make this run again, from its own record of its configuration."""
-    checkout = [f"git checkout {found['revision']}"] if found.get("revision") else []
-    return "\n".join([*checkout, f"snakemake --cores all --configfile results/{name}/config.json"])
+    checkout = [f"git checkout {revision}"] if revision else []
+    commands = [*checkout, f"snakemake --cores all --configfile results/{contents.name}/config.json"]
+    return {
+        "facts": [(name, str(value)) for name, value in facts.items() if value],
+        "data": sorted(record.get("data", {}).items()),
+        "config": json.dumps(config, indent=2, ensure_ascii=False) if config else "",
+        "commands": "\n".join(commands) if config else "",
+    }
