@@ -127,10 +127,22 @@ def of_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--note", default="", help="said below the figure, such as: synthetic corpus")
 
 
-FIGURES = {"frontier": frontier, "sharpness": sharpness, "attention": attention,
-           "attention-layers": layers, "weights": weights, "cumulative": cumulative}  # fmt: skip
-INPUTS = {"frontier": of_frontier, "sharpness": of_run, "attention": of_maps,
-          "attention-layers": of_one_map, "weights": of_weights, "cumulative": of_weights}  # fmt: skip
+FIGURES = {
+    "frontier": frontier,
+    "sharpness": sharpness,
+    "attention": attention,
+    "attention-layers": layers,
+    "weights": weights,
+    "cumulative": cumulative,
+}
+INPUTS = {
+    "frontier": of_frontier,
+    "sharpness": of_run,
+    "attention": of_maps,
+    "attention-layers": of_one_map,
+    "weights": of_weights,
+    "cumulative": of_weights,
+}
 
 if __name__ == "__main__":
     run(main)

@@ -15,8 +15,19 @@ from tzip.files import read_json, sha256, write_json
 from tzip.report import results
 from tzip.script import run
 
-PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction",
-            "scikit-learn", "pandas", "seaborn", "ctranslate2")  # fmt: skip
+PACKAGES = (
+    "tzip",
+    "torch",
+    "numpy",
+    "sentencepiece",
+    "sacrebleu",
+    "safetensors",
+    "constriction",
+    "scikit-learn",
+    "pandas",
+    "seaborn",
+    "ctranslate2",
+)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.report.test_frontier import FOUR, crowd, variants
+from tests.toys.frontier import FOUR, crowd, variants
 from tzip.report import chart
 
 

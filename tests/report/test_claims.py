@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.report.test_results import FAULTS, make_run
+from tests.toys.run import FAULTS, make_run, script
 from tzip.files import read_json, write_json
 from tzip.report import claims, results, score, tables
 from tzip.report.claims import BY_CLOCK, FAILS, HOLDS, UNDECIDED, UNMEASURED
 
-ROOT = Path(__file__).parents[2]
 TWO = (1, 2)
 OPTIONS = score.Options(samples=200, trials=40)
 
@@ -35,12 +32,9 @@ def run(tmp_path_factory) -> Path:
     """Two seeds of the paper's rows, faulty as in the paper: 1 bit collapses, 90 % pruned collapses."""
     run = make_run(tmp_path_factory.mktemp("run"), FAULTS, seeds=(1, 2))
     for seed in (1, 2):
-        for row, entropy, distance in (
-            ("baseline", 2.0, 0.0),
-            ("kmeans-8bit", 2.0, 0.01),
-            ("bs-flexible", 1.0, 0.5),
-        ):
-            attention(run, row, entropy, distance, seed)
+        attention(run, "baseline", 2.0, 0.0, seed)
+        attention(run, "kmeans-8bit", 2.0, 0.01, seed)
+        attention(run, "bs-flexible", 1.0, 0.5, seed)
     return run
 
 
@@ -80,12 +74,7 @@ def test_same_run_same_verdicts(run: Path, judged: list[claims.Claim]) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "least", "most"),
-    [
-        (5, 6, HOLDS, FAILS),
-        (3, 4, FAILS, HOLDS),
-        (4, 6, UNDECIDED, UNDECIDED),
-        (math.nan, math.nan, UNDECIDED, UNDECIDED),
-    ],
+    [(5, 6, HOLDS, FAILS), (3, 4, FAILS, HOLDS), (4, 6, *[UNDECIDED] * 2), (math.nan, math.nan, *[UNDECIDED] * 2)],
 )
 def test_verdict_of_an_interval(low: float, high: float, least: str, most: str) -> None:
     assert claims.at_least(low, high, 4.5) == least
@@ -207,17 +196,8 @@ def test_a_baseline_without_bleu_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_script(run: Path, tmp_path: Path, judged: list[claims.Claim]) -> None:
-    command = [
-        sys.executable,
-        "workflow_scripts/claims.py",
-        "--results",
-        str(run),
-        "--rows",
-        ",".join(FAULTS),
-    ]
-    command += ["--tests", "t1", "--seeds", "1,2", "--note", "synthetic corpus", "--samples", "200"]
-    done = subprocess.run([*command, "--output", str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    flags = ["--results", run, "--rows", ",".join(FAULTS), "--tests", "t1", "--seeds", "1,2", "--samples", "200"]
+    assert script("claims", *flags, "--note", "synthetic corpus", "--output", tmp_path) == (0, "")
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".json", ".md", ".tex"]
     assert read_json(tmp_path / "claims.json") == claims.as_json(judged)
     frame = pd.read_csv(tmp_path / "claims.csv", comment="#")

@@ -101,12 +101,25 @@ def look(browser: str, html: str, width: int, folder: Path, probe: str = PROBE) 
     (folder / "page.html").write_text(html.replace("</body>", f"{probe}</body>"), encoding="utf-8")
     (folder / "frame.html").write_text(FRAME.format(width), encoding="utf-8")
     command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-        "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--v=0", "--hide-scrollbars",
-        f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000", "--virtual-time-budget=5000",
-        "--dump-dom", (folder / "frame.html").as_uri(),
-    ]  # fmt: skip
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-sync",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-dev-shm-usage",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--enable-logging=stderr",
+        "--v=0",
+        "--hide-scrollbars",
+        f"--user-data-dir={folder / 'profile'}",
+        "--window-size=1400,1000",
+        "--virtual-time-budget=5000",
+        "--dump-dom",
+        (folder / "frame.html").as_uri(),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     found = re.search(r"<output>(.*?)</output>", done.stdout, re.DOTALL)
     assert found, done.stderr[-2000:]
@@ -206,10 +219,22 @@ def test_the_page_says_what_the_run_found(run: Path, html: str) -> None:
     for claim in table["claim"]:
         assert claim in text
     for needed in (
-        "K-Means 4-bit quantization", "27.65", "98.43", "2.92", "sacrebleu: nrefs:1", "Scores by test set",
-        "What cleaning removed", "too long", "words/s", "a" * 64, "0123456789abcdef", "uncommitted",
-        "snakemake --cores", "times the baseline's words/s", "What the run took, by stage",
-    ):  # fmt: skip
+        "K-Means 4-bit quantization",
+        "27.65",
+        "98.43",
+        "2.92",
+        "sacrebleu: nrefs:1",
+        "Scores by test set",
+        "What cleaning removed",
+        "too long",
+        "words/s",
+        "a" * 64,
+        "0123456789abcdef",
+        "uncommitted",
+        "snakemake --cores",
+        "times the baseline's words/s",
+        "What the run took, by stage",
+    ):
         assert needed in text
     assert MIRROR not in text
     assert "nan" not in re.findall(r"[a-z]+", text)

@@ -41,11 +41,20 @@ def measures() -> pd.DataFrame:
         for seed in (1, 2):
             for shift, kind in enumerate(plots.KINDS):
                 entropy, far = 1.5 - 0.2 * number - 0.1 * shift + 0.01 * seed, 0.1 * number
-                lines.append({
-                    "variant": row, "label": row, "seed": seed, "kind": kind, "sharpness": entropy,
-                    "sharpness_low": entropy - 0.05, "sharpness_high": entropy + 0.05, "distance": far,
-                    "distance_low": far - 0.01, "distance_high": far + 0.01,
-                })  # fmt: skip
+                lines.append(
+                    {
+                        "variant": row,
+                        "label": row,
+                        "seed": seed,
+                        "kind": kind,
+                        "sharpness": entropy,
+                        "sharpness_low": entropy - 0.05,
+                        "sharpness_high": entropy + 0.05,
+                        "distance": far,
+                        "distance_low": far - 0.01,
+                        "distance_high": far + 0.01,
+                    }
+                )
     return pd.DataFrame(lines)
 
 

@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from tests.report.test_frontier import FOUR, crowd, variants
 from tests.report.test_plots import overlapping
+from tests.toys.frontier import FOUR, crowd, variants
 from tests.toys.run import script, write
 from tzip.report import plots, plots_frontier, points
 

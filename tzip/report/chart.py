@@ -39,8 +39,13 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     ordered = variants.sort_values("ratio_file", kind="stable")
     megabytes = variants["baseline_bytes"].iloc[0] / 1e6
     return {
-        "width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP,
-        "bottom": HEIGHT - BOTTOM, "test": variants["test"].iloc[0],
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": LEFT,
+        "right": WIDTH - RIGHT,
+        "top": TOP,
+        "bottom": HEIGHT - BOTTOM,
+        "test": variants["test"].iloc[0],
         "x_ticks": [(x(log(r)), f"{r:g}x", f"{megabytes / r:.3g} MB") for r in points.ticks(right)],
         "y_ticks": [(y(value), f"{value:g}") for value in round_numbers(low - margin, high + margin)],
         "line": _staircase(variants, x, y),
@@ -53,18 +58,23 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
             _point(line, x, y, look, run) | {"order": order, "chosen": line["row"] == chosen}
             for order, line in enumerate(ordered.to_dict("records"))
         ],
-    }  # fmt: skip
+    }
 
 
 def _point(line: Mapping[str, Any], x: Callable, y: Callable, look: Mapping, run: str) -> dict[str, Any]:
     colour, marker = look.get(line["method"], ("", "o"))
     return {
-        "x": x(log(line["ratio_file"])), "y": y(line["bleu"]), "low": y(line["bleu_low"]),
-        "high": y(line["bleu_high"]), "shape": SHAPES[marker], "colour": _colour(colour),
-        "frontier": bool(line["frontier"]), "name": line["row"],
+        "x": x(log(line["ratio_file"])),
+        "y": y(line["bleu"]),
+        "low": y(line["bleu_low"]),
+        "high": y(line["bleu_high"]),
+        "shape": SHAPES[marker],
+        "colour": _colour(colour),
+        "frontier": bool(line["frontier"]),
+        "name": line["row"],
         "said": frontier.described(line).removeprefix(f"{line['row']}: "),
         "command": frontier.command(run, line["file"]),
-    }  # fmt: skip
+    }
 
 
 def _colour(colour: str) -> str:

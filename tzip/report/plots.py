@@ -24,13 +24,11 @@ from tzip.report.points import COLOURS, MARKERS
 
 INK, MUTED, GRID = "#1f2328", "#666c74", "#e4e6ea"
 KINDS = {"encoder": "encoder self-attention", "decoder": "decoder self-attention", "cross": "cross-attention"}
-STYLE = {
-    **{f"axes.{key}": value for key, value in {"edgecolor": "#9aa0a6", "labelcolor": INK, "linewidth": 0.8}.items()},
-    **{"axes.titlesize": 10.5, "axes.titleweight": "bold", "axes.labelsize": 10, "font.size": 10},
-    **{"font.family": "DejaVu Sans", "grid.color": GRID, "legend.fontsize": 9, "legend.frameon": False},
-    **{"svg.fonttype": "path", "svg.hashsalt": "tzip", "text.color": INK},
-    **{f"{axis}tick.{key}": value for axis in "xy" for key, value in (("color", MUTED), ("labelsize", 9))},
-}
+STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "grid.color": GRID}
+STYLE |= {"axes.edgecolor": "#9aa0a6", "axes.linewidth": 0.8, "axes.labelcolor": INK, "axes.labelsize": 10}
+STYLE |= {"axes.titlesize": 10.5, "axes.titleweight": "bold", "legend.fontsize": 9, "legend.frameon": False}
+STYLE |= {"xtick.color": MUTED, "xtick.labelsize": 9, "ytick.color": MUTED, "ytick.labelsize": 9}
+STYLE |= {"svg.fonttype": "path", "svg.hashsalt": "tzip"}
 METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
 PIXELS_PER_INCH = 200
 
