@@ -34,14 +34,7 @@ def test_a_point_says_what_the_command_line_says_of_it() -> None:
 
 def test_many_methods_have_a_legend_without_repeats() -> None:
     methods = chart.draw(crowd(), "results/x", "baseline")["methods"]
-    assert [name for name, _, _ in methods] == [
-        "kmeans",
-        "log",
-        "uniform",
-        "nf4",
-        "magnitude + kmeans",
-        "ternary",
-    ]
+    assert [name for name, _, _ in methods] == ["kmeans", "log", "uniform", "nf4", "magnitude + kmeans", "ternary"]
     assert len({(shape, colour) for _, shape, colour in methods}) == 6
 
 

@@ -215,22 +215,14 @@ def test_plans_are_read_from_what_was_made(run: Path, tmp_path: Path) -> None:
     ("plan", "spelled", "source"),
     [
         ({"scope": "linear"}, "", ""),
-        (
-            {"quantize": "ternary", "scope": "all"},
-            "quantize ternary, all",
-            "Li & Liu 2016 (Ternary Weight Networks)",
-        ),
+        ({"quantize": "ternary", "scope": "all"}, "quantize ternary, all", "Li & Liu 2016 (Ternary Weight Networks)"),
         (
             {"student": "tiny", "mixer": "convolution", "prune": "magnitude:end=0.5", "scope": "linear"},
             "student tiny, prune magnitude:end=0.5, linear",
             "Hinton, Vinyals & Dean 2015; Kim & Rush 2016; Chia & Witteveen 2018; Wu et al. 2019; "
             "See, Luong & Manning 2016",
         ),
-        (
-            {"quantize": "mine:bits=2", "budget": "8x"},
-            "quantize mine:bits=2, budget 8x",
-            "Shoham & Gersho 1988",
-        ),
+        ({"quantize": "mine:bits=2", "budget": "8x"}, "quantize mine:bits=2, budget 8x", "Shoham & Gersho 1988"),
     ],
 )
 def test_a_plan_is_spelled_and_its_sources_named(plan: dict, spelled: str, source: str) -> None:

@@ -181,14 +181,7 @@ def test_the_script_draws_a_runs_figures(figure: str, run: tuple[Path, list[str]
 
 def test_the_script_draws_all_layers_of_a_row_or_says_what_is_missing(run: tuple[Path, list[str]]) -> None:
     folder, _ = run
-    given = [
-        "--maps",
-        folder / "seed-1/bs-fixed/attention.npz",
-        "--name",
-        "bs-fixed",
-        "--output",
-        folder / "all.png",
-    ]
+    given = ["--maps", folder / "seed-1/bs-fixed/attention.npz", "--name", "bs-fixed", "--output", folder / "all.png"]
     assert script("figures", "attention-layers", *given)[0] == 0
     done = script("figures", "attention-layers", *given, "--kind", "cross")
     assert done[0] == 1
@@ -205,14 +198,7 @@ def test_weights_are_read_from_checkpoint_and_file(tmp_path: Path) -> None:
     coded = code.Code((20, 30), symbols, np.array([-0.5, 0.75], np.float32))
     container.write(tmp_path / "model.tzip", container.Archive({}, {name: coded}, b"vocabulary", {}))
     save_file({name: trained}, tmp_path / "model.safetensors")
-    given = [
-        "--checkpoint",
-        tmp_path,
-        "--model",
-        tmp_path / "model.tzip",
-        "--output",
-        tmp_path / "weights.npz",
-    ]
+    given = ["--checkpoint", tmp_path, "--model", tmp_path / "model.tzip", "--output", tmp_path / "weights.npz"]
     done = script("weights", *given)
     assert done == (0, "")
     with np.load(tmp_path / "weights.npz") as found:

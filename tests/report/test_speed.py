@@ -37,24 +37,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         row, _, setting = name.rpartition("/")
         scored = read_json(results.place(run, 1, row, "t1.score.json"))
         write_json(results.place(run, 1, row, f"inference/t1.{setting}.score.json"), scored)
-        seconds = [2.0 / 10**number, 2.5 / 10**number, 4.0 / 10**number]
-        write_json(
-            results.place(run, 1, row, f"inference/t1.{setting}.time.json"),
-            {
-                "seconds": seconds,
-                "processor_seconds": seconds,
-                "sentences": 150,
-                "pinned": True,
-                "words": {"source": 1000, "target": 900},
-                "words_per_second": 400.0 * 10**number,
-                "target_words_per_second": 360.0 * 10**number,
-                "file_bytes": 4_000_000 // (number + 1),
-                "memory_bytes": 5_000_000 // (number + 1),
-                "inference": {"beam": int(setting[-1])},
-                "computed_in": "int8_float32" if number else "float32",
-                "device": "A processor",
-            },
-        )
+        seconds, faster = [2.0 / 10**number, 2.5 / 10**number, 4.0 / 10**number], 10**number
+        times = {"words_per_second": 400.0 * faster, "target_words_per_second": 360.0 * faster, "seconds": seconds}
+        times |= {"processor_seconds": seconds, "words": {"source": 1000, "target": 900}, "sentences": 150}
+        times |= {"file_bytes": 4_000_000 // (number + 1), "memory_bytes": 5_000_000 // (number + 1)}
+        times |= {"computed_in": "int8_float32" if number else "float32", "device": "A processor", "pinned": True}
+        times |= {"inference": {"beam": int(setting[-1])}}
+        write_json(results.place(run, 1, row, f"inference/t1.{setting}.time.json"), times)
     return run
 
 
@@ -145,10 +134,11 @@ def test_from_the_file_to_a_measurement(tmp_path: Path) -> None:
     toy_pairs(tmp_path / "train")
     (tmp_path / "source").write_text("a small house\nthe lake\n\nby the house stands a lake\n", encoding="utf-8")
 
+    text, exported, out = tmp_path / "train", tmp_path / "exported", ["--output", tmp_path / "hyp"]
     step(
         "shortlist",
         "--data",
-        tmp_path / "train",
+        text,
         "--pieces",
         tmp_path / "pieces.model",
         "--candidates",
@@ -156,36 +146,10 @@ def test_from_the_file_to_a_measurement(tmp_path: Path) -> None:
         "--output",
         tmp_path / "list",
     )
-    step(
-        "export",
-        "--model",
-        tmp_path / "model.tzip",
-        "--to",
-        "ctranslate2",
-        "--type",
-        "int8",
-        "--shortlist",
-        tmp_path / "list",
-        "--output",
-        tmp_path / "exported",
-    )
-    step(
-        "inference",
-        "--model",
-        tmp_path / "exported",
-        "--source",
-        tmp_path / "source",
-        "--beam",
-        "1",
-        "--shortlist",
-        "true",
-        "--repeats",
-        "3",
-        "--output",
-        tmp_path / "hyp",
-        "--time",
-        tmp_path / "time",
-    )
+    kind = ["--to", "ctranslate2", "--type", "int8", "--shortlist", tmp_path / "list"]
+    step("export", "--model", tmp_path / "model.tzip", *kind, "--output", exported)
+    search = ["--beam", "1", "--shortlist", "true", "--repeats", "3", *out, "--time", tmp_path / "time"]
+    step("inference", "--model", exported, "--source", tmp_path / "source", *search)
 
     assert len(read_lines(tmp_path / "hyp")) == 4
     told = read_json(tmp_path / "time")

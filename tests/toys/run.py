@@ -64,19 +64,9 @@ def write_costs(run: Path, seed: int, row: str, test: str, ratio: float) -> None
     sizes |= {"limit_bytes": round(0.99e6 / in_file), "ratio_printed": ratio}
     sizes |= {"ratio_file": in_file, "ratio_limit": in_file / 0.99}
     write_json(results.place(run, seed, row, "size.json"), sizes)
-    spent = {
-        "seconds_compress": 1.5 * seed,
-        "seconds_finetune": 20.0,
-        "peak_memory_mb": 300.0,
-        "device": "cpu",
-    }
+    spent = {"seconds_compress": 1.5 * seed, "seconds_finetune": 20.0, "peak_memory_mb": 300.0, "device": "cpu"}
     write_json(results.place(run, seed, row, "compress.json"), spent)
-    speed = {
-        "seconds": 2.0,
-        "words_per_second": 1000.0 + 100 * seed,
-        "peak_memory_mb": 200.0,
-        "device": "cpu",
-    }
+    speed = {"seconds": 2.0, "words_per_second": 1000.0 + 100 * seed, "peak_memory_mb": 200.0, "device": "cpu"}
     write_json(results.place(run, seed, row, f"{test}.time.json"), speed)
 
 

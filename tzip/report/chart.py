@@ -1,4 +1,4 @@
-"""The frontier as a drawing that a page can ask: where each variant's point lies, and what it has to say."""
+"""The frontier as an interactive drawing of the page: where each variant's point lies, and its text."""
 
 from __future__ import annotations
 
@@ -39,13 +39,8 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     ordered = variants.sort_values("ratio_file", kind="stable")
     megabytes = variants["baseline_bytes"].iloc[0] / 1e6
     return {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "left": LEFT,
-        "right": WIDTH - RIGHT,
-        "top": TOP,
-        "bottom": HEIGHT - BOTTOM,
-        "test": variants["test"].iloc[0],
+        **{"width": WIDTH, "height": HEIGHT, "test": variants["test"].iloc[0]},
+        **{"left": LEFT, "right": WIDTH - RIGHT, "top": TOP, "bottom": HEIGHT - BOTTOM},
         "x_ticks": [(x(log(r)), f"{r:g}x", f"{megabytes / r:.3g} MB") for r in points.ticks(right)],
         "y_ticks": [(y(value), f"{value:g}") for value in round_numbers(low - margin, high + margin)],
         "line": _staircase(variants, x, y),

@@ -30,11 +30,7 @@ FASTER = 1.1  # times the baseline's words/s: closer than that is a shared machi
 ONE_BIT = ("bs-flexible", "kmeans-1bit", "bs-fixed")
 ATTENTION_ONLY = ("kmeans-1bit-attention", "bs-flexible-attention")
 SPEED = "Binarization is of interest for its speed: how fast it is, and how much it loses."
-EQUAL_COMPRESSION = {
-    "pruned-30-50": "kmeans-8bit",
-    "pruned-50-80": "kmeans-4bit",
-    "pruned-50-90": "kmeans-2bit",
-}
+EQUAL_COMPRESSION = {"pruned-30-50": "kmeans-8bit", "pruned-50-80": "kmeans-4bit", "pruned-50-90": "kmeans-2bit"}
 
 
 @dataclass(frozen=True)

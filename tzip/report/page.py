@@ -1,4 +1,4 @@
-"""report.html: everything a run found on one page that needs nothing but itself."""
+"""report.html: all results of a run on one page that needs nothing but itself."""
 
 from __future__ import annotations
 
@@ -155,16 +155,16 @@ def gap(frame: pd.DataFrame) -> str:
 def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The numbers at the top of the page, each with what it means."""
     base = frame[frame["row"] == BASELINE].iloc[0]
-    found = [(f"{base['bleu']:.2f}", f"BLEU of the baseline on {base['test']}")]
+    result = [(f"{base['bleu']:.2f}", f"BLEU of the baseline on {base['test']}")]
     row = best(frame)
     if row is not None:
-        found.append((f"{row['ratio_file']:.2f}x", f"smaller, in the file, at ≥ {KEEP:.0f} % of its BLEU"))
-        found.append((f"{row['ratio_printed']:.2f}x", "the same file by the paper's way of counting"))
+        result.append((f"{row['ratio_file']:.2f}x", f"smaller, in the file, at ≥ {KEEP:.0f} % of its BLEU"))
+        result.append((f"{row['ratio_printed']:.2f}x", "the same file by the paper's way of counting"))
     verdicts = [claim["verdict"] for claim in claims]
     if {HOLDS, FAILS} & set(verdicts):  # a run without the paper's rows decides none
         said = f"of {len(claims)} claims of the paper hold; {verdicts.count(FAILS)} do not"
-        found.append((str(verdicts.count(HOLDS)), said))
-    return found
+        result.append((str(verdicts.count(HOLDS)), said))
+    return result
 
 
 def megabytes(count: float) -> str:
@@ -218,10 +218,10 @@ def _png_size(data: bytes) -> tuple[float, float]:
 
 def _svg_size(data: bytes, path: Path) -> tuple[float, float]:
     """Width and height in CSS pixels; matplotlib writes them in points."""
-    found = [re.search(rb'<svg[^>]*?\b%s="([\d.]+)pt"' % side, data) for side in (b"width", b"height")]
-    if not all(found):
+    sides = [re.search(rb'<svg[^>]*?\b%s="([\d.]+)pt"' % side, data) for side in (b"width", b"height")]
+    if not all(sides):
         raise ValueError(f"{path}: not an SVG with its width and height in points")
-    width, height = (float(match[1]) * PIXELS_PER_INCH / 72 for match in found if match)
+    width, height = (float(match[1]) * PIXELS_PER_INCH / 72 for match in sides if match)
     return width, height
 
 

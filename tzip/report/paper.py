@@ -64,12 +64,9 @@ class Loss:
 
 
 # Aji & Heafield (2020), Compressing NMT Models with 4-bit Precision; Chung et al. (2020), arXiv 2009.07453.
-LOSSES = (
-    Loss("Aji & Heafield, 4-bit", 8.0, 0.1),
-    Loss("Chung et al., < 3 bits", 11.8, 0.5, bound=True),
-)
+LOSSES = (Loss("Aji & Heafield, 4-bit", 8.0, 0.1), Loss("Chung et al., < 3 bits", 11.8, 0.5, bound=True))
 
 
 def label(row: str) -> str:
-    """The paper's name of a row; a row that is not the paper's keeps its own."""
+    """The paper's name of one of its rows; the name of any other row as it is."""
     return TABLE_1[row].label if row in TABLE_1 else row

@@ -84,11 +84,7 @@ def attention_layers(maps_LHTS: np.ndarray, rows: Sequence[str], columns: Sequen
 
 
 def _grid(
-    maps: np.ndarray,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    size: tuple[float, float],
-    fonts: tuple[float, float],
+    maps: np.ndarray, rows: Sequence[str], columns: Sequence[str], size: tuple[float, float], fonts: tuple[float, float]
 ) -> tuple[Figure, np.ndarray]:
     """Heat maps [down, across, T, S] on one scale from 0, pieces at the left and bottom, heads named at the top.
 

@@ -79,7 +79,7 @@ def in_a_file(row: str) -> float:
 
 
 def looks(methods: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """A colour and a marker for each method, no pair twice among 64; the paper's have theirs in every run."""
+    """A colour and a marker for each method, no pair twice among 64; the paper's methods look the same in every run."""
     names = list(dict.fromkeys([*papers()["method"], *methods]))
     size = len(COLOURS)
     return {name: (COLOURS[i % size], MARKERS[(i + i // size) % size]) for i, name in enumerate(names)}

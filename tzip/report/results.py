@@ -244,9 +244,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def arguments(
-    description: str | None,
-    *more: Callable[[argparse.ArgumentParser], object],
-    output: str = "folder for the tables",
+    description: str | None, *more: Callable[[argparse.ArgumentParser], object], output: str = "folder for the tables"
 ) -> argparse.Namespace:
     """The parsed command line of a script that reads a run: `add_arguments`, what `more` adds, and --output."""
     parser = argparse.ArgumentParser(description=description)
