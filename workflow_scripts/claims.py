@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from tzip import files, options
 from tzip.report import claims, results, score, tables
 from tzip.script import run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    results.add_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder for claims.csv, .md, .tex, .json")
-    options.add_arguments(parser, score.Options, skip=("trials", "tokenize"))
-    args = parser.parse_args()
-
-    chosen = options.from_arguments(args, score.Options, "scores")
-    summary = results.summarize(results.read_scores(args.results, args.rows, args.tests[:1], args.seeds))
-    counts = results.read_counts(args.results, args.rows, args.tests[0], args.seeds)
+    args = results.arguments(
+        __doc__,
+        lambda parser: options.add_arguments(parser, score.Options, skip=("trials", "tokenize")),
+        output="folder for claims.csv, .md, .tex, .json",
+    )
+    settings = options.from_arguments(args, score.Options, "scores")
+    test = args.tests[0]
+    summary = results.summarize(results.read_scores(args.results, args.rows, [test], args.seeds))
+    counts = results.read_counts(args.results, args.rows, test, args.seeds)
     attention = results.read_attention(args.results, args.rows, args.seeds)
-    judged = claims.judge(claims.Evidence(counts, summary, attention, chosen))
+    judged = claims.judge(claims.Evidence(counts, summary, attention, settings))
 
-    notes, made = results.notes(args)
-    said = f"judged on {args.tests[0]}; intervals: 95 %, {chosen.samples} resamples of sentences and seeds"
-    tables.write(tables.claims(judged, [*notes, said]), args.output, made)
+    note = f"judged on {test}; intervals: 95 %, {settings.samples} resamples of sentences and seeds"
+    tables.write(tables.claims(judged, [note]), args.output, *results.notes(args))
     files.write_json(args.output / "claims.json", claims.as_json(judged))
 
 

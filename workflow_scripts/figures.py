@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tzip.config import BASELINE
 from tzip.report import paper, plots, plots_frontier, points, results
 from tzip.report.frontier import read
 from tzip.script import run
@@ -16,42 +18,40 @@ from tzip.script import run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     figures = parser.add_subparsers(dest="figure", required=True, metavar="FIGURE")
-    for name, draw in FIGURES.items():
-        one = figures.add_parser(name, help=draw.__doc__, description=draw.__doc__)
-        INPUTS[name](one)
-        one.add_argument("--output", nargs="+", type=Path, required=True, help="files to write: .png, .svg")
+    for name, (draw, add_inputs) in FIGURES.items():
+        figure = figures.add_parser(name, help=draw.__doc__, description=draw.__doc__)
+        add_inputs(figure)
+        figure.add_argument("--output", nargs="+", type=Path, required=True, help="files to write: .png, .svg")
     args = parser.parse_args()
-    plots.save(FIGURES[args.figure](args), args.output, args.note)
+    plots.save(FIGURES[args.figure][0](args), args.output, args.note)
 
 
 def frontier(args: argparse.Namespace) -> plots.Figure:
     """BLEU against real bytes: the run's variants with their frontier, and published points"""
-    found = read(args.results, args.test)
-    return plots_frontier.frontier(found, points.papers(), points.others())
+    return plots_frontier.frontier(read(args.results, args.test), points.papers(), points.others())
 
 
 def sharpness(args: argparse.Namespace) -> plots.Figure:
     """entropy of the attention rows and distance from the baseline's maps, by row"""
     lines, left_out = [], {}
-    for row in args.rows:
-        for seed in args.seeds:
-            whole = results.load(results.place(args.results, seed, row, "attention.json"), ("by_kind",))
-            for kind, found in whole["by_kind"].items():
-                lines.append({"variant": row, "label": short(row), "seed": seed, "kind": kind} | found)
-            for kind, reason in sorted(whole.get("left_out", {}).items(), reverse=True):
-                left_out.setdefault((short(row), reason), {})[kind] = True
-    said = [f"{row}: no maps of {', '.join(kinds)}: {reason}" for (row, reason), kinds in left_out.items()]
-    args.note = "\n".join([args.note, *said] if args.note else said)
-    return plots.sharpness(pd.DataFrame(lines), paper.BASELINE)
+    for row, seed in product(args.rows, args.seeds):
+        record = results.load(results.place(args.results, seed, row, "attention.json"), ("by_kind",))
+        for kind, measures in record["by_kind"].items():
+            lines.append({"variant": row, "label": short(row), "seed": seed, "kind": kind} | measures)
+        for kind, reason in sorted(record.get("left_out", {}).items(), reverse=True):
+            left_out.setdefault((short(row), reason), {})[kind] = True
+    notes = [f"{row}: no maps of {', '.join(kinds)}: {reason}" for (row, reason), kinds in left_out.items()]
+    args.note = "\n".join([args.note, *notes] if args.note else notes)
+    return plots.sharpness(pd.DataFrame(lines), BASELINE)
 
 
 def attention(args: argparse.Namespace) -> plots.Figure:
-    """the paper's grid: heads of one encoder layer, one line of heat maps a row"""
-    found = {}
+    """the paper's grid: heads of one encoder layer, one line of heat maps per row"""
+    maps = {}
     for row in args.rows:
         arrays = load(results.place(args.results, args.seeds[0], row, "attention.npz"), ("encoder", "source"))
-        found["Original" if row == paper.BASELINE else short(row)] = arrays["encoder"]
-    return plots.attention_grid(found, list(arrays["source"]), args.layer, args.heads)
+        maps["Original" if row == BASELINE else short(row)] = arrays["encoder"]
+    return plots.attention_grid(maps, list(arrays["source"]), args.layer, args.heads)
 
 
 def layers(args: argparse.Namespace) -> plots.Figure:
@@ -86,7 +86,7 @@ def load(path: Path, keys: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
     except FileNotFoundError:
-        raise ValueError(f"{path}: missing; has the run finished?") from None
+        raise results.missing(path) from None
     for key in keys:
         if key not in arrays:
             raise ValueError(f"{path}: no array '{key}'; it has {', '.join(arrays)}")
@@ -98,14 +98,10 @@ def short(row: str) -> str:
     return paper.label(row).replace(" quantization", "").replace("-quantization", "").replace(" model", "")
 
 
-def of_run(parser: argparse.ArgumentParser) -> None:
-    results.add_arguments(parser)
-
-
 def of_frontier(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, required=True, help="the run's folder, with its tables")
     parser.add_argument("--test", default="", help="test set [the first]")
-    parser.add_argument("--note", default="", help="said below the figure, such as: synthetic corpus")
+    add_note(parser)
 
 
 def of_maps(parser: argparse.ArgumentParser) -> None:
@@ -118,18 +114,26 @@ def of_one_map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--maps", type=Path, required=True, help="attention.npz of a row")
     parser.add_argument("--name", required=True, help="the row's name")
     parser.add_argument("--kind", choices=tuple(plots.KINDS), default="encoder")
-    parser.add_argument("--note", default="", help="said below the figure, such as: synthetic corpus")
+    add_note(parser)
 
 
 def of_weights(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", type=Path, required=True, help="what weights.py wrote")
-    parser.add_argument("--note", default="", help="said below the figure, such as: synthetic corpus")
+    parser.add_argument("--weights", type=Path, required=True, help="the output of weights.py")
+    add_note(parser)
 
 
-FIGURES = {"frontier": frontier, "sharpness": sharpness, "attention": attention,
-           "attention-layers": layers, "weights": weights, "cumulative": cumulative}  # fmt: skip
-INPUTS = {"frontier": of_frontier, "sharpness": of_run, "attention": of_maps,
-          "attention-layers": of_one_map, "weights": of_weights, "cumulative": of_weights}  # fmt: skip
+def add_note(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--note", default="", help="written below the figure, such as: synthetic corpus")
+
+
+FIGURES = {
+    "frontier": (frontier, of_frontier),
+    "sharpness": (sharpness, results.add_arguments),
+    "attention": (attention, of_maps),
+    "attention-layers": (layers, of_one_map),
+    "weights": (weights, of_weights),
+    "cumulative": (cumulative, of_weights),
+}
 
 if __name__ == "__main__":
     run(main)

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from tzip.report import frontier, results, tables
 from tzip.script import run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    results.add_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
-    args = parser.parse_args()
-
-    notes, made = results.notes(args)
-    scores = results.read_scores(args.results, args.rows, args.tests, args.seeds)
+    args = results.arguments(__doc__)
+    scores = results.read_scores(*results.selection(args))
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
-    collected = frontier.collect(results.summarize(scores), plans, args.seeds[0])
-    tables.write(frontier.table(collected, notes), args.output, made)
-    tables.write(frontier.sources(collected, notes), args.output, made)
-    ranked = frontier.rank(scores, collected)
-    tables.write(frontier.ranking(ranked, len(args.seeds), notes), args.output, made)
+    variants = frontier.collect(results.summarize(scores), plans, args.seeds[0])
+    ranking = frontier.ranking(frontier.rank(scores, variants), len(args.seeds))
+    for table in (frontier.table(variants), frontier.sources(variants), ranking):
+        tables.write(table, args.output, *results.notes(args))
 
 
 if __name__ == "__main__":

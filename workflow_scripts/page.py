@@ -6,48 +6,38 @@ import argparse
 from pathlib import Path
 
 from tzip import files
-from tzip.report import frontier, goals, page, results, speed, stages, tables
+from tzip.report import frontier, page, results, speed, stages, tables
 from tzip.script import run
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    results.add_arguments(parser)
-    speed.add_arguments(parser)
-    goals.add_arguments(parser)
+def add_captions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--captions", type=Path, default=Path("report"), help="folder of NAME.rst [report]")
-    parser.add_argument("--output", type=Path, required=True, help="the page, .html")
-    args = parser.parse_args()
 
-    chosen = (args.results, args.rows, args.tests, args.seeds)
-    summary = results.summarize(results.read_scores(*chosen))
-    costs = results.summarize_costs(results.read_costs(*chosen))
-    training = results.read_training(args.results, args.seeds)
-    variants = frontier.read(args.results, args.tests[0])
-    ranked = frontier.read(args.results, args.tests[0], "ranking")
-    asked = [goals.parse(spec) for spec in args.goals]
+
+def main() -> None:
+    args = results.arguments(__doc__, speed.add_arguments, add_captions, output="the page, .html")
+    folder, test = args.results, args.tests[0]
+    summary = results.summarize(results.read_scores(*results.selection(args)))
+    costs = results.summarize_costs(results.read_costs(*results.selection(args)))
+    variants = frontier.read(folder, test)
     more = [
-        *([goals.table(variants, asked)] if asked else []),
         frontier.table(variants),
         frontier.sources(variants),
         *([tables.by_test(summary)] if len(args.tests) > 1 else []),
-        frontier.ranking(ranked, len(args.seeds)),
-        tables.cleaning(files.read_json(args.results / "data" / "cleaning.json")),
-        tables.speed(costs, training),
+        frontier.ranking(frontier.read(folder, test, "ranking"), len(args.seeds)),
+        tables.cleaning(files.read_json(folder / "data" / "cleaning.json")),
+        tables.speed(costs, results.read_training(folder, args.seeds)),
+        *([speed.table(speed.read(folder, args.seeds[0], test, args.speed))] if args.speed else []),
+        stages.table(stages.read(folder)),
     ]
-    if args.speed:
-        more.append(speed.table(speed.read(args.results, args.seeds[0], args.tests[0], args.speed)))
-    more.append(stages.table(stages.read(args.results)))
+    claims = files.read_json(folder / "tables" / "claims.json")
     contents = page.Contents(
-        name=args.results.resolve().name,
-        table_1=tables.table_1_with_speed(tables.table_1(summary, args.tests[0]), costs),
+        name=folder.resolve().name,
+        table_1=tables.table_1_with_speed(tables.table_1(summary, test), costs),
         variants=variants,
         more=more,
-        claims=page.with_clock(
-            files.read_json(args.results / "tables" / "claims.json"),
-            files.read_json(args.results / "timings" / "claim8.json"),
-        ),
-        figures=args.results / "figures",
+        claims=page.with_clock(claims, files.read_json(folder / "timings" / "claim8.json")),
+        figures=folder / "figures",
         captions=args.captions,
         provenance=files.read_json(args.provenance) if args.provenance else {},
         note=args.note,

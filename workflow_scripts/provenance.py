@@ -1,4 +1,4 @@
-"""Record what a run was made from: revision, configuration, checksums of its data, packages, devices."""
+"""Record the origin of a run: revision, configuration, checksums of its data, packages, devices."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tzip.files import read_json, sha256, write_json
 from tzip.report import results
 from tzip.script import run
 
-PACKAGES = ("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction",
-            "scikit-learn", "pandas", "seaborn", "ctranslate2")  # fmt: skip
+PACKAGES = (
+    *("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction", "scikit-learn"),
+    *("pandas", "seaborn", "ctranslate2"),
+)
 
 
 def main() -> None:
@@ -31,12 +33,8 @@ def main() -> None:
     config = read_json(args.config)
     text = json.dumps(config, sort_keys=True)
     folder = os.path.commonpath(args.data)
-    made = [
-        results.load(results.place(args.results, seed, row, "compress.json"), ("device",))
-        for seed in args.seeds
-        for row in args.rows
-    ]
-    devices = sorted({found["device"] for found in made})
+    places = (results.place(args.results, seed, row, "compress.json") for seed in args.seeds for row in args.rows)
+    devices = sorted({results.load(place, ("device",))["device"] for place in places})
     write_json(
         args.output,
         {

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from tzip import files
 from tzip.report import results, speed, tables
 from tzip.script import run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    results.add_arguments(parser)
-    speed.add_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder for the table")
-    args = parser.parse_args()
-
-    notes, made = results.notes(args)
-    measured = speed.read(args.results, args.seeds[0], args.tests[0], args.speed)
-    table = speed.table(measured, notes)
-    tables.write(table, args.output, made)
-    files.write_text(args.output / f"{table.name}.txt", tables.to_text(table))
+    args = results.arguments(__doc__, speed.add_arguments)
+    first, last = results.notes(args)
+    table = speed.table(speed.read(args.results, args.seeds[0], args.tests[0], args.speed))
+    tables.write(table, args.output, first, last)
+    files.write_text(args.output / f"{table.name}.txt", tables.to_text(table.noted(first)))
 
 
 if __name__ == "__main__":

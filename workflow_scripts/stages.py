@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from tzip.report import results, stages, tables
 from tzip.script import run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    results.add_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder for the table")
-    args = parser.parse_args()
-
-    notes, made = results.notes(args)
-    tables.write(stages.table(stages.gather(args.results), notes), args.output, made)
+    args = results.arguments(__doc__)
+    tables.write(stages.table(stages.gather(args.results)), args.output, *results.notes(args))
 
 
 if __name__ == "__main__":

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from tzip import files
 from tzip.report import claims, results, tables
 from tzip.script import run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    results.add_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
-    args = parser.parse_args()
-
-    notes, made = results.notes(args)
-    chosen = args.results, args.rows, args.tests, args.seeds
-    costs, training = results.read_costs(*chosen), results.read_training(args.results, args.seeds)
+    args = results.arguments(__doc__)
+    first, last = results.notes(args)
+    costs = results.read_costs(*results.selection(args))
     spent = results.summarize_costs(costs)
-    table = tables.table_1(results.summarize(results.read_scores(*chosen)), args.tests[0], notes)
-    tables.write(tables.speed(spent, training, notes), args.output, made)
-    files.write_text(args.output / "table1.txt", tables.to_text(tables.table_1_with_speed(table, spent)))
+    tables.write(tables.speed(spent, results.read_training(args.results, args.seeds)), args.output, first, last)
+    table_1 = tables.table_1(results.summarize(results.read_scores(*results.selection(args))), args.tests[0])
+    shown = tables.table_1_with_speed(table_1.noted(first), spent)
+    files.write_text(args.output / "table1.txt", tables.to_text(shown))
 
     judged = [claims.claim_8_by_clock(costs, args.tests[0])]
-    files.write_text(args.output / "claim8.md", tables.to_markdown(tables.claims(judged, [*notes, *made])))
+    files.write_text(args.output / "claim8.md", tables.to_markdown(tables.claims(judged, [*first, *last])))
     files.write_json(args.output / "claim8.json", claims.as_json(judged)[0])
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.report.test_frontier import FOUR, crowd, variants
+from tests.toys.frontier import FOUR, crowd, variants
 from tzip.report import chart
 
 
@@ -23,30 +23,18 @@ def test_points_lie_where_their_numbers_say() -> None:
     assert points["b"]["low"] - points["b"]["high"] == pytest.approx(2 * per_bleu, abs=0.3)
     ticks = dict((text, y) for y, text in found["y_ticks"])
     assert ticks["20"] == pytest.approx(points["e"]["y"], abs=0.2)
-    assert all(
-        0 <= point["x"] <= found["width"] and 0 <= point["y"] <= found["bottom"] for point in points.values()
-    )
+    assert all(0 <= point["x"] <= found["width"] and 0 <= point["y"] <= found["bottom"] for point in points.values())
 
 
 def test_a_point_says_what_the_command_line_says_of_it() -> None:
     (point,) = [point for point in chart.draw(FOUR, "results/x", "b")["points"] if point["name"] == "b"]
-    assert (
-        point["said"]
-        == "38.00 ± 1.00 BLEU on flat (95.0 % of the baseline's), 2,500,000 bytes, 4.00x smaller"
-    )
+    assert point["said"] == "38.00 ± 1.00 BLEU on flat (95.0 % of the baseline's), 2,500,000 bytes, 4.00x smaller"
     assert point["command"].startswith("snakemake results/x/seed-1/b/model.tzip ")
 
 
 def test_many_methods_have_a_legend_without_repeats() -> None:
     methods = chart.draw(crowd(), "results/x", "baseline")["methods"]
-    assert [name for name, _, _ in methods] == [
-        "kmeans",
-        "log",
-        "uniform",
-        "nf4",
-        "magnitude + kmeans",
-        "ternary",
-    ]
+    assert [name for name, _, _ in methods] == ["kmeans", "log", "uniform", "nf4", "magnitude + kmeans", "ternary"]
     assert len({(shape, colour) for _, shape, colour in methods}) == 6
 
 

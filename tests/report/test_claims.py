@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.report.test_results import FAULTS, make_run
+from tests.toys.run import FAULTS, make_run, script
 from tzip.files import read_json, write_json
 from tzip.report import claims, results, score, tables
 from tzip.report.claims import BY_CLOCK, FAILS, HOLDS, UNDECIDED, UNMEASURED
 
-ROOT = Path(__file__).parents[2]
 TWO = (1, 2)
 OPTIONS = score.Options(samples=200, trials=40)
 
@@ -35,12 +32,9 @@ def run(tmp_path_factory) -> Path:
     """Two seeds of the paper's rows, faulty as in the paper: 1 bit collapses, 90 % pruned collapses."""
     run = make_run(tmp_path_factory.mktemp("run"), FAULTS, seeds=(1, 2))
     for seed in (1, 2):
-        for row, entropy, distance in (
-            ("baseline", 2.0, 0.0),
-            ("kmeans-8bit", 2.0, 0.01),
-            ("bs-flexible", 1.0, 0.5),
-        ):
-            attention(run, row, entropy, distance, seed)
+        attention(run, "baseline", 2.0, 0.0, seed)
+        attention(run, "kmeans-8bit", 2.0, 0.01, seed)
+        attention(run, "bs-flexible", 1.0, 0.5, seed)
     return run
 
 
@@ -49,9 +43,7 @@ def judged(run: Path) -> list[claims.Claim]:
     return claims.judge(evidence(run, list(FAULTS), [1, 2]))
 
 
-def made(
-    tmp_path: Path, rows: dict[str, tuple[float, float]], seeds: tuple[int, ...] = (1,)
-) -> claims.Evidence:
+def made(tmp_path: Path, rows: dict[str, tuple[float, float]], seeds: tuple[int, ...] = (1,)) -> claims.Evidence:
     rows = {"baseline": (0.02, 1.0)} | rows
     return evidence(make_run(tmp_path, rows, seeds=seeds), list(rows), list(seeds))
 
@@ -82,12 +74,7 @@ def test_same_run_same_verdicts(run: Path, judged: list[claims.Claim]) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "least", "most"),
-    [
-        (5, 6, HOLDS, FAILS),
-        (3, 4, FAILS, HOLDS),
-        (4, 6, UNDECIDED, UNDECIDED),
-        (math.nan, math.nan, UNDECIDED, UNDECIDED),
-    ],
+    [(5, 6, HOLDS, FAILS), (3, 4, FAILS, HOLDS), (4, 6, *[UNDECIDED] * 2), (math.nan, math.nan, *[UNDECIDED] * 2)],
 )
 def test_verdict_of_an_interval(low: float, high: float, least: str, most: str) -> None:
     assert claims.at_least(low, high, 4.5) == least
@@ -118,9 +105,7 @@ def test_interval_of_one_seed_is_the_paired_bootstrap(tmp_path: Path) -> None:
     part = claims.beats(found, "baseline", "bs-fixed")
     counts = results.read_counts(tmp_path, ["baseline", "bs-fixed"], "t1", [1])
     paired = score.compare(counts["baseline"][0], counts["bs-fixed"][0], OPTIONS)
-    assert (part.value, part.low, part.high) == pytest.approx(
-        (paired["difference"], paired["low"], paired["high"])
-    )
+    assert (part.value, part.low, part.high) == pytest.approx((paired["difference"], paired["low"], paired["high"]))
 
 
 def test_claim_2_each_way(tmp_path: Path) -> None:
@@ -192,9 +177,7 @@ def test_claim_7_takes_the_paired_change_where_recorded(tmp_path: Path) -> None:
     assert claims.claim_7(evidence(tmp_path, list(rows), [1])).verdict == HOLDS
 
 
-@pytest.mark.parametrize(
-    ("speeds", "verdict"), [((130, 120), HOLDS), ((105, 90), FAILS), ((130, 100), UNDECIDED)]
-)
+@pytest.mark.parametrize(("speeds", "verdict"), [((130, 120), HOLDS), ((105, 90), FAILS), ((130, 100), UNDECIDED)])
 def test_claim_8_by_the_clock(speeds: tuple[int, int], verdict: str) -> None:
     lines = [(row, "t1", seed, 100.0) for row in ("baseline",) for seed in (1, 2)]
     lines += [("bs-fixed", "t1", seed, float(speed)) for seed, speed in zip((1, 2), speeds, strict=True)]
@@ -213,19 +196,8 @@ def test_a_baseline_without_bleu_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_script(run: Path, tmp_path: Path, judged: list[claims.Claim]) -> None:
-    command = [
-        sys.executable,
-        "workflow_scripts/claims.py",
-        "--results",
-        str(run),
-        "--rows",
-        ",".join(FAULTS),
-    ]
-    command += ["--tests", "t1", "--seeds", "1,2", "--note", "synthetic corpus", "--samples", "200"]
-    done = subprocess.run(
-        [*command, "--output", str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    flags = ["--results", run, "--rows", ",".join(FAULTS), "--tests", "t1", "--seeds", "1,2", "--samples", "200"]
+    assert script("claims", *flags, "--note", "synthetic corpus", "--output", tmp_path) == (0, "")
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".json", ".md", ".tex"]
     assert read_json(tmp_path / "claims.json") == claims.as_json(judged)
     frame = pd.read_csv(tmp_path / "claims.csv", comment="#")

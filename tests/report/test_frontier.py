@@ -6,51 +6,14 @@ import math
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from tests.test_cli import call
+from tests.toys.frontier import FOUR, crowd, variants
 from tests.toys.run import script, write
 from tzip.files import read_json, write_json
 from tzip.report import frontier, results, tables
-
-
-def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:
-    """A frontier.csv of these rows (name, method, ratio, BLEU) and a baseline of 40 BLEU in 10 MB."""
-    named = [("baseline", "baseline", 1.0, 40.0), *lines]
-    frame = pd.DataFrame(named, columns=["row", "method", "ratio_file", "bleu"])
-    frame = frame.assign(
-        label=frame["row"], test="flat", seeds=1, baseline_bytes=10_000_000,
-        file_bytes=(1e7 / frame["ratio_file"]).round().astype(int),
-        ratio_printed=frame["ratio_file"], ratio_limit=frame["ratio_file"],
-        bleu_sd=math.nan, bleu_low=frame["bleu"] - 1, bleu_high=frame["bleu"] + 1, bleu_margin=1.0,
-        percent=frame["bleu"] / 0.4, percent_sd=math.nan, p_value=math.nan,
-        file="seed-1/" + frame["row"] + "/model.tzip",
-    )  # fmt: skip
-    frame = frame.assign(plan="", source="")
-    return frame.assign(frontier=frontier.undominated(frame))[list(frontier.COLUMNS)]
-
-
-def crowd(count: int = 60) -> pd.DataFrame:
-    """As many variants as a sweep has, of six methods, crowded as they are."""
-    random = np.random.default_rng(count)
-    names = ("kmeans", "log", "uniform", "nf4", "magnitude + kmeans", "ternary")
-    lines = []
-    for number in range(count):
-        ratio = 1.2 + 11 * random.random() ** 2
-        lost = 0.4 * ratio + 25 * max(0, ratio - 8) / 4 + random.exponential(2)
-        lines.append((f"{names[number % 6].split()[-1]}-b{number}-all", names[number % 6], ratio, 40 - lost))
-    return variants(*lines)
-
-
-FOUR = variants(
-    ("a", "kmeans", 2.0, 40.2),
-    ("b", "kmeans", 4.0, 38.0),
-    ("c", "magnitude", 4.0, 37.0),  # as small as b, and worse
-    ("d", "magnitude", 3.0, 38.0),  # as good as b, and larger
-    ("e", "binarize", 8.0, 20.0),
-)
 
 
 def test_what_another_beats_is_not_on_the_frontier() -> None:
@@ -84,9 +47,7 @@ def test_to_keep_a_share_the_smallest_file_is_taken(percent: float, row: str) ->
 def test_what_cannot_be_had_says_what_can() -> None:
     with pytest.raises(ValueError, match=r"^no file is 9x smaller; the most is e: 20.00 ± 1.00 BLEU on flat"):
         frontier.at(FOUR, 9)
-    with pytest.raises(
-        ValueError, match=r"^no file keeps 101 % of the baseline's BLEU; the most is a: 40.20"
-    ):
+    with pytest.raises(ValueError, match=r"^no file keeps 101 % of the baseline's BLEU; the most is a: 40.20"):
         frontier.keeping(FOUR, 101)
     with pytest.raises(ValueError, match="nothing but a baseline"):
         frontier.keeping(variants(), 50)
@@ -112,13 +73,20 @@ def scores(*lines: tuple[str, int, float, float]) -> pd.DataFrame:
 
 def test_methods_rank_by_their_area_with_the_seeds_spread() -> None:
     both = scores(
-        ("baseline", 1, 1.0, 100.0), ("baseline", 2, 1.0, 100.0),
-        ("a", 1, 2.0, 100.0), ("a", 2, 2.0, 90.0), ("b", 1, 4.0, 60.0), ("b", 2, 4.0, 50.0),
-        ("c", 1, 4.0, 90.0), ("c", 2, 4.0, 86.0),
-    )  # fmt: skip
+        ("baseline", 1, 1.0, 100.0),
+        ("baseline", 2, 1.0, 100.0),
+        ("a", 1, 2.0, 100.0),
+        ("a", 2, 2.0, 90.0),
+        ("b", 1, 4.0, 60.0),
+        ("b", 2, 4.0, 50.0),
+        ("c", 1, 4.0, 90.0),
+        ("c", 2, 4.0, 86.0),
+    )
     found = frontier.rank(both, variants(("a", "kmeans", 2, 38), ("b", "kmeans", 4, 22), ("c", "log", 4, 35)))
     assert found[["rank", "method", "variants", "on_frontier"]].to_numpy().tolist() == [
-        [1, "log", 1, 1], [2, "kmeans", 2, 1]]  # fmt: skip
+        [1, "log", 1, 1],
+        [2, "kmeans", 2, 1],
+    ]
     assert found["area"].tolist() == pytest.approx([88, 75])
     assert found["area_sd"].tolist() == pytest.approx([math.sqrt(8), math.sqrt(50)])
     assert found["largest_ratio"].tolist() == [4, 4]
@@ -153,8 +121,16 @@ def test_a_method_is_its_pruner_and_quantizer(plan: dict[str, str], name: str) -
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("frontier") / "example"
     flags = write(folder)
-    assert script("frontier", *flags, "--provenance", folder / "provenance.json", "--note", "made up",
-                  "--output", folder / "tables") == (0, "")  # fmt: skip
+    assert script(
+        "frontier",
+        *flags,
+        "--provenance",
+        folder / "provenance.json",
+        "--note",
+        "made up",
+        "--output",
+        folder / "tables",
+    ) == (0, "")
     return folder
 
 
@@ -239,22 +215,14 @@ def test_plans_are_read_from_what_was_made(run: Path, tmp_path: Path) -> None:
     ("plan", "spelled", "source"),
     [
         ({"scope": "linear"}, "", ""),
-        (
-            {"quantize": "ternary", "scope": "all"},
-            "quantize ternary, all",
-            "Li & Liu 2016 (Ternary Weight Networks)",
-        ),
+        ({"quantize": "ternary", "scope": "all"}, "quantize ternary, all", "Li & Liu 2016 (Ternary Weight Networks)"),
         (
             {"student": "tiny", "mixer": "convolution", "prune": "magnitude:end=0.5", "scope": "linear"},
             "student tiny, prune magnitude:end=0.5, linear",
             "Hinton, Vinyals & Dean 2015; Kim & Rush 2016; Chia & Witteveen 2018; Wu et al. 2019; "
             "See, Luong & Manning 2016",
         ),
-        (
-            {"quantize": "mine:bits=2", "budget": "8x"},
-            "quantize mine:bits=2, budget 8x",
-            "Shoham & Gersho 1988",
-        ),
+        ({"quantize": "mine:bits=2", "budget": "8x"}, "quantize mine:bits=2, budget 8x", "Shoham & Gersho 1988"),
     ],
 )
 def test_a_plan_is_spelled_and_its_sources_named(plan: dict, spelled: str, source: str) -> None:

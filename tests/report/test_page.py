@@ -16,6 +16,11 @@ from tests.toys.run import MIRROR, script, write
 from tzip.report import page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+HEADLESS = [
+    *["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--hide-scrollbars", "--v=0"],
+    *["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"],
+    *["--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr"],
+]
 WIDTHS = (390, 1280)
 NOTE = "Synthetic corpus: no natural language <here>."
 # Runs after the page's own load: what a reader would notice, told to the page that frames it.
@@ -59,35 +64,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shown = [*flags]
     shown[3] = "baseline,kmeans-8bit,kmeans-4bit,bs-flexible"
     maps = ["--maps", folder / "seed-1/kmeans-4bit/attention.npz", "--name", "kmeans-4bit"]
+    figures = folder / "figures"
+    page_flags = ["--provenance", folder / "provenance.json", "--note", NOTE, "--output", folder / "report.html"]
     steps = [
         ["claims", *flags, "--output", folder / "tables"],
         ["timings", *flags, "--output", folder / "timings"],
         ["stages", *flags, "--output", folder / "timings"],
         ["frontier", *flags, "--output", folder / "tables"],
-        ["figures", "frontier", *flags[:2], "--test", "flat", "--output", folder / "figures/frontier.svg"],
-        ["figures", "sharpness", *flags, "--output", folder / "figures/sharpness.svg"],
-        ["figures", "attention", *shown, "--output", folder / "figures/attention.png"],
-        [
-            "figures",
-            "attention-layers",
-            *maps,
-            "--output",
-            folder / "figures/attention-layers-kmeans-4bit.png",
-        ],
-        [
-            "page",
-            *flags,
-            "--provenance",
-            folder / "provenance.json",
-            "--note",
-            NOTE,
-            "--output",
-            folder / "report.html",
-        ],
+        ["figures", "frontier", *flags[:2], "--test", "flat", "--output", figures / "frontier.svg"],
+        ["figures", "sharpness", *flags, "--output", figures / "sharpness.svg"],
+        ["figures", "attention", *shown, "--output", figures / "attention.png"],
+        ["figures", "attention-layers", *maps, "--output", figures / "attention-layers-kmeans-4bit.png"],
+        ["page", *flags, *page_flags],
     ]
     for step in steps:
-        done = script(*step)
-        assert done == (0, "")
+        assert script(*step) == (0, "")
     return folder
 
 
@@ -100,13 +91,8 @@ def look(browser: str, html: str, width: int, folder: Path, probe: str = PROBE) 
     """A probe's findings and the browser's console, of a page shown `width` pixels wide."""
     (folder / "page.html").write_text(html.replace("</body>", f"{probe}</body>"), encoding="utf-8")
     (folder / "frame.html").write_text(FRAME.format(width), encoding="utf-8")
-    command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-        "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--v=0", "--hide-scrollbars",
-        f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000", "--virtual-time-budget=5000",
-        "--dump-dom", (folder / "frame.html").as_uri(),
-    ]  # fmt: skip
+    flags = [f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000", "--virtual-time-budget=5000"]
+    command = [browser, *HEADLESS, *flags, "--dump-dom", (folder / "frame.html").as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     found = re.search(r"<output>(.*?)</output>", done.stdout, re.DOTALL)
     assert found, done.stderr[-2000:]
@@ -205,12 +191,13 @@ def test_the_page_says_what_the_run_found(run: Path, html: str) -> None:
     assert NOTE in text
     for claim in table["claim"]:
         assert claim in text
-    for needed in (
-        "K-Means 4-bit quantization", "27.65", "98.43", "2.92", "sacrebleu: nrefs:1", "Scores by test set",
-        "What cleaning removed", "too long", "words/s", "a" * 64, "0123456789abcdef", "uncommitted",
-        "snakemake --cores", "times the baseline's words/s", "What the run took, by stage",
-    ):  # fmt: skip
-        assert needed in text
+    needed = [
+        *["K-Means 4-bit quantization", "27.65", "98.43", "2.92", "sacrebleu: nrefs:1", "Scores by test set"],
+        *["What cleaning removed", "too long", "words/s", "a" * 64, "0123456789abcdef", "uncommitted"],
+        *["snakemake --cores", "times the baseline's words/s", "What the run took, by stage"],
+    ]
+    for part in needed:
+        assert part in text
     assert MIRROR not in text
     assert "nan" not in re.findall(r"[a-z]+", text)
 
@@ -228,17 +215,7 @@ def test_the_same_run_gives_the_same_page(run: Path, html: str) -> None:
 
 
 def rows(*lines: tuple) -> pd.DataFrame:
-    columns = [
-        "row",
-        "label",
-        "test",
-        "bleu",
-        "percent",
-        "ratio_printed",
-        "ratio_file",
-        "ratio_limit",
-        "file_bytes",
-    ]
+    columns = ["row", "label", "test", "bleu", "percent", "ratio_printed", "ratio_file", "ratio_limit", "file_bytes"]
     return pd.DataFrame(lines, columns=columns)
 
 

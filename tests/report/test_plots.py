@@ -41,11 +41,20 @@ def measures() -> pd.DataFrame:
         for seed in (1, 2):
             for shift, kind in enumerate(plots.KINDS):
                 entropy, far = 1.5 - 0.2 * number - 0.1 * shift + 0.01 * seed, 0.1 * number
-                lines.append({
-                    "variant": row, "label": row, "seed": seed, "kind": kind, "sharpness": entropy,
-                    "sharpness_low": entropy - 0.05, "sharpness_high": entropy + 0.05, "distance": far,
-                    "distance_low": far - 0.01, "distance_high": far + 0.01,
-                })  # fmt: skip
+                lines.append(
+                    {
+                        "variant": row,
+                        "label": row,
+                        "seed": seed,
+                        "kind": kind,
+                        "sharpness": entropy,
+                        "sharpness_low": entropy - 0.05,
+                        "sharpness_high": entropy + 0.05,
+                        "distance": far,
+                        "distance_low": far - 0.01,
+                        "distance_high": far + 0.01,
+                    }
+                )
     return pd.DataFrame(lines)
 
 
@@ -165,23 +174,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 @pytest.mark.parametrize("figure", ["sharpness", "attention"])
 def test_the_script_draws_a_runs_figures(figure: str, run: tuple[Path, list[str]]) -> None:
     folder, flags = run
-    done = script(
-        "figures", figure, *flags, "--note", "synthetic corpus", "--output", folder / f"{figure}.svg"
-    )
+    done = script("figures", figure, *flags, "--note", "synthetic corpus", "--output", folder / f"{figure}.svg")
     assert done == (0, "")
     assert (folder / f"{figure}.svg").read_text().rstrip().endswith("</svg>")
 
 
 def test_the_script_draws_all_layers_of_a_row_or_says_what_is_missing(run: tuple[Path, list[str]]) -> None:
     folder, _ = run
-    given = [
-        "--maps",
-        folder / "seed-1/bs-fixed/attention.npz",
-        "--name",
-        "bs-fixed",
-        "--output",
-        folder / "all.png",
-    ]
+    given = ["--maps", folder / "seed-1/bs-fixed/attention.npz", "--name", "bs-fixed", "--output", folder / "all.png"]
     assert script("figures", "attention-layers", *given)[0] == 0
     done = script("figures", "attention-layers", *given, "--kind", "cross")
     assert done[0] == 1
@@ -198,14 +198,7 @@ def test_weights_are_read_from_checkpoint_and_file(tmp_path: Path) -> None:
     coded = code.Code((20, 30), symbols, np.array([-0.5, 0.75], np.float32))
     container.write(tmp_path / "model.tzip", container.Archive({}, {name: coded}, b"vocabulary", {}))
     save_file({name: trained}, tmp_path / "model.safetensors")
-    given = [
-        "--checkpoint",
-        tmp_path,
-        "--model",
-        tmp_path / "model.tzip",
-        "--output",
-        tmp_path / "weights.npz",
-    ]
+    given = ["--checkpoint", tmp_path, "--model", tmp_path / "model.tzip", "--output", tmp_path / "weights.npz"]
     done = script("weights", *given)
     assert done == (0, "")
     with np.load(tmp_path / "weights.npz") as found:
@@ -215,9 +208,7 @@ def test_weights_are_read_from_checkpoint_and_file(tmp_path: Path) -> None:
         assert found[f"{name}/counts"].sum() == 600
         assert found[f"{name}/share"].sum() == pytest.approx(1)
     for figure in ("weights", "cumulative"):
-        done = script(
-            "figures", figure, "--weights", tmp_path / "weights.npz", "--output", tmp_path / f"{figure}.svg"
-        )
+        done = script("figures", figure, "--weights", tmp_path / "weights.npz", "--output", tmp_path / f"{figure}.svg")
         assert done == (0, "")
     done = script("weights", *given, "--tensors", "nothing")
     assert done[1] == f"error: --tensors: 'nothing' has no codebook; choose from {name}\n"

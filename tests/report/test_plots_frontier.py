@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from tests.report.test_frontier import FOUR, crowd, variants
 from tests.report.test_plots import overlapping
+from tests.toys.frontier import FOUR, crowd, variants
 from tests.toys.run import script, write
 from tzip.report import plots, plots_frontier, points
 
@@ -39,7 +39,7 @@ def test_names_do_not_meet_and_many_variants_are_named_on_the_frontier_alone(fra
     above, below = figure.axes[:2]
     ours = frame[frame["row"] != "baseline"]
     named = ours if len(ours) <= plots_frontier.LABELLED else ours[ours["frontier"]]
-    for axes, names in ((above, set(named["row"])), (below, set(points.LABELS.values()))):
+    for axes, names in ((above, set(named["row"])), (below, {short for short, _ in points.ROWS.values()})):
         texts = [text for text in axes.texts if text.get_text()]
         assert {text.get_text() for text in texts} >= names
         assert len(texts) == len(named) if axes is above else len(texts) == 11 + 6
@@ -50,9 +50,7 @@ def test_names_do_not_meet_and_many_variants_are_named_on_the_frontier_alone(fra
 
 def test_intervals_are_of_the_variants_bleu_in_percent_of_the_baselines() -> None:
     found = plots_frontier.measured(FOUR).set_index("row")
-    assert found.loc["b", ["percent", "percent_low", "percent_high"]].tolist() == pytest.approx(
-        [95, 92.5, 97.5]
-    )
+    assert found.loc["b", ["percent", "percent_low", "percent_high"]].tolist() == pytest.approx([95, 92.5, 97.5])
     assert "baseline" not in found.index
 
 

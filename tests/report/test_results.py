@@ -1,78 +1,13 @@
 from __future__ import annotations
 
-import argparse
-import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.toys.run import FAULTS, make_run
 from tzip.files import read_json, write_json
 from tzip.report import results, score
-
-WORDS = [f"w{i}" for i in range(40)]
-OPTIONS = score.Options(samples=100, trials=100)
-FAULTS = {  # how often a word is wrong, and the ratio as printed
-    "baseline": (0.02, 1.0),
-    "kmeans-8bit": (0.02, 2.92),
-    "kmeans-4bit": (0.02, 5.85),
-    "kmeans-2bit": (0.08, 11.69),
-    "kmeans-1bit": (0.45, 23.37),
-    "bs-fixed": (0.55, 23.37),
-    "bs-flexible": (0.40, 23.37),
-    "kmeans-1bit-attention": (0.03, 10.02),
-    "bs-flexible-attention": (0.03, 10.02),
-    "pruned-30-50": (0.03, 2.0),
-    "pruned-50-80": (0.05, 5.0),
-    "pruned-50-90": (0.50, 10.0),
-}
-
-
-def make_run(
-    run: Path, rows: dict[str, tuple[float, float]], tests: tuple[str, ...] = ("t1",), seeds: tuple = (1,)
-) -> Path:
-    """A finished run, as the scripts leave one: translations with known faults, scored for real."""
-    for test in tests:
-        rng = random.Random(test)
-        references = [" ".join(rng.choices(WORDS, k=rng.randint(5, 20))) for _ in range(150)]
-        for seed in seeds:
-            told = {row: corrupt(references, f"{test}{seed}{row}", rows[row][0]) for row in rows}
-            for row, (_, ratio) in rows.items():
-                report, counts = score.evaluate(told[row], references, OPTIONS, told["baseline"])
-                write_json(results.place(run, seed, row, f"{test}.score.json"), report)
-                score.write_statistics(results.place(run, seed, row, f"{test}.stats.npz"), counts)
-                write_costs(run, seed, row, test, ratio)
-    return run
-
-
-def corrupt(lines: list[str], seed: str, fault: float) -> list[str]:
-    rng = random.Random(seed)
-    return [
-        " ".join(w if rng.random() > fault else rng.choice(WORDS) for w in line.split()) for line in lines
-    ]
-
-
-def write_costs(run: Path, seed: int, row: str, test: str, ratio: float) -> None:
-    in_file = 1 + (ratio - 1) * 0.4
-    sizes: dict[str, Any] = {"baseline_bytes": 1_000_000, "file_bytes": round(1e6 / in_file)}
-    sizes |= {"limit_bytes": round(0.99e6 / in_file), "ratio_printed": ratio}
-    sizes |= {"ratio_file": in_file, "ratio_limit": in_file / 0.99}
-    write_json(results.place(run, seed, row, "size.json"), sizes)
-    spent = {
-        "seconds_compress": 1.5 * seed,
-        "seconds_finetune": 20.0,
-        "peak_memory_mb": 300.0,
-        "device": "cpu",
-    }
-    write_json(results.place(run, seed, row, "compress.json"), spent)
-    speed = {
-        "seconds": 2.0,
-        "words_per_second": 1000.0 + 100 * seed,
-        "peak_memory_mb": 200.0,
-        "device": "cpu",
-    }
-    write_json(results.place(run, seed, row, f"{test}.time.json"), speed)
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +44,7 @@ def test_summary_over_seeds(run: Path) -> None:
     assert line["bleu"] == pytest.approx(both["bleu"].mean())
     assert line["bleu_sd"] == line["bleu_margin"] == pytest.approx(np.ptp(both["bleu"]) / 2**0.5)
     assert line["bleu_low"] == pytest.approx(both["bleu_low"].mean())
-    assert line["percent"] == pytest.approx(
-        both["percent"].mean()
-    )  # of each seed's own baseline, then averaged
+    assert line["percent"] == pytest.approx(both["percent"].mean())  # of each seed's own baseline, then averaged
     assert line["p_value"] == both["p_value"].max()
 
 
@@ -141,17 +74,8 @@ def test_a_baseline_without_bleu_has_no_percent(tmp_path: Path) -> None:
     make_run(tmp_path, {"baseline": (1.0, 1.0), "kmeans-4bit": (0.1, 5.85)})
     path = tmp_path / "seed-1/baseline/t1.score.json"
     write_json(path, read_json(path) | {"bleu": 0.0})
-    assert (
-        results.summarize(results.read_scores(tmp_path, ["baseline", "kmeans-4bit"], ["t1"], [1]))["percent"]
-        .isna()
-        .all()
-    )
-
-
-def test_seeds_are_found(run: Path, tmp_path: Path) -> None:
-    assert results.find_seeds(run) == [1, 2]
-    with pytest.raises(ValueError, match="no folder seed-"):
-        results.find_seeds(tmp_path)
+    frame = results.read_scores(tmp_path, ["baseline", "kmeans-4bit"], ["t1"], [1])
+    assert results.summarize(frame)["percent"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -196,13 +120,7 @@ def test_test_sets_of_unequal_length_are_not_paired(tmp_path: Path) -> None:
 
 
 def test_attention_takes_the_encoders(tmp_path: Path) -> None:
-    encoder = {
-        "sharpness": 1.0,
-        "sharpness_low": 0.9,
-        "sharpness_high": 1.1,
-        "distance": 0.2,
-        "distance_low": 0.1,
-    }
+    encoder = {"sharpness": 1.0, "sharpness_low": 0.9, "sharpness_high": 1.1, "distance": 0.2, "distance_low": 0.1}
     write_json(tmp_path / "seed-1/a/attention.json", {"sharpness": 9, "by_kind": {"encoder": encoder}})
     write_json(tmp_path / "seed-2/a/attention.json", encoder)
     frame = results.read_attention(tmp_path, ["a", "b"], [1, 2])
@@ -231,12 +149,13 @@ def test_provenance_says_what_no_clock_decides() -> None:
     assert results.provenance(None) == results.provenance({}) == []
 
 
-def test_arguments_of_the_scripts(tmp_path: Path) -> None:
-    parser = argparse.ArgumentParser()
-    results.add_arguments(parser)
+def test_arguments_of_the_scripts(tmp_path: Path, monkeypatch) -> None:
     write_json(tmp_path / "p.json", {"device": "cpu"})
-    args = parser.parse_args(
-        f"--results r --rows a,b --tests x,y --seeds 3,1 --note N --provenance {tmp_path}/p.json".split()
+    flags = (
+        f"--results r --rows a,b --tests x,y --seeds 3,1 --note N --provenance {tmp_path}/p.json --output o --more m"
     )
-    assert (args.rows, args.tests, args.seeds) == (["a", "b"], ["x", "y"], [3, 1])
+    monkeypatch.setattr("sys.argv", ["script", *flags.split()])
+    args = results.arguments("description", lambda parser: parser.add_argument("--more"))
+    assert results.selection(args) == (Path("r"), ["a", "b"], ["x", "y"], [3, 1])
     assert results.notes(args) == (["N"], ["device: cpu"])
+    assert (args.output, args.more) == (Path("o"), "m")

@@ -12,25 +12,11 @@ import sacrebleu
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
+from tests.toys.commands import script
 from tzip.files import read_json
 from tzip.report import score
 
-WORDS = [
-    "der",
-    "die",
-    "ein",
-    "Hund",
-    "Katze",
-    "läuft",
-    "große",
-    "Über",
-    "zwei",
-    ",",
-    ".",
-    "!",
-    "Straße",
-    "isst",
-]
+WORDS = ["der", "die", "ein", "Hund", "Katze", "läuft", "große", "Über", "zwei", ",", ".", "!", "Straße", "isst"]
 
 
 def corpus(sentences: int, seed: int, fault: float = 0.3) -> tuple[list[str], list[str]]:
@@ -77,15 +63,16 @@ def test_equals_sacrebleu() -> None:
     assert report["bleu_lowercase"] > report["bleu"]
 
 
-@pytest.mark.parametrize(("metric", "formula"), [(BLEU(), score.bleu), (CHRF(), score.chrf)])
-def test_formulas_equal_sacrebleu_on_any_counts(metric, formula) -> None:
+@pytest.mark.parametrize("metric", [BLEU(), CHRF()])
+def test_scores_of_counts_are_those_of_their_texts(metric) -> None:
     """Sentence by sentence, where orders without a match and without any n-gram are common."""
     ours, references = corpus(300, seed=2, fault=0.7)
     ours[:4] = ["", "Hund", "! !", "zwei Hund Haus"]
     counts = score.statistics(metric, ours, references)
-    expected = [metric._compute_score_from_stats(line.tolist()).score for line in counts]
-    assert formula(counts) == pytest.approx(expected, abs=1e-9)
+    expected = [metric.corpus_score([a], [[b]]).score for a, b in zip(ours, references, strict=True)]
+    assert score.scores(metric, counts) == pytest.approx(expected, abs=1e-9)
     assert min(expected) == 0 < max(expected)
+    assert score.scores(metric, counts.reshape(100, 3, -1)).shape == (100, 3)
 
 
 def test_interval_is_sacrebleus(monkeypatch) -> None:
@@ -176,19 +163,15 @@ def test_lines(tmp_path: Path) -> None:
         score.read_lines(path)
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "workflow_scripts/score.py", *map(str, arguments)]
-    root = Path(__file__).parents[2]
-    return subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
-
-
 def test_script(tmp_path: Path) -> None:
     ours, references = corpus(30, seed=8)
     hyp, ref, out = tmp_path / "hyp.txt", tmp_path / "ref.txt", tmp_path / "out" / "test.score.json"
     hyp.write_text("\n".join(ours) + "\n", encoding="utf-8")
     ref.write_text("\n".join(references) + "\n", encoding="utf-8")
     files = ("--hypotheses", hyp, "--references", ref, "--output", out)
-    done = run(*files, "--baseline", hyp, "--statistics", tmp_path / "s.npz", "--samples", 50, "--trials", 40)
+    done = script(
+        "score", *files, "--baseline", hyp, "--statistics", tmp_path / "s.npz", "--samples", 50, "--trials", 40
+    )
     assert (done.returncode, done.stderr) == (0, "")
     report = read_json(out)
     assert report == score.evaluate(ours, references, score.Options(50, 40), baseline=ours)[0]
@@ -203,9 +186,9 @@ def test_script_errors(tmp_path: Path) -> None:
     hyp, ref, out = tmp_path / "hyp.txt", tmp_path / "ref.txt", tmp_path / "out.json"
     hyp.write_text("a\nb\n")
     ref.write_text("a\n")
-    done = run("--hypotheses", hyp, "--references", ref, "--output", out)
+    done = script("score", "--hypotheses", hyp, "--references", ref, "--output", out)
     assert done.returncode == 1
     assert done.stderr == f"error: {hyp}: 2 lines, but {ref} has 1\n"
     assert not out.exists()
-    done = run("--hypotheses", hyp, "--references", hyp, "--output", out, "--samples", 3)
+    done = script("score", "--hypotheses", hyp, "--references", hyp, "--output", out, "--samples", 3)
     assert done.stderr == "error: scores: samples = '3' is not an integer at least 40\n"

@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from tests.nmt.test_model import TOY
-from tests.report.test_results import FAULTS, make_run
 from tests.toys.data import toy_pairs
-from tests.toys.run import ROOT, script
+from tests.toys.run import FAULTS, ROOT, make_run, script
 from tzip import pipeline
 from tzip.compression.variant import Variant
 from tzip.data import pieces
@@ -38,14 +37,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         row, _, setting = name.rpartition("/")
         scored = read_json(results.place(run, 1, row, "t1.score.json"))
         write_json(results.place(run, 1, row, f"inference/t1.{setting}.score.json"), scored)
-        seconds = [2.0 / 10**number, 2.5 / 10**number, 4.0 / 10**number]
-        write_json(results.place(run, 1, row, f"inference/t1.{setting}.time.json"), {
-            "seconds": seconds, "processor_seconds": seconds, "sentences": 150, "pinned": True,
-            "words": {"source": 1000, "target": 900}, "words_per_second": 400.0 * 10**number,
-            "target_words_per_second": 360.0 * 10**number, "file_bytes": 4_000_000 // (number + 1),
-            "memory_bytes": 5_000_000 // (number + 1), "inference": {"beam": int(setting[-1])},
-            "computed_in": "int8_float32" if number else "float32", "device": "A processor",
-        })  # fmt: skip
+        seconds, faster = [2.0 / 10**number, 2.5 / 10**number, 4.0 / 10**number], 10**number
+        times = {"words_per_second": 400.0 * faster, "target_words_per_second": 360.0 * faster, "seconds": seconds}
+        times |= {"processor_seconds": seconds, "words": {"source": 1000, "target": 900}, "sentences": 150}
+        times |= {"file_bytes": 4_000_000 // (number + 1), "memory_bytes": 5_000_000 // (number + 1)}
+        times |= {"computed_in": "int8_float32" if number else "float32", "device": "A processor", "pinned": True}
+        times |= {"inference": {"beam": int(setting[-1])}}
+        write_json(results.place(run, 1, row, f"inference/t1.{setting}.time.json"), times)
     return run
 
 
@@ -63,15 +61,25 @@ def test_reads_what_was_measured(run: Path) -> None:
 
 
 def test_shows_it_with_the_marks_of_the_literature(run: Path) -> None:
-    table = speed.table(speed.read(run, 1, "t1", NAMES), ["synthetic"])
+    table = speed.table(speed.read(run, 1, "t1", NAMES)).noted(["synthetic"])
     lines = tables.to_markdown(table).splitlines()
-    assert (
-        "| K-Means 4-bit quantization | int8 | greedy | yes | 40,000 ± 12,500 | 100.00 | 36,000 |" in lines[6]
-    )
+    assert "| K-Means 4-bit quantization | int8 | greedy | yes | 40,000 ± 12,500 | 100.00 | 36,000 |" in lines[6]
     assert "| 1.33 | 1.67 |" in lines[6]
     text = tables.to_text(table)
-    for part in ("synthetic", "t1, 150 sentences", "one core", "A processor", "seed 1", "nrefs:1", "Devlin",
-                 "100", "Quinn & Ballesteros", "4 to 6 times", "Senellart", "800"):  # fmt: skip
+    for part in (
+        "synthetic",
+        "t1, 150 sentences",
+        "one core",
+        "A processor",
+        "seed 1",
+        "nrefs:1",
+        "Devlin",
+        "100",
+        "Quinn & Ballesteros",
+        "4 to 6 times",
+        "Senellart",
+        "800",
+    ):
         assert part in text
     assert max(map(len, text.splitlines())) <= tables.WIDTH
     assert "computed as" not in text
@@ -100,9 +108,7 @@ def test_the_script_writes_every_form(run: Path, tmp_path: Path) -> None:
     flags = ["--results", run, "--rows", ",".join(ROWS), "--tests", "t1", "--seeds", "1", "--speed", *NAMES]
     status, told = script("speed", *flags, "--output", tmp_path)
     assert (status, told) == (0, "")
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"inference.{end}" for end in ("csv", "md", "tex", "txt")
-    }
+    assert {path.name for path in tmp_path.iterdir()} == {f"inference.{end}" for end in ("csv", "md", "tex", "txt")}
     read = pd.read_csv(tmp_path / "inference.csv", comment="#")
     assert read["words_per_second"].tolist() == [400, 4000, 40000]
 
@@ -126,17 +132,24 @@ def test_from_the_file_to_a_measurement(tmp_path: Path) -> None:
     made, _ = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     container.write(tmp_path / "model.tzip", made)
     toy_pairs(tmp_path / "train")
-    (tmp_path / "source").write_text(
-        "a small house\nthe lake\n\nby the house stands a lake\n", encoding="utf-8"
-    )
+    (tmp_path / "source").write_text("a small house\nthe lake\n\nby the house stands a lake\n", encoding="utf-8")
 
-    step("shortlist", "--data", tmp_path / "train", "--pieces", tmp_path / "pieces.model",
-         "--candidates", "5", "--output", tmp_path / "list")  # fmt: skip
-    step("export", "--model", tmp_path / "model.tzip", "--to", "ctranslate2", "--type", "int8",
-         "--shortlist", tmp_path / "list", "--output", tmp_path / "exported")  # fmt: skip
-    step("inference", "--model", tmp_path / "exported", "--source", tmp_path / "source", "--beam", "1",
-         "--shortlist", "true", "--repeats", "3",
-         "--output", tmp_path / "hyp", "--time", tmp_path / "time")  # fmt: skip
+    text, exported, out = tmp_path / "train", tmp_path / "exported", ["--output", tmp_path / "hyp"]
+    step(
+        "shortlist",
+        "--data",
+        text,
+        "--pieces",
+        tmp_path / "pieces.model",
+        "--candidates",
+        "5",
+        "--output",
+        tmp_path / "list",
+    )
+    kind = ["--to", "ctranslate2", "--type", "int8", "--shortlist", tmp_path / "list"]
+    step("export", "--model", tmp_path / "model.tzip", *kind, "--output", exported)
+    search = ["--beam", "1", "--shortlist", "true", "--repeats", "3", *out, "--time", tmp_path / "time"]
+    step("inference", "--model", exported, "--source", tmp_path / "source", *search)
 
     assert len(read_lines(tmp_path / "hyp")) == 4
     told = read_json(tmp_path / "time")
@@ -160,6 +173,7 @@ def test_memory_and_processor_are_told() -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin a process")
 def test_pinned_to_one_core() -> None:
     code = "import os; from tzip.exchange.onecore import pin; assert pin(); print(len(os.sched_getaffinity(0)))"
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)},
-                          capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
     assert done.stdout == "1\n"

@@ -13,10 +13,15 @@ from tzip.report import status
 
 NOW = 1_800_000_000.0
 CONFIG = {
-    "name": "mine", "seeds": [1], "tests": ["test"], "rows": ["baseline", "a", "b"],
-    "training": {"updates": 1000}, "students": {"tiny": {"training": {"updates": 50}}}, "variants": {},
+    "name": "mine",
+    "seeds": [1],
+    "tests": ["test"],
+    "rows": ["baseline", "a", "b"],
+    "training": {"updates": 1000},
+    "students": {"tiny": {"training": {"updates": 50}}},
+    "variants": {},
     "grid": {"quantize": "kmeans", "bits": [2, 4]},
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -43,14 +48,20 @@ def journal(*entries: dict) -> str:
 
 def test_of_a_run_that_has_only_begun_nothing_is_claimed(run: Path) -> None:
     assert said(run) == {
-        "data": "not yet", "baseline, seed 1": "not yet", "student tiny, seed 1": "not yet",
-        "variants": "0 of 5 made, 0 scored", "report": "waits for them",
-    }  # fmt: skip
+        "data": "not yet",
+        "baseline, seed 1": "not yet",
+        "student tiny, seed 1": "not yet",
+        "variants": "0 of 5 made, 0 scored",
+        "report": "waits for them",
+    }
 
 
 def test_a_training_tells_its_updates_its_loss_and_its_end(run: Path) -> None:
-    text = journal({"update": 200, "train_loss": 3.0, "seconds": 100.0}, {"update": 250, "loss": 2.5},
-                   {"update": 400, "train_loss": 2.0, "seconds": 200.0})  # fmt: skip
+    text = journal(
+        {"update": 200, "train_loss": 3.0, "seconds": 100.0},
+        {"update": 250, "loss": 2.5},
+        {"update": 400, "train_loss": 2.0, "seconds": 200.0},
+    )
     touch(run / "data" / "pieces.model", 500)
     touch(run / "seed-1" / "training.jsonl", 60, text + '{"update": 40')  # the last line is being written
     found = said(run)
@@ -72,9 +83,7 @@ def test_variants_are_counted_and_their_pace_foretells_the_end(run: Path) -> Non
     touch(seed / "a" / "test.score.json", 100)
     (seed / "b" / "state").mkdir(parents=True)
     # 100 s a variant; two are left, counted from the last one, 200 s ago: any moment
-    assert said(run)["variants"] == (
-        "3 of 5 made, 1 scored; now b; at the pace of the last 3 the rest ends any moment"
-    )
+    assert said(run)["variants"] == ("3 of 5 made, 1 scored; now b; at the pace of the last 3 the rest ends any moment")
     for place in ("baseline", "a", "kmeans-b2-linear"):
         path = seed / place / "model.tzip"
         os.utime(path, (path.stat().st_mtime + 190,) * 2)

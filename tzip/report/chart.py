@@ -1,4 +1,4 @@
-"""The frontier as a drawing that a page can ask: where each variant's point lies, and what it has to say."""
+"""The frontier as an interactive drawing of the page: where each variant's point lies, and its text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from tzip.report import frontier, paper, points
+from tzip.config import BASELINE
+from tzip.report import frontier, points
 
 WIDTH, HEIGHT = 640, 420
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 62  # what the axes' numbers take
@@ -34,12 +35,12 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     margin = 0.05 * (high - low) + 0.5
     x = _scale(log(0.95), log(1.12 * right), LEFT, WIDTH - RIGHT)
     y = _scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
-    look = points.looks(variants.loc[variants["row"] != paper.BASELINE, "method"])
+    look = points.looks(variants.loc[variants["row"] != BASELINE, "method"])
     ordered = variants.sort_values("ratio_file", kind="stable")
     megabytes = variants["baseline_bytes"].iloc[0] / 1e6
     return {
-        "width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP,
-        "bottom": HEIGHT - BOTTOM, "test": variants["test"].iloc[0],
+        **{"width": WIDTH, "height": HEIGHT, "test": variants["test"].iloc[0]},
+        **{"left": LEFT, "right": WIDTH - RIGHT, "top": TOP, "bottom": HEIGHT - BOTTOM},
         "x_ticks": [(x(log(r)), f"{r:g}x", f"{megabytes / r:.3g} MB") for r in points.ticks(right)],
         "y_ticks": [(y(value), f"{value:g}") for value in round_numbers(low - margin, high + margin)],
         "line": _staircase(variants, x, y),
@@ -52,18 +53,23 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
             _point(line, x, y, look, run) | {"order": order, "chosen": line["row"] == chosen}
             for order, line in enumerate(ordered.to_dict("records"))
         ],
-    }  # fmt: skip
+    }
 
 
 def _point(line: Mapping[str, Any], x: Callable, y: Callable, look: Mapping, run: str) -> dict[str, Any]:
     colour, marker = look.get(line["method"], ("", "o"))
     return {
-        "x": x(log(line["ratio_file"])), "y": y(line["bleu"]), "low": y(line["bleu_low"]),
-        "high": y(line["bleu_high"]), "shape": SHAPES[marker], "colour": _colour(colour),
-        "frontier": bool(line["frontier"]), "name": line["row"],
+        "x": x(log(line["ratio_file"])),
+        "y": y(line["bleu"]),
+        "low": y(line["bleu_low"]),
+        "high": y(line["bleu_high"]),
+        "shape": SHAPES[marker],
+        "colour": _colour(colour),
+        "frontier": bool(line["frontier"]),
+        "name": line["row"],
         "said": frontier.described(line).removeprefix(f"{line['row']}: "),
         "command": frontier.command(run, line["file"]),
-    }  # fmt: skip
+    }
 
 
 def _colour(colour: str) -> str:
@@ -79,9 +85,7 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
 def _staircase(variants: pd.DataFrame, x: Callable, y: Callable) -> str:
     """The best BLEU at each size, as an SVG path."""
     best = variants[variants["frontier"]].sort_values("ratio_file", kind="stable")
-    steps = [
-        f"V{y(bleu)}H{x(log(ratio))}" for ratio, bleu in zip(best["ratio_file"], best["bleu"], strict=True)
-    ]
+    steps = [f"V{y(bleu)}H{x(log(ratio))}" for ratio, bleu in zip(best["ratio_file"], best["bleu"], strict=True)]
     return f"M{LEFT},{y(best['bleu'].iloc[0])}{''.join(steps)}V{HEIGHT - BOTTOM}"
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tzip.config import BASELINE
 from tzip.report import paper, score
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided at this sample size"
@@ -28,11 +29,8 @@ SAME_MAPS = 0.05  # total variation: on average 5 % of a position's attention li
 FASTER = 1.1  # times the baseline's words/s: closer than that is a shared machine's noise
 ONE_BIT = ("bs-flexible", "kmeans-1bit", "bs-fixed")
 ATTENTION_ONLY = ("kmeans-1bit-attention", "bs-flexible-attention")
-EQUAL_COMPRESSION = {
-    "pruned-30-50": "kmeans-8bit",
-    "pruned-50-80": "kmeans-4bit",
-    "pruned-50-90": "kmeans-2bit",
-}
+SPEED = "Binarization is of interest for its speed: how fast it is, and how much it loses."
+EQUAL_COMPRESSION = {"pruned-30-50": "kmeans-8bit", "pruned-50-80": "kmeans-4bit", "pruned-50-90": "kmeans-2bit"}
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ class Part:
             return f"{self.what}: {UNMEASURED}"
         around = "" if math.isnan(self.low) else f" [{self.low:.2f}, {self.high:.2f}]"
         shown = "" if math.isnan(self.value) else f" {self.value:.2f}{around}{self.unit}".replace("-", "−")
-        said = f": {self.verdict.removesuffix(' at this sample size')}" if self.verdict else ""
-        return f"{self.what}{shown}{said}"
+        verdict = f": {self.verdict.removesuffix(' at this sample size')}" if self.verdict else ""
+        return f"{self.what}{shown}{verdict}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Claim:
 
 
 class Evidence:
-    """A run's rows: BLEU of every resample, ratios, attention; and intervals of whatever is asked of them."""
+    """A run's rows: BLEU of every resample, ratios, attention; and the interval of any contrast between rows."""
 
     def __init__(
         self,
@@ -82,16 +80,14 @@ class Evidence:
     ) -> None:
         """counts: `results.read_counts` of one test set; summary: `results.summarize` of the same; attention:
         `results.read_attention`."""
-        self.point = {
-            row: np.array([score.bleu(c.sum(axis=0)) for c in each]) for row, each in counts.items()
-        }
+        self.point = {row: np.array([score.bleu(c.sum(axis=0)) for c in seeds]) for row, seeds in counts.items()}
         self.drawn = {
-            row: np.array([score.bleu(score.resample(c, options.samples, options.seed)) for c in each])
-            for row, each in counts.items()
+            row: np.array([score.bleu(score.resample(c, options.samples, options.seed)) for c in seeds])
+            for row, seeds in counts.items()
         }
         self.sizes = summary.set_index("row")[["ratio_printed", "ratio_file", "file_bytes"]].to_dict("index")
         self.attention = attention
-        seeds = len(self.point[paper.BASELINE])
+        seeds = len(self.point[BASELINE])
         rng = np.random.default_rng(options.seed)
         self.seeds = rng.integers(0, seeds, size=(seeds, options.samples))
 
@@ -107,7 +103,7 @@ class Evidence:
 
     def percent(self, row: str) -> tuple[float, float, float]:
         """What `row` keeps of the baseline's BLEU, in %."""
-        return self.contrast(lambda bleu: 100 * _over(bleu[row], bleu[paper.BASELINE]))
+        return self.contrast(lambda bleu: 100 * _over(bleu[row], bleu[BASELINE]))
 
 
 def _over(values: np.ndarray, divisor: np.ndarray) -> np.ndarray:
@@ -150,36 +146,39 @@ def beats(evidence: Evidence, better: str, worse: str) -> Part:
     return Part(what, at_least(low, high, 0), value, low, high, " BLEU")
 
 
+def judged(number: int, claim: str, rule: str, parts: Sequence[Part]) -> Claim:
+    """The claim that holds with all of its parts."""
+    return Claim(number, claim, rule, all_of([part.verdict for part in parts]), tuple(parts))
+
+
 def claim_1(evidence: Evidence) -> Claim:
     row = "kmeans-4bit"
     parts = [keeps(evidence, row, paper.TABLE_1[row].percent)]
     if evidence.has(row):
-        size = evidence.sizes[row]
-        wanted = AS_PRINTED * size["ratio_printed"]
-        verdict = at_least(size["ratio_file"], size["ratio_file"], wanted)
-        what = f"{size['ratio_printed']:.2f}x as the paper counts, in the file"
-        parts.append(Part(what, verdict, size["ratio_file"], unit="x"))
-    return Claim(
+        printed, in_file = (evidence.sizes[row][key] for key in ("ratio_printed", "ratio_file"))
+        verdict = at_least(in_file, in_file, AS_PRINTED * printed)
+        parts.append(Part(f"{printed:.2f}x as the paper counts, in the file", verdict, in_file, unit="x"))
+    return judged(
         1,
         "4-bit k-means keeps 98.43 % of BLEU at 5.85x.",
         "At least 98.43 % of the baseline's BLEU; and the ratio in the file reaches "
         f"{100 * AS_PRINTED:.0f} % of the ratio that the paper's way of counting gives for this model.",
-        all_of([part.verdict for part in parts]),
-        tuple(parts),
+        parts,
     )
 
 
 def claim_2(evidence: Evidence) -> Claim:
-    suffixes = [s for s in ("-minibatch", "") if evidence.has(f"kmeans-8bit{s}", f"kmeans-4bit{s}")]
     parts = []
-    for suffix in suffixes:
-        rows = f"kmeans-8bit{suffix}", f"kmeans-4bit{suffix}"
-        value, low, high = evidence.contrast(
-            lambda bleu, rows=rows: 100 * _over(bleu[rows[0]] - bleu[rows[1]], bleu[paper.BASELINE])
-        )
-        decided = HOLDS if high < 0 else FAILS if low > -GAP_8_4 else UNDECIDED
-        verdict = decided if len(evidence.seeds) > 1 else UNDECIDED
-        parts.append(Part(" − ".join(rows), verdict, value, low, high, " % of the baseline"))
+    for suffix in ("-minibatch", ""):
+        first, second = f"kmeans-8bit{suffix}", f"kmeans-4bit{suffix}"
+        if evidence.has(first, second):
+            value, low, high = evidence.contrast(
+                lambda bleu, a=first, b=second: 100 * _over(bleu[a] - bleu[b], bleu[BASELINE])
+            )
+            verdict = HOLDS if high < 0 else FAILS if low > -GAP_8_4 else UNDECIDED
+            verdict = verdict if len(evidence.seeds) > 1 else UNDECIDED
+            parts.append(Part(f"{first} − {second}", verdict, value, low, high, " % of the baseline"))
+    parts = parts or [Part("kmeans-8bit − kmeans-4bit", UNMEASURED)]
     return Claim(
         2,
         "8-bit k-means scores below 4-bit (27.38 against 27.65).",
@@ -187,70 +186,63 @@ def claim_2(evidence: Evidence) -> Claim:
         f"if it lies above −{GAP_8_4:.2f}, the paper's gap; undecided otherwise, and with one seed, "
         "which cannot tell the gap from the noise of fine-tuning. Rows of the paper's own optimizer "
         "(-minibatch) decide where the run has them.",
-        parts[0].verdict if parts else UNMEASURED,
-        tuple(parts) or (Part("kmeans-8bit − kmeans-4bit", UNMEASURED),),
+        parts[0].verdict,
+        tuple(parts),
     )
 
 
 def claim_3(evidence: Evidence) -> Claim:
     parts = [keeps(evidence, row, COLLAPSE, at_most) for row in ONE_BIT]
     parts += [beats(evidence, "bs-flexible", "kmeans-1bit"), beats(evidence, "kmeans-1bit", "bs-fixed")]
-    return Claim(
+    return judged(
         3,
         "At 1 bit all schemes collapse to about 42 %; BS-Flexible ≥ k-means ≥ BS-Fixed.",
         f"Each of the three rows keeps at most {COLLAPSE:.0f} % of the baseline's BLEU, and each of the two "
         "differences is at least 0.",
-        all_of([part.verdict for part in parts]),
-        tuple(parts),
+        parts,
     )
 
 
 def claim_4(evidence: Evidence) -> Claim:
     threshold = paper.TABLE_1["kmeans-1bit-attention"].percent
-    parts = [keeps(evidence, row, threshold) for row in ATTENTION_ONLY]
-    return Claim(
+    return judged(
         4,
         "Binarizing the attention layers alone keeps 89–91 %.",
         f"Each of the two rows keeps at least {threshold} % (the lower of the paper's two figures).",
-        all_of([part.verdict for part in parts]),
-        tuple(parts),
+        [keeps(evidence, row, threshold) for row in ATTENTION_ONLY],
     )
 
 
 def claim_5(evidence: Evidence) -> Claim:
-    rows = ("pruned-30-50", "pruned-50-80")
-    parts = [keeps(evidence, row, paper.TABLE_1[row].percent) for row in rows]
+    parts = [keeps(evidence, row, paper.TABLE_1[row].percent) for row in ("pruned-30-50", "pruned-50-80")]
     parts.append(keeps(evidence, "pruned-50-90", COLLAPSE, at_most))
     for pruned, quantized in EQUAL_COMPRESSION.items():
         part = beats(evidence, quantized, pruned)
         if part.verdict != UNMEASURED:
-            bytes_of = [evidence.sizes[row]["file_bytes"] for row in (quantized, pruned)]
-            smaller = f"{quantized} − {pruned} ({bytes_of[0]:,.0f} against {bytes_of[1]:,.0f} bytes)"
-            verdict = part.verdict if bytes_of[0] <= bytes_of[1] else UNMEASURED
-            part = Part(smaller, verdict, part.value, part.low, part.high, part.unit)
+            small, large = (evidence.sizes[row]["file_bytes"] for row in (quantized, pruned))
+            what = f"{quantized} − {pruned} ({small:,.0f} against {large:,.0f} bytes)"
+            part = replace(part, what=what, verdict=part.verdict if small <= large else UNMEASURED)
         parts.append(part)
-    return Claim(
+    return judged(
         5,
         "Pruning keeps 94 / 89 / 33 % at 50 / 80 / 90 % and is worse than quantization at equal compression.",
         f"At least 93.98 % at 50 %, at least 89.07 % at 80 %, a collapse (at most {COLLAPSE:.0f} %) at 90 %; "
         "and k-means at 8, 4 and 2 bits scores at least as high as pruning to 50, 80 and 90 %, a pair "
         "counting only where the quantized file is no larger.",
-        all_of([part.verdict for part in parts]),
-        tuple(parts),
+        parts,
     )
 
 
 def claim_6(evidence: Evidence) -> Claim:
     gale = 100 * paper.GALE[0.9] / paper.GALE_DENSE
     part = keeps(evidence, "pruned-50-90", gale)
-    verdict = {HOLDS: FAILS, FAILS: HOLDS}.get(part.verdict, part.verdict)
-    return Claim(
+    part = replace(part, verdict={HOLDS: FAILS, FAILS: HOLDS}.get(part.verdict, part.verdict))
+    return judged(
         6,
         "Gale et al. (2019) could not be matched: about 90 % of BLEU was expected at 90 % sparsity.",
         f"Holds if the row pruned to 90 % keeps less than {gale:.1f} %, what Gale's own table keeps "
         f"({paper.GALE_DENSE} to {paper.GALE[0.9]}); does not hold if it keeps at least that.",
-        verdict,
-        (Part(part.what, verdict, part.value, part.low, part.high, part.unit),),
+        [part],
     )
 
 
@@ -258,14 +250,13 @@ def claim_7(evidence: Evidence) -> Claim:
     parts = [_sharper(evidence.attention, row) for row in ONE_BIT]
     parts = [part for part in parts if part.verdict != UNMEASURED] or parts[:1]
     parts += [_same_maps(evidence.attention, row) for row in ("kmeans-8bit", "kmeans-4bit")]
-    return Claim(
+    return judged(
         7,
         "Attention gets sharper with compression; the 8- and 4-bit maps are almost those of the original.",
         "Encoder self-attention: the entropy of every binarized row that was looked at lies below the "
         "baseline's, by its interval over sentences, in every seed (above in every seed: does not hold); and "
         f"the 8- and 4-bit maps lie at most {SAME_MAPS} (total variation) from the baseline's in every seed.",
-        all_of([part.verdict for part in parts]),
-        tuple(parts),
+        parts,
     )
 
 
@@ -273,7 +264,7 @@ def _sharper(attention: pd.DataFrame, row: str) -> Part:
     """Entropy of `row` minus the baseline's, below 0: paired by sentence where that was recorded."""
     what = f"{row}: entropy minus the baseline's"
     ours = attention[attention["row"] == row].set_index("seed")
-    base = attention[attention["row"] == paper.BASELINE].set_index("seed").reindex(ours.index)
+    base = attention[attention["row"] == BASELINE].set_index("seed").reindex(ours.index)
     if ours.empty or base["sharpness"].isna().any():
         return Part(what, UNMEASURED)
     low = ours["sharpness_change_low"].fillna(ours["sharpness_low"] - base["sharpness_high"])
@@ -295,14 +286,14 @@ def _same_maps(attention: pd.DataFrame, row: str) -> Part:
 
 def claim_8(evidence: Evidence) -> Claim:
     """The part of the speed claim that no clock decides: what binarization loses and what it saves."""
-    parts = []
-    for row in (row for row in ONE_BIT if evidence.has(row)):
-        value, low, high = evidence.percent(row)
-        ratio = evidence.sizes[row]["ratio_file"]
-        parts.append(Part(f"{row} ({ratio:.2f}x in the file) keeps", "", value, low, high, " %"))
+    parts = [
+        Part(f"{row} ({evidence.sizes[row]['ratio_file']:.2f}x in the file) keeps", "", *evidence.percent(row), " %")
+        for row in ONE_BIT
+        if evidence.has(row)
+    ]
     return Claim(
         8,
-        "Binarization is of interest for its speed: how fast it is, and how much it loses.",
+        SPEED,
         "What it loses and saves stands here. A stored bit is decoded to a 32-bit weight before use, so the "
         "arithmetic of translating is the baseline's; whether it is faster all the same is measured in "
         f"timings/claim8.md: at least {FASTER} times the baseline's words/s in every seed.",
@@ -313,24 +304,19 @@ def claim_8(evidence: Evidence) -> Claim:
 
 def claim_8_by_clock(costs: pd.DataFrame, test: str) -> Claim:
     """The speed claim by `results.read_costs`: holds or fails where every seed says the same."""
-    costs = costs[costs["test"] == test].set_index(["row", "seed"])["words_per_second"]
-    base = costs.get(paper.BASELINE)
+    speeds = costs[costs["test"] == test].set_index(["row", "seed"])["words_per_second"]
     parts = []
-    for row in (row for row in ONE_BIT if row in costs.index):
-        ratios = costs[row] / base
+    for row in (row for row in ONE_BIT if row in speeds.index):
+        ratios = speeds[row] / speeds[BASELINE]
         low, high = float(ratios.min()), float(ratios.max())
-        parts.append(
-            Part(
-                f"{row}: times the baseline's words/s", at_least(low, high, FASTER), ratios.mean(), low, high
-            )
-        )
-    return Claim(
+        what = f"{row}: times the baseline's words/s"
+        parts.append(Part(what, at_least(low, high, FASTER), ratios.mean(), low, high))
+    return judged(
         8,
-        "Binarization is of interest for its speed: how fast it is, and how much it loses.",
+        SPEED,
         f"At least {FASTER} times the baseline's words/s in every seed, translating from the file (brackets: "
         "smallest and largest of any seed).",
-        all_of([part.verdict for part in parts]) if parts else UNMEASURED,
-        tuple(parts) or (Part("binarized rows", UNMEASURED),),
+        parts or [Part("binarized rows", UNMEASURED)],
     )
 
 

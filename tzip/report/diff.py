@@ -1,4 +1,4 @@
-"""What two runs have in common and in what they differ: how they were made, and what they found."""
+"""The differences between two runs: how they were made, and their results."""
 
 from __future__ import annotations
 
@@ -30,27 +30,25 @@ def _read(run: str | Path) -> dict[str, Any]:
 
 def _provenance(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
     for key in MADE_BY:
-        yield from changed(key, said(one, key), said(other, key))
+        yield from changed(key, shown(one, key), shown(other, key))
     for part in ("packages", "data", "config"):
-        mine, theirs = flat(one.get(part, {})), flat(other.get(part, {}))
-        for key in dict.fromkeys([*mine, *theirs]):
-            yield from changed(f"{part} {key}", mine.get(key, "–"), theirs.get(key, "–"))
+        first, second = flat(one.get(part, {})), flat(other.get(part, {}))
+        for key in dict.fromkeys([*first, *second]):
+            yield from changed(f"{part} {key}", first.get(key, "–"), second.get(key, "–"))
 
 
-def said(found: dict[str, Any], key: str) -> str:
+def shown(record: dict[str, Any], key: str) -> str:
     """A value of provenance; a revision with what was not committed."""
-    return f"{found.get(key, '–')}{' with changes' if key == 'revision' and found.get('dirty') else ''}"
+    return f"{record.get(key, '–')}{' with changes' if key == 'revision' and record.get('dirty') else ''}"
 
 
 def _results(one: str | Path, other: str | Path) -> Iterator[str]:
-    mine, theirs = ({line["row"]: line for _, line in frontier.read(run).iterrows()} for run in (one, other))
-    for row in dict.fromkeys([*mine, *theirs]):
-        if row not in mine or row not in theirs:
-            yield from changed(
-                f"variant {row}", *("there" if row in found else "–" for found in (mine, theirs))
-            )
+    first, second = ({line["row"]: line for _, line in frontier.read(run).iterrows()} for run in (one, other))
+    for row in dict.fromkeys([*first, *second]):
+        if row not in first or row not in second:
+            yield from changed(f"variant {row}", *("there" if row in run else "–" for run in (first, second)))
             continue
-        a, b = mine[row], theirs[row]
+        a, b = first[row], second[row]
         yield from changed(f"BLEU of {row}", f"{a['bleu']:.2f}", f"{b['bleu']:.2f}")
         yield from changed(f"bytes of {row}", f"{a['file_bytes']:,}", f"{b['file_bytes']:,}")
 
@@ -64,7 +62,7 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
     """{a: {b: 1}} → {a.b: 1}; a list is one value."""
     if not isinstance(value, dict):
         return {name: value}
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, inner in value.items():
-        found |= flat(inner, f"{name}.{key}" if name else str(key))
-    return found
+        result |= flat(inner, f"{name}.{key}" if name else str(key))
+    return result

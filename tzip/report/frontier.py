@@ -10,74 +10,74 @@ import pandas as pd
 
 from tzip import options
 from tzip.compression import registry
+from tzip.config import BASELINE
 from tzip.report import paper, tables
 from tzip.report.tables import Column, Table
 
-COLUMNS = (
-    "row", "label", "method", "test", "seeds", "frontier", "file_bytes", "baseline_bytes", "ratio_file",
-    "ratio_printed", "ratio_limit", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin", "percent",
-    "percent_sd", "p_value", "file", "plan", "source",
-)  # fmt: skip
+COLUMNS = [
+    *["row", "label", "method", "test", "seeds", "frontier", "file_bytes", "baseline_bytes", "ratio_file"],
+    *["ratio_printed", "ratio_limit", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin", "percent"],
+    *["percent_sd", "p_value", "file", "plan", "source"],
+]
+RANKING = ["rank", "method", "test", "variants", "on_frontier", "area", "area_sd", "largest_ratio"]
 DISTILLATION = "Hinton, Vinyals & Dean 2015; Kim & Rush 2016"
 CONVOLUTION = "Chia & Witteveen 2018; Wu et al. 2019"
 BUDGET = "Shoham & Gersho 1988"
-RANKING = ("rank", "method", "test", "variants", "on_frontier", "area", "area_sd", "largest_ratio")
 
 
 def method(plan: Mapping[str, str]) -> str:
     """What is done to which model, by its methods' names: magnitude + kmeans, student tiny + kmeans."""
     student = [f"student {plan['student']}"] if plan.get("student") else []
     used = [options.parse(plan[step])[0] for step in ("prune", "quantize") if plan.get(step)]
-    return " + ".join([*student, *used]) or paper.BASELINE
+    return " + ".join([*student, *used]) or BASELINE
 
 
 def spelled(plan: Mapping[str, str]) -> str:
     """A plan as one would type it, without what it leaves at its default."""
-    said = [
-        f"{key} {plan[key]}" for key in ("student", "prune", "quantize", "biases", "budget") if plan.get(key)
-    ]
-    scope = [plan["scope"]] if said and plan.get("scope") and plan.keys() & {"prune", "quantize"} else []
-    return ", ".join([*said, *scope])
+    steps = [f"{key} {plan[key]}" for key in ("student", "prune", "quantize", "biases", "budget") if plan.get(key)]
+    scope = [plan["scope"]] if steps and plan.get("scope") and plan.keys() & {"prune", "quantize"} else []
+    return ", ".join([*steps, *scope])
 
 
 def source(plan: Mapping[str, str]) -> str:
-    """Where the methods of a plan come from; of a user's own that say nothing, nothing."""
-    found = [DISTILLATION] if plan.get("student") else []
-    found += [CONVOLUTION] if plan.get("mixer") == "convolution" else []
+    """The publications that the methods of a plan come from; none of a user's own method that names none."""
+    sources = [DISTILLATION] if plan.get("student") else []
+    sources += [CONVOLUTION] if plan.get("mixer") == "convolution" else []
     for step, kind in (("prune", "pruners"), ("quantize", "quantizers")):
         name = options.parse(plan.get(step) or "")[0]
-        found += [registry.source(kind, name)] if name in registry.names(kind) else []
-    found += [BUDGET] if plan.get("budget") else []
-    return "; ".join(dict.fromkeys(part for one in found if one for part in one.split("; ")))
+        sources += [registry.source(kind, name)] if name in registry.names(kind) else []
+    sources += [BUDGET] if plan.get("budget") else []
+    return "; ".join(dict.fromkeys(part for text in sources if text for part in text.split("; ")))
 
 
 def undominated(frame: pd.DataFrame) -> pd.Series:
     """Whether no line is better in one of file_bytes (less) and bleu (more) and at least as good in both."""
     size, bleu = (frame[key].to_numpy() for key in ("file_bytes", "bleu"))
-    found = np.ones(len(frame), dtype=bool)
+    result = np.ones(len(frame), dtype=bool)
     best = -np.inf
-    for at in np.unique(size):  # ascending: what is dominated is by a smaller file, or one of the same size
+    for at in np.unique(size):  # ascending: a line is dominated by a smaller file, or by one of the same size
         same = size == at
-        found[same] = (bleu[same] == bleu[same].max()) & (bleu[same] > best)
+        result[same] = (bleu[same] == bleu[same].max()) & (bleu[same] > best)
         best = max(best, bleu[same].max())
-    return pd.Series(found, index=frame.index)
+    return pd.Series(result, index=frame.index)
 
 
 def collect(summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]], seed: int) -> pd.DataFrame:
-    """`results.summarize` with what a choice needs: COLUMNS, one line a row and test set.
+    """`results.summarize` with what a choice needs: COLUMNS, one line per row and test set.
 
     plans: each row's; seed: the one whose file the column `file` names, relative to the run's folder.
     """
+    rows = summary["row"]
     frame = summary.assign(
-        label=summary["row"].map(paper.label),
-        method=[method(plans[row]) for row in summary["row"]],
-        file=[f"seed-{seed}/{row}/model.tzip" for row in summary["row"]],
-        plan=[spelled(plans[row]) for row in summary["row"]],
-        source=[source(plans[row]) for row in summary["row"]],
+        label=rows.map(paper.label),
+        method=[method(plans[row]) for row in rows],
+        file=[f"seed-{seed}/{row}/model.tzip" for row in rows],
+        plan=[spelled(plans[row]) for row in rows],
+        source=[source(plans[row]) for row in rows],
         frontier=pd.concat([undominated(group) for _, group in summary.groupby("test")]),
     )
     frame[["file_bytes", "baseline_bytes"]] = frame[["file_bytes", "baseline_bytes"]].round().astype(int)
-    return frame[list(COLUMNS)]
+    return frame[COLUMNS]
 
 
 # ------------------------------------------------------------------------------------------------ ranking
@@ -99,26 +99,22 @@ def area(ratios: Sequence[float], percents: Sequence[float], high: float) -> flo
 def rank(scores: pd.DataFrame, collected: pd.DataFrame) -> pd.DataFrame:
     """Methods by their `area`, the best first, for each test set: mean and deviation over seeds; RANKING.
 
-    scores: `results.read_scores`; collected: `collect` of the same rows. The largest budget is the ratio of
-    the run's smallest file, the same for all methods.
+    scores: `results.read_scores`; collected: `collect` of the same rows. The largest budget is the ratio of the run's
+    smallest file, the same for all methods.
     """
     lines = []
-    of_row = collected.drop_duplicates("row").set_index("row")["method"]
-    scores = scores.assign(method=scores["row"].map(of_row))
+    scores = scores.assign(method=scores["row"].map(collected.drop_duplicates("row").set_index("row")["method"]))
     high = scores["ratio_file"].max()
-    for test, tested in scores[scores["method"] != paper.BASELINE].groupby("test", sort=False):
+    for test, tested in scores[scores["method"] != BASELINE].groupby("test", sort=False):
         best = collected[(collected["test"] == test) & collected["frontier"]]
-        found = []
+        ranked = []
         for name, group in tested.groupby("method"):
-            areas = [area(of["ratio_file"], of["percent"], high) for _, of in group.groupby("seed")]
-            found.append({
-                "method": name, "test": test, "variants": group["row"].nunique(),
-                "on_frontier": int((best["method"] == name).sum()), "area": np.mean(areas),
-                "area_sd": np.std(areas, ddof=1) if len(areas) > 1 else np.nan, "largest_ratio": high,
-            })  # fmt: skip
-        found.sort(key=lambda line: -line["area"])
-        lines += [{"rank": number} | line for number, line in enumerate(found, 1)]
-    return pd.DataFrame(lines, columns=list(RANKING))
+            areas = pd.Series([area(seed["ratio_file"], seed["percent"], high) for _, seed in group.groupby("seed")])
+            on_frontier = int((best["method"] == name).sum())
+            ranked.append((name, test, group["row"].nunique(), on_frontier, areas.mean(), areas.std(), high))
+        ranked.sort(key=lambda line: -line[4])
+        lines += [(number, *line) for number, line in enumerate(ranked, 1)]
+    return pd.DataFrame(lines, columns=RANKING)
 
 
 # ------------------------------------------------------------------------------------------------- choice
@@ -133,8 +129,8 @@ def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFra
     if not path.exists():
         raise ValueError(f"{path}: missing; is {run} a finished run? `snakemake {path}` makes it")
     frame = pd.read_csv(path, comment="#", dtype={"row": str, "label": str, "test": str})
-    if missing := [key for key in (COLUMNS if table == "frontier" else RANKING) if key not in frame]:
-        raise ValueError(f"{path}: no column '{missing[0]}'")
+    if absent := [key for key in (COLUMNS if table == "frontier" else RANKING) if key not in frame]:
+        raise ValueError(f"{path}: no column '{absent[0]}'")
     tests = list(dict.fromkeys(frame["test"]))
     if test and test not in tests and len(frame):
         raise ValueError(f"{path}: no test set '{test}'; choose from {', '.join(tests)}")
@@ -153,7 +149,7 @@ def at(frame: pd.DataFrame, ratio: float) -> pd.Series:
 
 def keeping(frame: pd.DataFrame, percent: float) -> pd.Series:
     """The line of the smallest file that keeps at least `percent` of the baseline's BLEU."""
-    compressed = frame[frame["row"] != paper.BASELINE]
+    compressed = frame[frame["row"] != BASELINE]
     good = compressed[compressed["percent"] >= percent]
     if compressed["percent"].isna().all():
         raise ValueError("there is nothing but a baseline, or one that scored 0")
@@ -180,64 +176,53 @@ def command(run: str | Path, file: str) -> str:
 # ------------------------------------------------------------------------------------------------- tables
 
 
-def table(collected: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
+def table(collected: pd.DataFrame) -> Table:
     """The frontier; its CSV has every variant."""
-    columns = (
-        Column("variant", tables.text("row"), align="l", short="variant"),
-        Column("method", tables.text("method"), align="l", short="method"),
-        Column("test set", tables.text("test"), align="l", short="test set"),
-        Column("bytes", tables.number("file_bytes", ",.0f"), short="bytes"),
-        Column("times smaller", tables.number("ratio_file"), short="x"),
-        Column("BLEU", tables.plus_minus("bleu", "bleu_margin"), short="BLEU"),
-        Column("% of baseline", tables.number("percent", ".1f"), short="%"),
-    )
-    of_one = collected[collected["test"] == collected["test"].iloc[0]]
-    said = (
+    size = Column("bytes", tables.number("file_bytes", ",.0f"))
+    columns = (tables.VARIANT, tables.METHOD, tables.TEST, size, tables.RATIO, tables.BLEU, tables.PERCENT)
+    first = collected[collected["test"] == collected["test"].iloc[0]]
+    notes = (
         "the variants that no other beats in one of BLEU and bytes without losing in the other, by means: "
-        f"{int(of_one['frontier'].sum())} of {len(of_one)} on {of_one['test'].iloc[0]}; the CSV has all",
+        f"{int(first['frontier'].sum())} of {len(first)} on {first['test'].iloc[0]}; the CSV has all",
         tables.margin(collected),
     )
     title = "The frontier: the best BLEU for its bytes"
     ordered = collected.sort_values(["test", "file_bytes"], key=_by_appearance, kind="stable")
-    return Table("frontier", title, ordered, columns, (*notes, *said), shown="frontier")
-
-
-def sources(collected: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
-    """Every variant in its order, what is done to it, what that keeps, and who thought of it."""
-    columns = (
-        Column("variant", tables.text("row"), align="l", short="variant"),
-        Column("what is done", tables.text("plan"), align="p{5cm}", short="what is done"),
-        Column("times smaller", tables.number("ratio_file"), short="x"),
-        Column("BLEU", tables.plus_minus("bleu", "bleu_margin"), short="BLEU"),
-        Column("% of baseline", tables.number("percent", ".1f"), short="%"),
-        Column("source", tables.text("source"), align="p{5cm}", short="source"),
-    )
-    first = collected[collected["test"] == collected["test"].iloc[0]]
-    said = (f"BLEU on {first['test'].iloc[0]}", tables.margin(collected))
-    return Table("methods", "Every variant, and where its methods come from", first, columns, (*notes, *said))
+    return Table("frontier", title, ordered, columns, notes, shown="frontier")
 
 
 def _by_appearance(column: pd.Series) -> pd.Series:
-    """Test sets in their own order; sizes as they are."""
+    """Test sets in their own order; the largest file first."""
     return pd.Series(pd.factorize(column)[0], column.index) if column.name == "test" else -column
 
 
-def ranking(ranked: pd.DataFrame, seeds: int, notes: Sequence[str] = ()) -> Table:
+def sources(collected: pd.DataFrame) -> Table:
+    """Every variant in its order, what is done to it, what that keeps, and its publications."""
+    plan, source = (
+        Column(name, tables.text(key), align="p{5cm}") for name, key in (("what is done", "plan"), ("source", "source"))
+    )
+    columns = (tables.VARIANT, plan, tables.RATIO, tables.BLEU, tables.PERCENT, source)
+    first = collected[collected["test"] == collected["test"].iloc[0]]
+    notes = (f"BLEU on {first['test'].iloc[0]}", tables.margin(collected))
+    return Table("methods", "Every variant, and where its methods come from", first, columns, notes)
+
+
+def ranking(ranked: pd.DataFrame, seeds: int) -> Table:
     """The methods by the area under their frontiers."""
     columns = (
         Column("", tables.text("rank"), short="#"),
-        Column("method", tables.text("method"), align="l", short="method"),
-        Column("test set", tables.text("test"), align="l", short="test set"),
-        Column("variants", tables.text("variants"), short="variants"),
+        tables.METHOD,
+        tables.TEST,
+        Column("variants", tables.text("variants")),
         Column("on the frontier", tables.text("on_frontier"), short="frontier"),
         Column("% of BLEU over all budgets", tables.plus_minus("area", "area_sd"), short="area"),
     )
     high = f"{ranked['largest_ratio'].iloc[0]:.2f}" if len(ranked) else "1"
-    said = (
+    notes = (
         f"mean of the baseline's BLEU that a method's best file keeps, over budgets from 1x to {high}x (the "
         "run's smallest file), each asking for a file at least that many times smaller; budgets weighed by "
         "their logarithm, one that no file of the method meets counts 0",
         "one seed" if seeds == 1 else f"mean ± standard deviation over {seeds} seeds",
         "a method with more variants had more chances; compare those of one grid",
     )
-    return Table("ranking", "Methods ranked over all budgets", ranked, columns, (*notes, *said))
+    return Table("ranking", "Methods ranked over all budgets", ranked, columns, notes)

@@ -37,11 +37,17 @@ def place_labels(
     where = axes.transData.transform(np.column_stack([x, y])) * points
     for label, at, data, colour in zip(labels, where, zip(x, y, strict=True), colours, strict=True):
         text = axes.annotate(
-            label, data, (0, 0), textcoords="offset points", fontsize=size, color=colour, ha="center",
-            va="center", arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6,
-                                     "shrinkA": 0, "shrinkB": 4},
+            label,
+            data,
+            (0, 0),
+            textcoords="offset points",
+            fontsize=size,
+            color=colour,
+            ha="center",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6, "shrinkA": 0, "shrinkB": 4},
             path_effects=[withStroke(linewidth=2, foreground="white")],
-        )  # fmt: skip
+        )
         extent = text.get_window_extent(renderer)
         offsets = _offsets(np.array([extent.width, extent.height]) * points / 2 + [1.5, 0.5])
         half = np.array([extent.width, extent.height]) * points / 2 + [1.5, 0.5]

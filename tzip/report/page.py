@@ -1,4 +1,4 @@
-"""report.html: everything a run found on one page that needs nothing but itself."""
+"""report.html: all results of a run on one page that needs nothing but itself."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
+from tzip.config import BASELINE
 from tzip.report import chart, paper
 from tzip.report.claims import FAILS, HOLDS, Part
-from tzip.report.tables import Table
+from tzip.report.tables import Table, groups
 
 TITLE = "How many bytes can a translation Transformer lose before it loses BLEU?"
 KEEP = 97.0  # % of the baseline's BLEU: what the answer calls keeping it
@@ -48,7 +49,7 @@ APPENDIX = "attention-layers-"  # attention-layers-ROW.png: all layers and heads
 
 @dataclass(frozen=True)
 class Contents:
-    """What a page is made of.
+    """The inputs of a page.
 
     name        the run's
     table_1     Table 1, with what the clock said of it
@@ -56,7 +57,7 @@ class Contents:
     more        further tables in order
     claims      `claims.as_json`
     figures     folder of the figures; those that are there are shown
-    captions    folder of NAME.rst, one caption a figure; Snakemake's own report shows the same files
+    captions    folder of NAME.rst, one caption per figure; Snakemake's own report shows the same files
     provenance  provenance.json
     note        a warning for the top of the page, such as that the corpus is synthetic
     """
@@ -74,50 +75,38 @@ class Contents:
 
 def build(contents: Contents) -> str:
     """The page as HTML; it names no other file and no other host."""
-    frame, every = contents.table_1.frame, contents.variants
-    taken = best(every)
-    chosen = paper.BASELINE if taken is None else taken["row"]
-    context = {
-        "title": TITLE,
-        "name": contents.name,
-        "note": contents.note,
-        "answer": unbroken(answer(every)),
-        "gap": unbroken(gap(frame)),
-        "tiles": [(number, unbroken(meaning)) for number, meaning in tiles(every, contents.claims)],
-        "chart": chart.draw(every, f"results/{contents.name}", chosen),
-        "table_1": _html(contents.table_1),
-        "more": [_html(table) for table in contents.more],
-        "claims": [_claim(claim) for claim in contents.claims],
-        "figures": [_figure(place, contents) for place in FIGURES if _path(place, contents).exists()],
-        "appendix": [_figure(place, contents) for place in _appendix(contents.figures)],
-        "provenance": _provenance(contents),
-    }
+    every, claims = contents.variants, contents.claims
+    take = best(every)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("page.html").render(context) + "\n"
+    environment.filters["unbroken"] = unbroken
+    figures = [place for place in FIGURES if _path(place, contents).exists()]
+    return (
+        environment.get_template("page.html").render(
+            title=TITLE,
+            contents=contents,
+            groups=groups,
+            answer=answer(every),
+            gap=gap(contents.table_1.frame),
+            tiles=tiles(every, claims),
+            chart=chart.draw(every, f"results/{contents.name}", BASELINE if take is None else take["row"]),
+            styles={HOLDS: "holds", FAILS: "fails"},
+            evidence=[[str(part(each)) for each in claim["parts"]] for claim in claims],
+            figures=[_figure(place, contents) for place in figures],
+            appendix=[_figure(place, contents) for place in _appendix(contents.figures)],
+            provenance=_provenance(contents),
+        )
+        + "\n"
+    )
 
 
-def _html(table: Table) -> dict[str, Any]:
-    """A table as the template wants it: every cell a text and a class."""
-    styles = [{"r": "", "l": "left"}.get(column.align, "left wide") for column in table.columns]
-    groups: list[list] = []
-    for column in table.columns:
-        if groups and column.group and groups[-1][0] == column.group:
-            groups[-1][1] += 1
-        else:
-            groups.append([column.group, 1])
-    return {
-        "name": table.name,
-        "title": table.title,
-        "headings": list(zip([column.heading for column in table.columns], styles, strict=True)),
-        "groups": groups if any(name for name, _ in groups) else [],
-        "rows": [list(zip(cells, styles, strict=True)) for cells in table.cells()],
-        "notes": table.notes,
-    }
+def part(values: Mapping[str, Any]) -> Part:
+    """A part of a claim of claims.json, where null is no number."""
+    return Part(**{key: math.nan if value is None else value for key, value in values.items()})
 
 
 # ------------------------------------------------------------------------------------------------- words
@@ -125,13 +114,13 @@ def _html(table: Table) -> dict[str, Any]:
 
 def best(frame: pd.DataFrame) -> pd.Series | None:
     """The row with the smallest file among those that keep `KEEP` % of the baseline's BLEU, if any does."""
-    keep = frame[(frame["row"] != paper.BASELINE) & (frame["percent"] >= KEEP)]
+    keep = frame[(frame["row"] != BASELINE) & (frame["percent"] >= KEEP)]
     return None if keep.empty else keep.loc[keep["ratio_file"].idxmax()]
 
 
 def answer(frame: pd.DataFrame) -> str:
     """The question of the title answered in three sentences, by the numbers of Table 1."""
-    base = frame[frame["row"] == paper.BASELINE].iloc[0]
+    base = frame[frame["row"] == BASELINE].iloc[0]
     test, size = base["test"], megabytes(base["file_bytes"])
     start = f"The baseline translates {test} at {base['bleu']:.2f} BLEU from a file of {size}."
     row = best(frame)
@@ -153,7 +142,7 @@ def answer(frame: pd.DataFrame) -> str:
 
 def gap(frame: pd.DataFrame) -> str:
     """How far the ratio as printed and the ratio in the file lie apart, where they do most."""
-    both = frame[frame["row"].isin(paper.TABLE_1) & (frame["row"] != paper.BASELINE)]
+    both = frame[frame["row"].isin(paper.TABLE_1) & (frame["row"] != BASELINE)]
     if both.empty:
         return ""
     row = both.loc[(both["ratio_printed"] / both["ratio_file"]).idxmax()]
@@ -165,17 +154,17 @@ def gap(frame: pd.DataFrame) -> str:
 
 def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The numbers at the top of the page, each with what it means."""
-    base = frame[frame["row"] == paper.BASELINE].iloc[0]
-    found = [(f"{base['bleu']:.2f}", f"BLEU of the baseline on {base['test']}")]
+    base = frame[frame["row"] == BASELINE].iloc[0]
+    result = [(f"{base['bleu']:.2f}", f"BLEU of the baseline on {base['test']}")]
     row = best(frame)
     if row is not None:
-        found.append((f"{row['ratio_file']:.2f}x", f"smaller, in the file, at ≥ {KEEP:.0f} % of its BLEU"))
-        found.append((f"{row['ratio_printed']:.2f}x", "the same file by the paper's way of counting"))
+        result.append((f"{row['ratio_file']:.2f}x", f"smaller, in the file, at ≥ {KEEP:.0f} % of its BLEU"))
+        result.append((f"{row['ratio_printed']:.2f}x", "the same file by the paper's way of counting"))
     verdicts = [claim["verdict"] for claim in claims]
     if {HOLDS, FAILS} & set(verdicts):  # a run without the paper's rows decides none
         said = f"of {len(claims)} claims of the paper hold; {verdicts.count(FAILS)} do not"
-        found.append((str(verdicts.count(HOLDS)), said))
-    return found
+        result.append((str(verdicts.count(HOLDS)), said))
+    return result
 
 
 def megabytes(count: float) -> str:
@@ -185,17 +174,6 @@ def megabytes(count: float) -> str:
 def unbroken(text: str) -> str:
     """The text with numbers and their units, and ≥ and its number, kept on one line."""
     return re.sub(r"(?<=\d) (?=%|MB|BLEU)|(?<=≥) ", "\N{NO-BREAK SPACE}", text)
-
-
-def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim of claims.json as the template wants it."""
-    verdict = claim["verdict"]
-    style = {HOLDS: "holds", FAILS: "fails"}.get(verdict, "open")
-    parts = [
-        {key: math.nan if value is None else value for key, value in part.items()} for part in claim["parts"]
-    ]
-    return {"text": claim["claim"], "verdict": verdict, "style": style, "rule": claim["rule"],
-            "evidence": [str(Part(**part)) for part in parts]}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ figures
@@ -219,10 +197,12 @@ def _figure(place: Place, contents: Contents) -> dict[str, Any]:
     width, height = _png_size(data) if place.suffix == ".png" else _svg_size(data, path)
     name = APPENDIX.rstrip("-") if place.name.startswith(APPENDIX) else place.name
     return {
-        "name": place.name, "title": place.title, "dense": place.dense,
-        "source": data_url(data, place.suffix), "width": round(ENLARGED * width),
-        "height": round(ENLARGED * height), "caption": caption(contents.captions / f"{name}.rst"),
-    }  # fmt: skip
+        **{"name": place.name, "title": place.title, "dense": place.dense},
+        "source": data_url(data, place.suffix),
+        "width": round(ENLARGED * width),
+        "height": round(ENLARGED * height),
+        "caption": caption(contents.captions / f"{name}.rst"),
+    }
 
 
 def data_url(data: bytes, suffix: str) -> str:
@@ -238,10 +218,10 @@ def _png_size(data: bytes) -> tuple[float, float]:
 
 def _svg_size(data: bytes, path: Path) -> tuple[float, float]:
     """Width and height in CSS pixels; matplotlib writes them in points."""
-    found = [re.search(rb'<svg[^>]*?\b%s="([\d.]+)pt"' % side, data) for side in (b"width", b"height")]
-    if not all(found):
+    sides = [re.search(rb'<svg[^>]*?\b%s="([\d.]+)pt"' % side, data) for side in (b"width", b"height")]
+    if not all(sides):
         raise ValueError(f"{path}: not an SVG with its width and height in points")
-    width, height = (float(match[1]) * PIXELS_PER_INCH / 72 for match in found if match)
+    width, height = (float(match[1]) * PIXELS_PER_INCH / 72 for match in sides if match)
     return width, height
 
 
@@ -261,46 +241,28 @@ def caption(path: Path) -> Markup:
 def with_clock(claims: Sequence[Mapping[str, Any]], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The claims, the one that only a clock can judge completed by what the clock said of it."""
     return [
-        claim
-        if claim["number"] != timed["number"]
-        else {
-            **claim,
-            "verdict": timed["verdict"],
-            "rule": timed["rule"],
-            "parts": [*claim["parts"], *timed["parts"]],
-        }
+        claim if claim["number"] != timed["number"] else {**claim, **timed, "parts": [*claim["parts"], *timed["parts"]]}
         for claim in claims
     ]
 
 
 def _provenance(contents: Contents) -> dict[str, Any]:
     """Facts, checksums and configuration of a run, without what names a place on this machine."""
-    found = contents.provenance
-    config = {key: value for key, value in found.get("config", {}).items() if key != "mirror"}
-    facts = []
-    if found.get("revision"):
-        facts.append(
-            ("git", found["revision"] + (", with uncommitted changes" if found.get("dirty") else ""))
-        )
-    if found.get("configuration"):
-        facts.append(("configuration", f"sha256 {found['configuration']}"))
-    for key in ("device", "platform", "python"):
-        if found.get(key):
-            facts.append((key, str(found[key])))
-    packages = ", ".join(
-        f"{name} {version}" for name, version in found.get("packages", {}).items() if version
-    )
-    if packages:
-        facts.append(("packages", packages))
-    return {
-        "facts": facts,
-        "data": sorted(found.get("data", {}).items()),
-        "config": json.dumps(config, indent=2, ensure_ascii=False) if config else "",
-        "commands": _commands(found, contents.name) if config else "",
+    record = contents.provenance
+    config = {key: value for key, value in record.get("config", {}).items() if key != "mirror"}
+    revision = record.get("revision", "")
+    packages = [f"{name} {version}" for name, version in record.get("packages", {}).items() if version]
+    facts = {
+        "git": revision and revision + (", with uncommitted changes" if record.get("dirty") else ""),
+        "configuration": record.get("configuration") and f"sha256 {record['configuration']}",
+        **{key: record.get(key) for key in ("device", "platform", "python")},
+        "packages": ", ".join(packages),
     }
-
-
-def _commands(found: Mapping[str, Any], name: str) -> str:
-    """What a reader types to make this run again, from its own record of its configuration."""
-    checkout = [f"git checkout {found['revision']}"] if found.get("revision") else []
-    return "\n".join([*checkout, f"snakemake --cores all --configfile results/{name}/config.json"])
+    checkout = [f"git checkout {revision}"] if revision else []
+    commands = [*checkout, f"snakemake --cores all --configfile results/{contents.name}/config.json"]
+    return {
+        "facts": [(name, str(value)) for name, value in facts.items() if value],
+        "data": sorted(record.get("data", {}).items()),
+        "config": json.dumps(config, indent=2, ensure_ascii=False) if config else "",
+        "commands": "\n".join(commands) if config else "",
+    }

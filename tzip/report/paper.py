@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tzip.config import BASELINE
+
 SOURCE = (
     "the paper's figures: Cheong & Daniel (2019), Table 1: WMT English-German, newstest2017, "
     "multi-bleu-detok; its compression counts quantized weights only"
 )
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Row:
 
 
 TABLE_1 = {
-    "baseline": Row("Baseline model", 28.09, 100.0, 1.0),
+    BASELINE: Row("Baseline model", 28.09, 100.0, 1.0),
     "kmeans-8bit": Row("K-Means 8-bit quantization", 27.38, 97.47, 2.92),
     "kmeans-4bit": Row("K-Means 4-bit quantization", 27.65, 98.43, 5.85),
     "kmeans-2bit": Row("K-Means 2-bit quantization", 24.94, 88.78, 11.69),
@@ -63,12 +64,9 @@ class Loss:
 
 
 # Aji & Heafield (2020), Compressing NMT Models with 4-bit Precision; Chung et al. (2020), arXiv 2009.07453.
-LOSSES = (
-    Loss("Aji & Heafield, 4-bit", 8.0, 0.1),
-    Loss("Chung et al., < 3 bits", 11.8, 0.5, bound=True),
-)
+LOSSES = (Loss("Aji & Heafield, 4-bit", 8.0, 0.1), Loss("Chung et al., < 3 bits", 11.8, 0.5, bound=True))
 
 
 def label(row: str) -> str:
-    """The paper's name of a row; a row that is not the paper's keeps its own."""
+    """The paper's name of one of its rows; the name of any other row as it is."""
     return TABLE_1[row].label if row in TABLE_1 else row

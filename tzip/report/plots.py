@@ -1,4 +1,4 @@
-"""The run's figures, from plain arrays and tables: a function each, one look, the same bytes each time."""
+"""The run's figures, from plain arrays and tables: one function per figure, one look, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from tzip.config import BASELINE
 from tzip.files import replacing
 from tzip.report.points import COLOURS, MARKERS
 
 INK, MUTED, GRID = "#1f2328", "#666c74", "#e4e6ea"
 KINDS = {"encoder": "encoder self-attention", "decoder": "decoder self-attention", "cross": "cross-attention"}
-STYLE = {
-    "axes.edgecolor": "#9aa0a6", "axes.labelcolor": INK, "axes.labelsize": 10, "axes.linewidth": 0.8,
-    "axes.titlesize": 10.5, "axes.titleweight": "bold", "font.family": "DejaVu Sans", "font.size": 10,
-    "grid.color": GRID, "legend.fontsize": 9, "legend.frameon": False, "svg.fonttype": "path",
-    "svg.hashsalt": "tzip", "text.color": INK, "xtick.color": MUTED, "xtick.labelsize": 9,
-    "ytick.color": MUTED, "ytick.labelsize": 9,
-}  # fmt: skip
+STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "grid.color": GRID}
+STYLE |= {"axes.edgecolor": "#9aa0a6", "axes.linewidth": 0.8, "axes.labelcolor": INK, "axes.labelsize": 10}
+STYLE |= {"axes.titlesize": 10.5, "axes.titleweight": "bold", "legend.fontsize": 9, "legend.frameon": False}
+STYLE |= {"xtick.color": MUTED, "xtick.labelsize": 9, "ytick.color": MUTED, "ytick.labelsize": 9}
+STYLE |= {"svg.fonttype": "path", "svg.hashsalt": "tzip"}
 METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
 PIXELS_PER_INCH = 200
 
@@ -50,76 +49,70 @@ def save(figure: Figure, outputs: Sequence[str | Path], note: str = "") -> None:
     with matplotlib.rc_context(STYLE):
         for path in paths:
             with replacing(path) as temporary:
-                figure.savefig(
-                    temporary,
-                    format=path.suffix[1:],
-                    dpi=PIXELS_PER_INCH,
-                    metadata=METADATA[path.suffix],
-                    facecolor="white",
-                    bbox_inches="tight",
-                    pad_inches=0.08,
-                )
+                options = {"format": path.suffix[1:], "metadata": METADATA[path.suffix], "dpi": PIXELS_PER_INCH}
+                figure.savefig(temporary, **options, facecolor="white", bbox_inches="tight", pad_inches=0.08)
     plt.close(figure)
 
 
 # ---------------------------------------------------------------------------------------------- attention
 
 
-def attention_grid(
-    models: Mapping[str, np.ndarray], pieces: Sequence[str], layer: int = 0, heads: int = 4
-) -> Figure:
-    """The paper's figure: one row of heat maps a model, its first `heads` heads at encoder layer `layer`.
+def attention_grid(models: Mapping[str, np.ndarray], pieces: Sequence[str], layer: int = 0, heads: int = 4) -> Figure:
+    """The paper's figure: one row of heat maps per model, its first `heads` heads at encoder layer `layer`.
 
-    models: {label: encoder maps [layers, heads, S, S]}. Rows of a map are the piece that looks, columns the
-    piece looked at; dark is 0, and all maps share one scale.
+    models: {label: encoder maps [layers, heads, S, S]}. Rows of a map are the piece that looks, columns the piece
+    looked at; dark is 0, and all maps share one scale.
     """
     heads, layer = _within(models, heads, layer)
     size = 0.62 + 0.105 * len(pieces)
-    figure, grid = plt.subplots(
-        len(models),
-        heads,
-        figsize=(heads * size + 1.6, len(models) * (size + 0.1) + 1.0),
-        squeeze=False,
-        layout="constrained",
-    )
-    top = max(float(maps[layer, :heads].max()) for maps in models.values())
-    for row, (label, maps) in enumerate(models.items()):
-        for head in range(heads):
-            axes = grid[row, head]
-            image = _heat(axes, maps[layer, head], top)
-            _piece_ticks(axes, pieces if head == 0 else (), pieces if row == len(models) - 1 else ())
-            if row == 0:
-                axes.set_title(f"head {head}", fontsize=9.5, fontweight="normal")
-        grid[row, 0].set_ylabel(label, fontsize=10, fontweight="bold")
-    _scale(figure, image, grid)
+    maps = np.stack([each[layer, :heads] for each in models.values()])
+    figure, grid = _grid(maps, pieces, pieces, (heads * size + 1.6, len(models) * (size + 0.1) + 1.0), (8.0, 9.5))
+    for axes, label in zip(grid[:, 0], models, strict=True):
+        axes.set_ylabel(label, fontsize=10, fontweight="bold")
     return figure
 
 
-def attention_layers(
-    maps_LHTS: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str
-) -> Figure:
+def attention_layers(maps_LHTS: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> Figure:
     """The paper's appendix: every layer (down) and head (across) of one model, for one kind of attention."""
     layers, heads = maps_LHTS.shape[:2]
-    width = 0.55 + 0.06 * len(columns)
-    height = 0.55 + 0.06 * len(rows)
-    figure, grid = plt.subplots(
-        layers,
-        heads,
-        figsize=(heads * width + 1.7, layers * height + 1.5),
-        squeeze=False,
-        layout="constrained",
-    )
+    size = heads * (0.55 + 0.06 * len(columns)) + 1.7, layers * (0.55 + 0.06 * len(rows)) + 1.5
+    figure, grid = _grid(maps_LHTS, rows, columns, size, (6.5, 9))
     for layer in range(layers):
-        for head in range(heads):
-            axes = grid[layer, head]
-            image = _heat(axes, maps_LHTS[layer, head], float(maps_LHTS.max()))
-            _piece_ticks(axes, rows if head == 0 else (), columns if layer == layers - 1 else (), 6.5)
-            if layer == 0:
-                axes.set_title(f"head {head}", fontsize=9, fontweight="normal")
         grid[layer, 0].set_ylabel(f"layer {layer}", fontsize=9)
     figure.suptitle(title, fontsize=10.5, fontweight="bold")
-    _scale(figure, image, grid)
     return figure
+
+
+def _grid(
+    maps: np.ndarray, rows: Sequence[str], columns: Sequence[str], size: tuple[float, float], fonts: tuple[float, float]
+) -> tuple[Figure, np.ndarray]:
+    """Heat maps [down, across, T, S] on one scale from 0, pieces at the left and bottom, heads named at the top.
+
+    size: of the figure, in inches; fonts: of the pieces and of the heads' names.
+    """
+    figure, grid = plt.subplots(*maps.shape[:2], figsize=size, squeeze=False, layout="constrained")
+    for (down, across), axes in np.ndenumerate(grid):
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        image = axes.imshow(
+            maps[down, across],
+            "magma",
+            vmin=0.0,
+            vmax=float(maps.max()),
+            aspect="auto",
+            interpolation="nearest",
+            rasterized=True,
+        )
+        left, bottom = rows if across == 0 else (), columns if down == len(grid) - 1 else ()
+        axes.set_yticks(range(len(left)), left, fontsize=fonts[0])
+        axes.set_xticks(range(len(bottom)), bottom, fontsize=fonts[0], rotation=90)
+        axes.tick_params(length=0, pad=2)
+        if down == 0:
+            axes.set_title(f"head {across}", fontsize=fonts[1], fontweight="normal")
+    bar = figure.colorbar(image, ax=grid, shrink=min(1.0, 2.0 / len(grid)), aspect=25, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label("attention weight", fontsize=9)
+    return figure, grid
 
 
 def _within(models: Mapping[str, np.ndarray], heads: int, layer: int) -> tuple[int, int]:
@@ -132,43 +125,20 @@ def _within(models: Mapping[str, np.ndarray], heads: int, layer: int) -> tuple[i
     return min(heads, *(maps.shape[1] for maps in models.values())), layer
 
 
-def _heat(axes: Axes, weights_TS: np.ndarray, top: float):
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    return axes.imshow(
-        weights_TS, cmap="magma", vmin=0.0, vmax=top, aspect="auto", interpolation="nearest", rasterized=True
-    )
-
-
-def _piece_ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: float = 8.0) -> None:
-    axes.set_yticks(range(len(rows)), rows, fontsize=size)
-    axes.set_xticks(range(len(columns)), columns, fontsize=size, rotation=90)
-    axes.tick_params(length=0, pad=2)
-
-
-def _scale(figure: Figure, image, grid: np.ndarray) -> None:
-    bar = figure.colorbar(image, ax=grid, shrink=min(1.0, 2.0 / grid.shape[0]), aspect=25, pad=0.02)
-    bar.outline.set_visible(False)
-    bar.set_label("attention weight", fontsize=9)
-
-
-def sharpness(frame: pd.DataFrame, baseline: str = "baseline") -> Figure:
+def sharpness(frame: pd.DataFrame, baseline: str = BASELINE) -> Figure:
     """Entropy of the attention rows (left) and distance from the baseline's maps (right), by variant.
 
-    frame: a row a variant, seed and kind: variant, label, seed, kind, sharpness, sharpness_low,
+    frame: one line per variant, seed and kind: variant, label, seed, kind, sharpness, sharpness_low,
     sharpness_high, distance, distance_low, distance_high. Variants are drawn in order of appearance, dots
     with whiskers are means over seeds of the estimate and its interval, small rings are single seeds.
     """
     labels = list(dict.fromkeys(frame["label"]))
-    figure, panels = plt.subplots(
-        1, 2, figsize=(5.9, 0.4 * len(labels) + 1.7), sharey=True, layout="constrained"
-    )
+    figure, panels = plt.subplots(1, 2, figsize=(5.9, 0.4 * len(labels) + 1.7), sharey=True, layout="constrained")
     for number, (kind, name) in enumerate(KINDS.items()):
-        of_kind = frame[frame["kind"] == kind]
+        of_kind, look = frame[frame["kind"] == kind], {"color": COLOURS[number], "marker": MARKERS[number]}
         for axes, measure in zip(panels, ("sharpness", "distance"), strict=True):
             shown = of_kind if measure == "sharpness" else of_kind[of_kind["variant"] != baseline]
-            _dots(axes, shown, labels, measure, (number - 1) * 0.24, COLOURS[number], MARKERS[number], name)
+            _dots(axes, shown, labels, measure, (number - 1) * 0.24, look, name)
         dense = of_kind.loc[of_kind["variant"] == baseline, "sharpness"]
         if len(dense):
             panels[0].axvline(dense.mean(), color=COLOURS[number], linewidth=0.8, linestyle=(0, (3, 3)))
@@ -187,23 +157,18 @@ def sharpness(frame: pd.DataFrame, baseline: str = "baseline") -> Figure:
 
 
 def _dots(
-    axes: Axes, frame: pd.DataFrame, labels: list[str], measure: str, shift: float, colour: str,
-    marker: str, name: str,
-) -> None:  # fmt: skip
-    """A dot with its interval a variant, beside a ring for each seed where there are several."""
+    axes: Axes, frame: pd.DataFrame, labels: list[str], measure: str, shift: float, look: Mapping[str, str], name: str
+) -> None:
+    """A dot with its interval per variant, beside a ring for each seed where there are several."""
     means = frame.groupby("label", sort=False)[[measure, f"{measure}_low", f"{measure}_high"]].mean()
     where = np.array([labels.index(label) + shift for label in means.index])
     values, low, high = means.to_numpy().T
-    axes.errorbar(
-        values, where, xerr=[np.maximum(values - low, 0), np.maximum(high - values, 0)], fmt=marker,
-        color=colour, markersize=4.5, elinewidth=1.2, label=name,
-    )  # fmt: skip
+    error = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
+    axes.errorbar(values, where, xerr=error, linestyle="none", markersize=4.5, elinewidth=1.2, label=name, **look)
     if frame["seed"].nunique() > 1:
         each = [labels.index(label) + shift for label in frame["label"]]
-        axes.plot(
-            frame[measure], each, linestyle="none", marker=marker, markersize=2.5, markerfacecolor="white",
-            markeredgecolor=colour, markeredgewidth=0.7, zorder=1,
-        )  # fmt: skip
+        ring = {"markersize": 2.5, "markerfacecolor": "white", "markeredgecolor": look["color"], "markeredgewidth": 0.7}
+        axes.plot(frame[measure], each, linestyle="none", marker=look["marker"], zorder=1, **ring)
 
 
 # ------------------------------------------------------------------------------------------------ weights
@@ -236,17 +201,13 @@ def weights(tensors: Sequence[Clustered]) -> Figure:
         density = tensor.counts / (tensor.counts.sum() * np.diff(tensor.edges))
         axes.stairs(density, tensor.edges, fill=True, color="#c3cad3", label="trained weights")
         present = tensor.share > 0
-        height = tensor.share / _cells(tensor)
-        axes.vlines(tensor.centroids[present], 0, height[present], color=COLOURS[1], linewidth=1.4)
-        axes.plot(
-            tensor.centroids[present], height[present], linestyle="none", marker="o", color=COLOURS[1],
-            markersize=4.5, label="centroids after fine-tuning (height: their weights)",
-        )  # fmt: skip
-        axes.plot(
-            tensor.started[present], np.full(present.sum(), -0.05), linestyle="none", marker="|",
-            markersize=8, markeredgewidth=1.4, color=COLOURS[0], label="centroids k-means found",
-            transform=axes.get_xaxis_transform(), clip_on=False,
-        )  # fmt: skip
+        place, height = tensor.centroids[present], (tensor.share / _cells(tensor))[present]
+        axes.vlines(place, 0, height, color=COLOURS[1], linewidth=1.4)
+        after = {"color": COLOURS[1], "label": "centroids after fine-tuning (height: their weights)"}
+        axes.plot(place, height, linestyle="none", marker="o", markersize=4.5, **after)
+        before = {"color": COLOURS[0], "label": "centroids k-means found", "clip_on": False}
+        ticks = {"marker": "|", "markersize": 8, "markeredgewidth": 1.4, "transform": axes.get_xaxis_transform()}
+        axes.plot(tensor.started[present], np.full(present.sum(), -0.05), linestyle="none", **ticks, **before)
         axes.tick_params(axis="x", pad=8)
         axes.set_xlim(*_reach(tensor))
         axes.set_ylim(bottom=0)
@@ -259,18 +220,14 @@ def cumulative(tensors: Sequence[Clustered]) -> Figure:
     """Share of the weights up to a value: the trained weights' curve and the quantized weights' staircase."""
     figure, panels = _stack(tensors, 2.3)
     for axes, tensor in zip(panels, tensors, strict=True):
-        axes.plot(
-            tensor.quantiles, np.linspace(0, 1, len(tensor.quantiles)), color=COLOURS[0], linewidth=1.6,
-            label="trained weights",
-        )  # fmt: skip
+        shares = np.linspace(0, 1, len(tensor.quantiles))
+        axes.plot(tensor.quantiles, shares, color=COLOURS[0], linewidth=1.6, label="trained weights")
         left, right = _reach(tensor)
         order = np.argsort(tensor.centroids, kind="stable")
         steps = np.concatenate([[0.0], np.cumsum(tensor.share[order]), [1.0]])
         where = np.concatenate([[left], tensor.centroids[order], [right]])
-        axes.step(
-            where, steps, where="post", color=COLOURS[1], linewidth=1.4,
-            label=f"quantized weights ({len(tensor.centroids)} values)",
-        )  # fmt: skip
+        label = f"quantized weights ({len(tensor.centroids)} values)"
+        axes.step(where, steps, where="post", color=COLOURS[1], linewidth=1.4, label=label)
         axes.set_xlim(left, right)
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from tzip.report import paper, points
+from tzip.config import BASELINE
+from tzip.report import points
 from tzip.report.labels import place_labels
 from tzip.report.plots import INK, MUTED
 
@@ -30,27 +32,21 @@ def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFra
     ours = measured(variants)
     look = points.looks(ours["method"])
     figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.6), layout="constrained")
-    base = variants[variants["row"] == paper.BASELINE].iloc[0]
+    base = variants[variants["row"] == BASELINE].iloc[0]
     above.set_title(f"This run: measured on {base['test']}, in the file", loc="left")
     below.set_title("Published: as printed (hollow) → in a file (filled)", loc="left")
     _axes(above, ours["ratio"], [*ours["percent_low"], *ours["percent_high"], 100.0], base)
-    _axes(
-        below, [*published["printed"], *others["ratio"]], [*published["percent"], *others["percent"], 100.0]
-    )
+    _axes(below, [*published["printed"], *others["ratio"]], [*published["percent"], *others["percent"], 100.0])
     avoid = _variants(above, ours, look)
     avoid_below = _published(below, published, look) + _others(below, others)
-    figure.legend(
-        handles=_handles(look), loc="outside upper left", ncols=3, columnspacing=1.2, handletextpad=0.3
-    )
+    figure.legend(handles=_handles(look), loc="outside upper left", ncols=3, columnspacing=1.2, handletextpad=0.3)
     figure.canvas.draw()  # fixes the axes' place, which the labels' places depend on
     named = ours if len(ours) <= LABELLED else ours[ours["frontier"]]
-    named = named.sort_values("frontier", ascending=False, kind="stable")
-    _names(
-        above, named["row"], named["ratio"], named["percent"], avoid, [look[m][0] for m in named["method"]]
-    )
+    named = named.sort_values("frontier", ascending=False, kind="stable").rename(columns={"row": "label"})
+    _names(above, named, avoid, [look[method][0] for method in named["method"]])
     both = pd.concat([published.assign(ratio=published["printed"]), others])
     colours = [*(look[method][0] for method in published["method"]), *[INK] * len(others)]
-    _names(below, both["label"], both["ratio"], both["percent"], avoid_below, colours)
+    _names(below, both, avoid_below, colours)
     return figure
 
 
@@ -59,19 +55,14 @@ def measured(variants: pd.DataFrame) -> pd.DataFrame:
 
     The interval is that of the variant's BLEU, in percent of the baseline's BLEU. None where that is 0.
     """
-    unit = 100 / variants.loc[variants["row"] == paper.BASELINE, "bleu"].replace(0.0, np.nan).iloc[0]
-    ours = variants[variants["row"] != paper.BASELINE]
-    ends = {
-        f"percent_{end}": ours["percent"] + unit * (ours[f"bleu_{end}"] - ours["bleu"])
-        for end in ("low", "high")
-    }
+    unit = 100 / variants.loc[variants["row"] == BASELINE, "bleu"].replace(0.0, np.nan).iloc[0]
+    ours = variants[variants["row"] != BASELINE]
+    ends = {f"percent_{end}": ours["percent"] + unit * (ours[f"bleu_{end}"] - ours["bleu"]) for end in ("low", "high")}
     kept = ["row", "method", "frontier", "ratio", "percent", *ends]
     return ours.assign(ratio=ours["ratio_file"], **ends)[kept].dropna(subset="percent", ignore_index=True)
 
 
-def _axes(
-    axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series | None = None
-) -> None:
+def _axes(axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series | None = None) -> None:
     """Logarithmic ratios and percents of BLEU; where the baseline is known, bytes and BLEU beside them."""
     right = max([1.5, *ratios])
     megabytes = base["baseline_bytes"] / 1e6 if base is not None else np.nan
@@ -111,37 +102,36 @@ def _variants(axes: Axes, table: pd.DataFrame, look: Mapping[str, tuple[str, str
     for (method, best), rows in table.groupby(["method", "frontier"], sort=False):
         colour, marker = look[method]
         below, above = rows["percent"] - rows["percent_low"], rows["percent_high"] - rows["percent"]
-        axes.errorbar(
-            rows["ratio"], rows["percent"], yerr=[below.clip(lower=0), above.clip(lower=0)], fmt=marker,
-            color=colour, markersize=7.5 if best else 5, elinewidth=1.3 if best else 0.8,
-            markeredgecolor=INK if best else "white", markeredgewidth=0.9 if best else 0.5,
-            alpha=1.0 if best else 0.5, zorder=4 if best else 2,
-        )  # fmt: skip
+        if best:
+            style = {"markersize": 7.5, "elinewidth": 1.3, "zorder": 4, **_edge(INK, 0.9)}
+        else:
+            style = {"markersize": 5, "elinewidth": 0.8, "zorder": 2, "alpha": 0.5, **_edge("white", 0.5)}
+        error = [below.clip(lower=0), above.clip(lower=0)]
+        axes.errorbar(rows["ratio"], rows["percent"], yerr=error, fmt=marker, color=colour, **style)
     return boxes
+
+
+def _edge(colour: str, width: float) -> dict[str, Any]:
+    return {"markeredgecolor": colour, "markeredgewidth": width}
 
 
 def _published(axes: Axes, table: pd.DataFrame, look: Mapping[str, tuple[str, str]]) -> list[tuple]:
     """Hollow points where the paper prints them, arrows to filled ones where a file could be."""
     for row in table.itertuples(index=False):
         colour, marker = look[row.method]
-        axes.plot(
-            row.printed, row.percent, marker=marker, markersize=6.5, markerfacecolor="white",
-            markeredgecolor=colour, markeredgewidth=1.2, linestyle="none",
-        )  # fmt: skip
-        axes.annotate(
-            "", (row.ratio, row.percent), (row.printed, row.percent), zorder=1,
-            arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 0.8, "alpha": 0.55,
-                        "shrinkA": 4, "shrinkB": 4},
-        )  # fmt: skip
-        axes.plot(row.ratio, row.percent, marker=marker, markersize=5, color=colour, linestyle="none",
-                  markeredgecolor="white", markeredgewidth=0.5)  # fmt: skip
+        hollow = {"markersize": 6.5, "markerfacecolor": "white", **_edge(colour, 1.2)}
+        axes.plot(row.printed, row.percent, marker=marker, linestyle="none", **hollow)
+        arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 0.8, "alpha": 0.55, "shrinkA": 4, "shrinkB": 4}
+        axes.annotate("", (row.ratio, row.percent), (row.printed, row.percent), zorder=1, arrowprops=arrow)
+        filled = {"markersize": 5, "color": colour, **_edge("white", 0.5)}
+        axes.plot(row.ratio, row.percent, marker=marker, linestyle="none", **filled)
     return list(table[["ratio", "percent", "printed", "percent"]].itertuples(index=False, name=None))
 
 
 def _others(axes: Axes, table: pd.DataFrame) -> list[tuple]:
-    """Hollow stars where others print their points; an arrow up where theirs is at least as good."""
-    axes.plot(table["ratio"], table["percent"], linestyle="none", marker=OTHERS, markersize=10,
-              markerfacecolor="white", markeredgecolor=INK, markeredgewidth=1.0)  # fmt: skip
+    """Hollow stars where others print their points; an arrow up where BLEU is at least that high."""
+    star = {"marker": OTHERS, "markersize": 10, "markerfacecolor": "white", **_edge(INK, 1.0)}
+    axes.plot(table["ratio"], table["percent"], linestyle="none", **star)
     bounds = table[table["bound"]]
     axes.plot(bounds["ratio"], bounds["percent"] + 2.6, linestyle="none", marker="^", markersize=4, color=INK)
     return list(table[["ratio", "percent", "ratio", "percent"]].itertuples(index=False, name=None))
@@ -152,30 +142,12 @@ def _handles(look: Mapping[str, tuple[str, str]]) -> list[Line2D]:
         Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=6, label=method)
         for method, (colour, marker) in look.items()
     ]
-    handles.append(Line2D([], [], color=INK, linewidth=1.1, label="the run's frontier"))
-    handles.append(
-        Line2D(
-            [],
-            [],
-            color=INK,
-            marker=OTHERS,
-            markerfacecolor="white",
-            linestyle="none",
-            markersize=9,
-            label="published by others",
-        )
-    )
-    return handles
+    star = {"marker": OTHERS, "markerfacecolor": "white", "markersize": 9, "linestyle": "none"}
+    run = Line2D([], [], color=INK, linewidth=1.1, label="the run's frontier")
+    return [*handles, run, Line2D([], [], color=INK, label="published by others", **star)]
 
 
-def _names(
-    axes: Axes,
-    names: Sequence[str],
-    x: Sequence[float],
-    y: Sequence[float],
-    avoid: list[tuple],
-    colours: list[str],
-) -> None:
+def _names(axes: Axes, named: pd.DataFrame, avoid: list[tuple], colours: Sequence[str]) -> None:
     """Labels in a colour that text can have on white."""
     darker = [tuple(0.72 * channel for channel in to_rgb(colour)) for colour in colours]
-    place_labels(axes, list(names), list(x), list(y), avoid, darker)
+    place_labels(axes, list(named["label"]), list(named["ratio"]), list(named["percent"]), avoid, darker)

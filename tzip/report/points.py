@@ -8,20 +8,21 @@ from math import log2
 import pandas as pd
 
 from tzip import options
+from tzip.config import BASELINE
 from tzip.report import paper
 
-PLANS = {
-    "kmeans-8bit": {"quantize": "kmeans:bits=8"},
-    "kmeans-4bit": {"quantize": "kmeans:bits=4"},
-    "kmeans-2bit": {"quantize": "kmeans:bits=2"},
-    "kmeans-1bit": {"quantize": "kmeans:bits=1"},
-    "bs-fixed": {"quantize": "binarize:levels=fixed"},
-    "bs-flexible": {"quantize": "binarize:levels=flexible"},
-    "kmeans-1bit-attention": {"quantize": "kmeans:bits=1", "scope": "attention"},
-    "bs-flexible-attention": {"quantize": "binarize:levels=flexible", "scope": "attention"},
-    "pruned-30-50": {"prune": "magnitude:start=0.3,end=0.5"},
-    "pruned-50-80": {"prune": "magnitude:start=0.5,end=0.8"},
-    "pruned-50-90": {"prune": "magnitude:start=0.5,end=0.9"},
+ROWS = {  # the paper's rows: their names in the figure, and the methods that make them
+    "kmeans-8bit": ("8-bit", "kmeans:bits=8"),
+    "kmeans-4bit": ("4-bit", "kmeans:bits=4"),
+    "kmeans-2bit": ("2-bit", "kmeans:bits=2"),
+    "kmeans-1bit": ("1-bit", "kmeans:bits=1"),
+    "bs-fixed": ("BS-Fixed", "binarize:levels=fixed"),
+    "bs-flexible": ("BS-Flexible", "binarize:levels=flexible"),
+    "kmeans-1bit-attention": ("1-bit attention", "kmeans:bits=1"),
+    "bs-flexible-attention": ("BS-Flexible attention", "binarize:levels=flexible"),
+    "pruned-30-50": ("50 %", "magnitude:start=0.3,end=0.5"),
+    "pruned-50-80": ("80 %", "magnitude:start=0.5,end=0.8"),
+    "pruned-50-90": ("90 %", "magnitude:start=0.5,end=0.9"),
 }
 # Okabe and Ito's palette: distinct for every kind of colour vision; the markers differ as well.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#1f2328", "#56b4e9", "#8c6d1f")
@@ -32,28 +33,14 @@ RATIOS = {
     30.0: (1, 2, 3, 5, 10, 20, 30),
     1e9: (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
 }
-LABELS = {
-    "kmeans-8bit": "8-bit",
-    "kmeans-4bit": "4-bit",
-    "kmeans-2bit": "2-bit",
-    "kmeans-1bit": "1-bit",
-    "bs-fixed": "BS-Fixed",
-    "bs-flexible": "BS-Flexible",
-    "kmeans-1bit-attention": "1-bit attention",
-    "bs-flexible-attention": "BS-Flexible attention",
-    "pruned-30-50": "50 %",
-    "pruned-50-80": "80 %",
-    "pruned-50-90": "90 %",
-}
 
 
 def papers() -> pd.DataFrame:
     """The paper's points: label, method (our file's name), printed (ratio), ratio (in a file), percent."""
-    lines = []
-    for row, plan in PLANS.items():
-        method = options.parse(plan.get("quantize") or plan["prune"])[0]
-        printed = paper.TABLE_1[row]
-        lines.append((LABELS[row], method, printed.ratio, in_a_file(row), printed.percent))
+    lines = [
+        (short, options.parse(spec)[0], paper.TABLE_1[row].ratio, in_a_file(row), paper.TABLE_1[row].percent)
+        for row, (short, spec) in ROWS.items()
+    ]
     return pd.DataFrame(lines, columns=["label", "method", "printed", "ratio", "percent"])
 
 
@@ -67,7 +54,7 @@ def others() -> pd.DataFrame:
         (f"Gale et al., {100 * sparsity:g} %", 1 / (1 - sparsity), 100 * bleu / paper.GALE_DENSE, False)
         for sparsity, bleu in paper.GALE.items()
     ]
-    whole = paper.TABLE_1[paper.BASELINE].bleu
+    whole = paper.TABLE_1[BASELINE].bleu
     lines += [(loss.label, loss.ratio, 100 * (1 - loss.bleu / whole), loss.bound) for loss in paper.LOSSES]
     return pd.DataFrame(lines, columns=["label", "ratio", "percent", "bound"])
 
@@ -79,26 +66,26 @@ def in_a_file(row: str) -> float:
     quantized row, which is share × 32/bits; pruning touches the same matrices as quantization. A pruned
     weight costs no bits but its position: the entropy of kept or not, at every weight.
     """
-    plan = PLANS[row]
-    if "prune" in plan:
-        sparsity = float(options.parse(plan["prune"])[1]["end"])
+    settings = options.parse(ROWS[row][1])[1]
+    if "end" in settings:
+        sparsity = float(settings["end"])
         positions = -sparsity * log2(sparsity) - (1 - sparsity) * log2(1 - sparsity)
         share = paper.TABLE_1["kmeans-8bit"].ratio * 8 / 32
         bits = 32 * (1 - sparsity) + positions
     else:
-        bits = float(options.parse(plan["quantize"])[1].get("bits", 1))
+        bits = float(settings.get("bits", 1))
         share = paper.TABLE_1[row].ratio * bits / 32
     return 1 / (1 - share + share * bits / 32)
 
 
 def looks(methods: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """A colour and a marker for each method, no pair twice among 64; the paper's have theirs in every run."""
-    found = list(dict.fromkeys([*papers()["method"], *methods]))
+    """A colour and a marker for each method, no pair twice among 64; the paper's methods look the same in every run."""
+    names = list(dict.fromkeys([*papers()["method"], *methods]))
     size = len(COLOURS)
-    return {name: (COLOURS[i % size], MARKERS[(i + i // size) % size]) for i, name in enumerate(found)}
+    return {name: (COLOURS[i % size], MARKERS[(i + i // size) % size]) for i, name in enumerate(names)}
 
 
 def ticks(largest: float) -> list[float]:
     """The ratios to write at a logarithmic axis that ends somewhat above the `largest`."""
-    found = next(ratios for up_to, ratios in RATIOS.items() if largest <= up_to)
-    return [ratio for ratio in found if ratio <= 1.1 * largest]
+    ratios = next(ratios for up_to, ratios in RATIOS.items() if largest <= up_to)
+    return [ratio for ratio in ratios if ratio <= 1.1 * largest]

@@ -1,7 +1,9 @@
-"""BLEU and chrF of detokenized translations, and what it takes to judge a difference between them.
+"""BLEU and chrF of detokenized translations, and the statistics that judge a difference between two systems.
 
-sacrebleu tokenizes and counts; its counts by sentence (the sufficient statistics) are kept, so that a
-thousand resamples of a test set are one matrix product instead of a thousand corpus scores.
+Every score is sacreBLEU's. Its counts per sentence (the sufficient statistics) are kept, so that any two variants can
+be paired later. Drawing the resamples and the paired test are ours: sacreBLEU's own take their seed from the
+environment and hold all resamples of all sentences at once, and its test counts only differences *above* the observed
+one, so that two systems with the same translations come out as different (p = 1 / (trials + 1)).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 from tzip import files
-from tzip.files import replacing
+from tzip.config import BASELINE
 from tzip.options import option
 
 DECIMALS = 6  # of what is written: beyond that, processors disagree about logarithms
@@ -49,64 +51,40 @@ def read_pair(hypotheses: str | Path, references: str | Path) -> tuple[list[str]
 
 
 def metrics(options: Options) -> dict[str, BLEU | CHRF]:
-    """sacrebleu's metrics by the name that they have in a score file."""
-    made = {
+    """sacreBLEU's metrics by the name that they have in a score file."""
+    result = {
         "bleu": BLEU(tokenize=options.tokenize),
         "chrf": CHRF(),
         "bleu_lowercase": BLEU(tokenize=options.tokenize, lowercase=True),
     }
-    for metric in made.values():
+    for metric in result.values():
         metric.n_bootstrap, metric.seed = options.samples, options.seed  # for the signature
-    return made
+    return result
 
 
 def statistics(metric: BLEU | CHRF, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """sacrebleu's counts by sentence, int64 [N, S]: S = 10 for BLEU, 18 for chrF."""
+    """sacreBLEU's counts per sentence, int64 [N, S]: S = 10 for BLEU, 18 for chrF."""
     if len(hypotheses) != len(references) or not hypotheses:
         raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")
     return np.array(metric._extract_corpus_statistics(hypotheses, [references]), np.int64)
 
 
+def scores(metric: BLEU | CHRF, counts: np.ndarray) -> np.ndarray:
+    """sacreBLEU's scores, 0 to 100, of the corpora with these counts: [..., S] → float64 [...]."""
+    lines = counts.reshape(-1, counts.shape[-1]).tolist()
+    return np.array([metric._compute_score_from_stats(line).score for line in lines]).reshape(counts.shape[:-1])
+
+
 def bleu(counts: np.ndarray) -> np.ndarray:
-    """BLEU-4 (Papineni et al. 2002) of corpus counts [..., 10] → [...], 0 to 100.
-
-    Counts are hypothesis length, reference length, matches of 1 to 4 words, n-grams of 1 to 4 words.
-    An order without a match counts as 1/2, 1/4, ... of one (NIST; sacrebleu's smooth:exp).
-    """
-    counts = np.asarray(counts, np.float64)
-    length, reference, matches, total = counts[..., 0], counts[..., 1], counts[..., 2:6], counts[..., 6:10]
-    smoothed = np.where(matches > 0, matches, 0.5 ** np.cumsum(matches == 0, axis=-1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        brevity = np.exp(np.minimum(0, 1 - reference / length))
-        score = 100 * brevity * np.exp(np.log(smoothed / total).mean(axis=-1))
-    return np.where(matches.any(axis=-1) & (total > 0).all(axis=-1), score, 0.0)
-
-
-def chrf(counts: np.ndarray) -> np.ndarray:
-    """chrF2 (Popović 2015) of corpus counts [..., 18] → [...], 0 to 100.
-
-    Counts are hypothesis, reference and matching n-grams of 1 to 6 characters, order by order.
-    """
-    counts = np.asarray(counts, np.float64)
-    ours, theirs, matches = (counts[..., first::3] for first in range(3))
-    present = (ours > 0) & (theirs > 0)
-    orders = np.maximum(present.sum(axis=-1), 1)
-    precision, recall = (
-        np.divide(matches, n, out=np.zeros_like(n), where=present).sum(axis=-1) / orders
-        for n in (ours, theirs)
-    )
-    weighted = 4 * precision + recall
-    return 100 * np.divide(5 * precision * recall, weighted, out=np.zeros_like(weighted), where=weighted > 0)
-
-
-FORMULAS = {"bleu": bleu, "chrf": chrf, "bleu_lowercase": bleu}
+    """BLEU-4 (Papineni et al. 2002) of corpus counts: [..., 10] → [...]; they are independent of the tokenizer."""
+    return scores(BLEU(), counts)
 
 
 def resample(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Corpus counts of `samples` test sets drawn with replacement: int counts [N, S] → float64 [samples, S].
 
-    One seed draws the same sentences whatever the system, so that systems can be paired; sacrebleu
-    draws the same ones. Sums of integers in float64 are exact, so no thread changes them.
+    One seed draws the same sentences whatever the system, so that systems can be paired; sacreBLEU draws the same
+    ones. Sums of integers in float64 are exact, so no thread changes them.
     """
     sentences, rng = len(counts), np.random.default_rng(seed)
     values, parts = counts.astype(np.float64), []
@@ -118,7 +96,7 @@ def resample(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """The 95 % percentile interval of resampled values, by sacrebleu's order statistics; NaN if one is."""
+    """The 95 % percentile interval of resampled values, by sacreBLEU's order statistics; NaN if any value is NaN."""
     if np.isnan(values).any():
         return float("nan"), float("nan")
     ordered, cut = np.sort(values), len(values) // 40
@@ -150,11 +128,11 @@ def compare(ours: np.ndarray, theirs: np.ndarray, options: Options) -> dict[str,
     """Our BLEU minus theirs on the same sentences, from counts [N, 10]: difference, interval, p-value."""
     if ours.shape != theirs.shape:
         raise ValueError(f"{len(ours)} sentences against {len(theirs)}: only equal test sets can be paired")
-    draws = [bleu(resample(counts, options.samples, options.seed)) for counts in (ours, theirs)]
-    low, high = interval(draws[0] - draws[1])
+    first, second = (bleu(resample(counts, options.samples, options.seed)) for counts in (ours, theirs))
+    low, high = interval(first - second)
     difference = float(bleu(ours.sum(axis=0)) - bleu(theirs.sum(axis=0)))
-    found = p_value(ours, theirs, options.trials, options.seed)
-    return {"difference": difference, "low": low, "high": high, "p_value": found}
+    p = p_value(ours, theirs, options.trials, options.seed)
+    return {"difference": difference, "low": low, "high": high, "p_value": p}
 
 
 def evaluate(
@@ -162,26 +140,24 @@ def evaluate(
     references: Sequence[str],
     options: Options,
     baseline: Sequence[str] | None = None,
-    name: str = "baseline",
+    name: str = BASELINE,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The score file of these translations, and their counts by sentence for `write_statistics`.
+    """The score file of these translations, and their counts per sentence for `write_statistics`.
 
-    `baseline`: the translations to pair ours with (`paired` is null without); `name`: what they are of.
+    baseline: the translations to pair ours with (`paired` is null without); name: the system that made them.
     """
     report: dict[str, Any] = {"sentences": len(hypotheses), "seed": options.seed, "samples": options.samples}
     report |= {"signatures": {}, "paired": None}
-    counts = {}
-    for key, metric in metrics(options).items():
+    counts, used = {}, metrics(options)
+    for key, metric in used.items():
         counts[key] = statistics(metric, hypotheses, references)
-        report[key] = float(metric._aggregate_and_compute(counts[key].tolist()).score)
-        low, high = interval(FORMULAS[key](resample(counts[key], options.samples, options.seed)))
+        report[key] = float(scores(metric, counts[key].sum(axis=0)))
+        low, high = interval(scores(metric, resample(counts[key], options.samples, options.seed)))
         report |= {f"{key}_low": low, f"{key}_high": high}
         report["signatures"][key] = str(metric.get_signature())
     if baseline is not None:
-        theirs = statistics(metrics(options)["bleu"], baseline, references)
-        report["paired"] = {"baseline": name, "trials": options.trials} | compare(
-            counts["bleu"], theirs, options
-        )
+        paired = compare(counts["bleu"], statistics(used["bleu"], baseline, references), options)
+        report["paired"] = {"baseline": name, "trials": options.trials} | paired
     return _rounded(report), counts
 
 
@@ -192,8 +168,8 @@ def _rounded(value: Any) -> Any:
 
 
 def write_statistics(path: str | Path, counts: dict[str, np.ndarray]) -> None:
-    """Counts by sentence as an .npz, so that any two variants can be paired later."""
-    with replacing(path) as temporary, open(temporary, "wb") as file:
+    """Counts per sentence as an .npz, so that any two variants can be paired later."""
+    with files.replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **{key: value.astype(np.int32) for key, value in counts.items()})
 
 
@@ -201,9 +177,9 @@ def read_statistics(path: str | Path) -> dict[str, np.ndarray]:
     """The inverse of `write_statistics`; ValueError names a file that is not one."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            found = {key: archive[key].astype(np.int64) for key in archive.files}
+            counts = {key: archive[key].astype(np.int64) for key in archive.files}
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError, AttributeError, TypeError):
         raise ValueError(f"{path}: not a file of counts by sentence") from None
-    if "bleu" not in found or found["bleu"].ndim != 2 or found["bleu"].shape[1] != 10:
+    if "bleu" not in counts or counts["bleu"].ndim != 2 or counts["bleu"].shape[1] != 10:
         raise ValueError(f"{path}: no counts for BLEU, [sentences, 10] expected")
-    return found
+    return counts

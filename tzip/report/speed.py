@@ -1,4 +1,4 @@
-"""Translation by CTranslate2 on one core as a table: words a second, BLEU, bytes, the literature's marks."""
+"""Translation by CTranslate2 on one core as a table: words per second, BLEU, bytes, the literature's marks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tzip.config import BASELINE
 from tzip.report import paper, results
-from tzip.report.tables import Column, Table, number, plus_minus, text
+from tzip.report.tables import PERCENT, ROW, Column, Table, number, plus_minus, text
 
 TIMES = ("words_per_second", "target_words_per_second", "file_bytes", "memory_bytes")
+BLEU = ("bleu", "bleu_low", "bleu_high")
 MARKS = (
     "the literature's marks, by its own machines, models and data: Devlin (2017, arXiv 1705.01991), 16-bit "
     "weights, a GRU with feed-forward layers: 100 words/s, one thread, WMT English-French",
@@ -30,66 +32,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read(run: str | Path, seed: int, test: str, names: Sequence[str]) -> pd.DataFrame:
-    """One line a measurement, in the order of `names`.
+    """One line per measurement, in the order of `names`.
 
     Columns: row, setting, type, shortlist, beam, those of TIMES, words_margin (half the range of the passes),
     sentences, passes, computed_in, device, pinned, bleu, bleu_low, bleu_high, signature, percent of what the
     same seed's baseline scores by our own search (NaN where that is 0), times (the speed of the first line).
     A file that is missing or is not what it should be ends in a ValueError that names it.
     """
-    baseline = results.load(results.place(run, seed, paper.BASELINE, f"{test}.score.json"), ("bleu",))
+    baseline = results.load(results.place(run, seed, BASELINE, f"{test}.score.json"), ("bleu",))
     frame = pd.DataFrame([_line(run, seed, test, name) for name in names])
     of_baseline = baseline["bleu"] or np.nan
     first = frame["words_per_second"].iloc[0]
-    return frame.assign(percent=100 * frame["bleu"] / of_baseline, times=frame["words_per_second"] / first,
-                        seed=seed, test=test)  # fmt: skip
+    return frame.assign(
+        percent=100 * frame["bleu"] / of_baseline, times=frame["words_per_second"] / first, seed=seed, test=test
+    )
 
 
 def _line(run: str | Path, seed: int, test: str, name: str) -> dict[str, Any]:
     row, _, setting = name.rpartition("/")
-    time = results.place(run, seed, row, f"inference/{test}.{setting}.time.json")
-    score = time.with_name(f"{test}.{setting}.score.json")
-    keys = ("seconds", "words", "sentences", "pinned", "computed_in", "device", "inference")
-    timed = results.load(time, (*TIMES, *keys))
-    scored = results.load(score, ("bleu", "bleu_low", "bleu_high", "signatures"))
+    time, score = (
+        results.place(run, seed, row, f"inference/{test}.{setting}.{kind}.json") for kind in ("time", "score")
+    )
+    kept = (*TIMES, "sentences", "computed_in", "device", "pinned")
+    timed = results.load(time, (*kept, "seconds", "words", "inference"))
+    scored = results.load(score, (*BLEU, "signatures"))
     rates = [timed["words"]["source"] / seconds for seconds in timed["seconds"]]
     kind, _, shortlist = setting.rpartition(".")[0].partition("-")
-    return {
-        "row": row, "type": kind, "shortlist": bool(shortlist), "beam": timed["inference"]["beam"],
-        **{key: timed[key] for key in (*TIMES, "sentences", "computed_in", "device", "pinned")},
-        "words_margin": (max(rates) - min(rates)) / 2, "passes": len(rates),
-        **{key: scored[key] for key in ("bleu", "bleu_low", "bleu_high")},
-        "signature": scored["signatures"]["bleu"],
-    }  # fmt: skip
+    line = {"row": row, "type": kind, "shortlist": bool(shortlist), "beam": timed["inference"]["beam"]}
+    line |= {key: timed[key] for key in kept} | {"words_margin": (max(rates) - min(rates)) / 2, "passes": len(rates)}
+    return line | {key: scored[key] for key in BLEU} | {"signature": scored["signatures"]["bleu"]}
 
 
-def table(measured: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
-    """Words a second on one core, what they keep of BLEU, and bytes; of `read`."""
-    frame = measured.assign(label=measured["row"].map(paper.label), search=measured["beam"].map(_search),
-                            file_mb=measured["file_bytes"] / 1e6, memory_mb=measured["memory_bytes"] / 1e6,
-                            listed=np.where(measured["shortlist"], "yes", "no"))  # fmt: skip
+def table(measured: pd.DataFrame) -> Table:
+    """Words per second on one core, what they keep of BLEU, and bytes; of `read`."""
+    frame = measured.assign(
+        label=measured["row"].map(paper.label),
+        search=measured["beam"].map(_search),
+        file_mb=measured["file_bytes"] / 1e6,
+        memory_mb=measured["memory_bytes"] / 1e6,
+        listed=np.where(measured["shortlist"], "yes", "no"),
+    )
     columns = (
-        Column("row", text("label"), align="l", short="row"),
-        Column("type", text("type"), align="l", short="type"),
-        Column("search", text("search"), align="l", short="search"),
-        Column("shortlist", text("listed"), align="l", short="shortlist"),
+        ROW,
+        Column("type", text("type"), align="l"),
+        Column("search", text("search"), align="l"),
+        Column("shortlist", text("listed"), align="l"),
         Column("source words/s", plus_minus("words_per_second", "words_margin", ",.0f"), short="words/s"),
         Column("x the first", number("times"), short="x"),
         Column("target words/s", number("target_words_per_second", ",.0f"), short="target"),
-        Column("BLEU", number("bleu"), short="BLEU"),
-        Column("% of baseline", number("percent", ".1f"), short="%"),
+        Column("BLEU", number("bleu")),
+        PERCENT,
         Column("MB on disk", number("file_mb"), short="disk"),
         Column("MB in memory", number("memory_mb"), short="memory"),
     )
     title = "Translation by CTranslate2 on one core: speed, BLEU and size"
-    return Table("inference", title, frame, columns, (*notes, *_said(frame), *MARKS))
+    return Table("inference", title, frame, columns, (*_notes(frame), *MARKS))
 
 
 def _search(beam: int) -> str:
     return "greedy" if beam == 1 else f"beam {beam}"
 
 
-def _said(frame: pd.DataFrame) -> list[str]:
+def _notes(frame: pd.DataFrame) -> list[str]:
     """What the numbers are, in words."""
     first = frame.iloc[0]
     pinned = "one core, to which the process was pinned" if frame["pinned"].all() else "one thread"
@@ -104,4 +108,4 @@ def _said(frame: pd.DataFrame) -> list[str]:
         f"sacrebleu: {first['signature']}",
         *dict.fromkeys(converted),
         "times depend on the machine and on what else it was doing",
-    ]  # fmt: skip
+    ]

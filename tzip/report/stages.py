@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,12 +9,8 @@ import pandas as pd
 from tzip import files
 from tzip.report.tables import Column, Table, number, text
 
-MEASURED = {  # of Snakemake's benchmark
-    "s": "seconds",
-    "cpu_time": "cpu_seconds",
-    "max_rss": "peak_memory_mb",
-}
-ENERGY = {  # which results of a seed tell of it
+MEASURED = {"s": "seconds", "cpu_time": "cpu_seconds", "max_rss": "peak_memory_mb"}  # of Snakemake's benchmark
+ENERGY = {  # the results of a seed that record a stage's energy
     "train": "training.json",
     "student": "students/*/training.json",
     "compress": "*/compress.json",
@@ -24,7 +19,7 @@ ENERGY = {  # which results of a seed tell of it
 
 
 def gather(run: str | Path) -> pd.DataFrame:
-    """One line a stage, the longest first, of the jobs that left a benchmark in the run's folder.
+    """One line per stage, the longest first, of the jobs that left a benchmark in the run's folder.
 
     Columns: stage (the rule), jobs, seconds and cpu_seconds (sums over jobs), longest_seconds,
     peak_memory_mb (the largest of any job; NaN if all were too short to be looked at), energy_joules (NaN
@@ -33,20 +28,23 @@ def gather(run: str | Path) -> pd.DataFrame:
     paths = sorted(Path(run).rglob("benchmarks/*.tsv"))
     if not paths:
         raise ValueError(f"{run}: no benchmarks/*.tsv in it; has the run finished?")
-    jobs = pd.DataFrame([_job(path) for path in paths])
-    frame = jobs.groupby("stage").agg(
-        jobs=("seconds", "size"),
-        seconds=("seconds", "sum"),
-        cpu_seconds=("cpu_seconds", "sum"),
-        longest_seconds=("seconds", "max"),
-        peak_memory_mb=("peak_memory_mb", "max"),
+    frame = (
+        pd.DataFrame([_job(path) for path in paths])
+        .groupby("stage")
+        .agg(
+            jobs=("seconds", "size"),
+            seconds=("seconds", "sum"),
+            cpu_seconds=("cpu_seconds", "sum"),
+            longest_seconds=("seconds", "max"),
+            peak_memory_mb=("peak_memory_mb", "max"),
+        )
     )
     frame["energy_joules"] = [_energy(run, stage) for stage in frame.index]
     return frame.reset_index().sort_values(["seconds", "stage"], ascending=[False, True], ignore_index=True)
 
 
 def read(run: str | Path) -> pd.DataFrame:
-    """What `gather` found when the run ended: its stages.csv."""
+    """The result of `gather` when the run ended: its stages.csv."""
     return pd.read_csv(Path(run, "timings", "stages.csv"), comment="#")
 
 
@@ -62,31 +60,32 @@ def _job(path: Path) -> dict[str, float | str]:
 
 
 def _energy(run: str | Path, stage: str) -> float:
-    """The sum over a stage's results; NaN unless every one of them knows its own."""
+    """The sum over a stage's results; NaN unless each of them records its energy."""
     paths = Path(run).glob(f"seed-*/{ENERGY[stage]}") if stage in ENERGY else ()
-    found = [files.read_json(path).get("energy_joules") for path in paths]
-    return float("nan") if not found or None in found else sum(found)
+    joules = [files.read_json(path).get("energy_joules") for path in paths]
+    return float("nan") if not joules or None in joules else sum(joules)
 
 
-def table(frame: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
+def table(frame: pd.DataFrame) -> Table:
     """The stages of `gather` as a table."""
-    frame = frame.assign(minutes=frame["seconds"] / 60, cpu_minutes=frame["cpu_seconds"] / 60,
-                         energy_kj=frame["energy_joules"] / 1000)  # fmt: skip
+    frame = frame.assign(
+        minutes=frame["seconds"] / 60, cpu_minutes=frame["cpu_seconds"] / 60, energy_kj=frame["energy_joules"] / 1000
+    )
     columns = (
-        Column("stage", text("stage"), align="l", short="stage"),
-        Column("jobs", number("jobs", ",d"), short="jobs"),
-        Column("minutes", number("minutes", ",.1f"), short="minutes"),
+        Column("stage", text("stage"), align="l"),
+        Column("jobs", number("jobs", ",d")),
+        Column("minutes", number("minutes", ",.1f")),
         Column("of processors", number("cpu_minutes", ",.1f"), short="cpu"),
         Column("longest job, s", number("longest_seconds", ",.0f"), short="longest"),
         Column("peak MB", number("peak_memory_mb", ",.0f"), short="MB"),
-        Column("kJ", number("energy_kj", ",.1f"), short="kJ"),
+        Column("kJ", number("energy_kj", ",.1f")),
     )
-    said = [
+    notes = (
         f"minutes: sums over jobs, of which several may run at once; {frame['minutes'].sum():,.1f} in all, "
         f"{frame['cpu_minutes'].sum():,.1f} of processors",
         "of a job that was stopped and went on, the last part; downloads, which runs share, are left out",
         "peak MB: the largest resident memory of any job of the stage",
         "kJ: what CPU and GPU used while the jobs ran, by the machine's own counters, where it has them",
         "times depend on the machine and on what else it was doing",
-    ]
-    return Table("stages", "What the run took, by stage", frame, columns, (*notes, *said))
+    )
+    return Table("stages", "What the run took, by stage", frame, columns, notes)

@@ -1,4 +1,4 @@
-"""How far a run is, as its files tell: which stage, how many variants of how many, when it will end."""
+"""The progress of a run, by its files: the stage, how many of its variants are done, when it will end."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tzip import files
-from tzip.config import grid
+from tzip.config import BASELINE, grid
 from tzip.nmt import journal
-from tzip.report.paper import BASELINE
 
-RECENT = 10  # variants whose pace is taken for the next ones'
+RECENT = 10  # variants whose pace predicts that of the next
 
 
 def lines(run: str | Path, now: float | None = None) -> list[str]:
-    """One line a stage, and when the variants will be done at their pace; ValueError where there is no run.
+    """One line per stage, and when the variants will be done at their pace; ValueError where there is no run.
 
     now: seconds since the epoch, the present where left out.
     """
@@ -26,17 +25,17 @@ def lines(run: str | Path, now: float | None = None) -> list[str]:
         raise ValueError(f"{record}: missing; is {run} the folder of a run that has begun?")
     config = files.read_json(record)
     report = folder / "report.html"
-    told = [("data", _done(folder / "data" / "pieces.model"))]
+    stages = [("data", _done(folder / "data" / "pieces.model"))]
     for seed in config["seeds"]:
         own = folder / f"seed-{seed}"
-        told.append((f"baseline, seed {seed}", _training(own, config["training"], now)))
+        stages.append((f"baseline, seed {seed}", _training(own, config["training"], now)))
         for name, student in config.get("students", {}).items():
             updates = config["training"] | student.get("training", {})
-            told.append((f"student {name}, seed {seed}", _training(own / "students" / name, updates, now)))
-    told.append(("variants", _variants(folder, config, now)))
-    told.append(("report", str(report) if report.exists() else "waits for them"))
-    width = max(len(name) for name, _ in told)
-    return [f"{name:{width}}  {said}" for name, said in told]
+            stages.append((f"student {name}, seed {seed}", _training(own / "students" / name, updates, now)))
+    stages.append(("variants", _variants(folder, config, now)))
+    stages.append(("report", str(report) if report.exists() else "waits for them"))
+    width = max(len(name) for name, _ in stages)
+    return [f"{name:{width}}  {state}" for name, state in stages]
 
 
 def _done(path: Path) -> str:
@@ -46,22 +45,22 @@ def _done(path: Path) -> str:
 def _training(folder: Path, options: dict[str, Any], now: float) -> str:
     """How far a training is, by its journal; `updates` of its options may be the library's default."""
     if (folder / "training.json").exists():
-        found = files.read_json(folder / "training.json")
-        if "imported" in found:
-            return f"imported: {found['imported']}"
-        return f"done: {found['updates']:,} updates in {duration(found['seconds'])}"
+        record = files.read_json(folder / "training.json")
+        if "imported" in record:
+            return f"imported: {record['imported']}"
+        return f"done: {record['updates']:,} updates in {duration(record['seconds'])}"
     entries = journal.read(folder / "training.jsonl")
     if not entries:
         return "not yet"
     last, all_of_them = entries[-1]["update"], options.get("updates")
     scored = [entry["loss"] for entry in entries if "loss" in entry]
-    said = f"{last:,} updates" if all_of_them is None else f"{last:,} of {all_of_them:,} updates"
-    said += f", development loss {scored[-1]:.3f}" if scored else ""
+    text = f"{last:,} updates" if all_of_them is None else f"{last:,} of {all_of_them:,} updates"
+    text += f", development loss {scored[-1]:.3f}" if scored else ""
     paced = [entry for entry in entries if "seconds" in entry]
     if all_of_them and paced and paced[-1]["update"]:
         left = (all_of_them - last) * paced[-1]["seconds"] / paced[-1]["update"]
-        said += f"; ends {clock(_written(folder / 'training.jsonl') + left, now)}"
-    return said
+        text += f"; ends {clock(_written(folder / 'training.jsonl') + left, now)}"
+    return text
 
 
 def _variants(folder: Path, config: dict[str, Any], now: float) -> str:
@@ -70,17 +69,17 @@ def _variants(folder: Path, config: dict[str, Any], now: float) -> str:
     names = dict.fromkeys([*config["rows"], *swept])
     rows = [(seed, row) for seed in config["seeds"] for row in names]
     places = [folder / f"seed-{seed}" / row for seed, row in rows]
-    made = [_written(place / "model.tzip") for place in places if (place / "model.tzip").exists()]
+    written = [_written(place / "model.tzip") for place in places if (place / "model.tzip").exists()]
     scored = sum(all((place / f"{test}.score.json").exists() for test in config["tests"]) for place in places)
-    said = f"{len(made)} of {len(places)} made, {scored} scored"
+    text = f"{len(written)} of {len(places)} made, {scored} scored"
     begun = [row for (_, row), place in zip(rows, places, strict=True) if begun_only(place)]
-    said += f"; now {', '.join(begun)}" if begun else ""
-    recent = sorted(made)[-RECENT:]
-    if len(recent) > 2 and len(made) < len(places):
+    text += f"; now {', '.join(begun)}" if begun else ""
+    recent = sorted(written)[-RECENT:]
+    if len(recent) > 2 and len(written) < len(places):
         pace = (recent[-1] - recent[0]) / (len(recent) - 1)
-        end = recent[-1] + pace * (len(places) - len(made))
-        said += f"; at the pace of the last {len(recent)} the rest ends {clock(end, now)}"
-    return said
+        end = recent[-1] + pace * (len(places) - len(written))
+        text += f"; at the pace of the last {len(recent)} the rest ends {clock(end, now)}"
+    return text
 
 
 def begun_only(place: Path) -> bool:
