@@ -1,1 +1,3 @@
-"""The configuration of a run: sections, variants, grids, data sets; needs no torch."""
+"""A run's configuration: its keys as types, checked before any job starts, without torch."""
+
+BASELINE = "baseline"  # the row that every other is compared with

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tzip.config import datasets, imports
-from tzip.config.run import BASELINE, LIBRARY, check_model, check_name, check_options
+from tzip.config import BASELINE, datasets, imports
+from tzip.config.run import check_model, check_name, check_training
 
 FORM = ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie", "activation", "positions", "epsilon")
 FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside those of its variants
@@ -20,9 +20,7 @@ def check(config: dict[str, Any]) -> None:
         raise ValueError(f"training.teacher = {config['training']['teacher']}: the baseline has no teacher")
     for name, student in config["students"].items():
         check_model(student["model"], f"students.{name}.model", ("max_length",))
-        check_options(
-            training(config, name), LIBRARY / "nmt/options.py", f"students.{name}.training", "Training"
-        )
+        check_training(training(config, name), f"students.{name}.training")
         if student["start"] == "teacher" and not imports.given(config):  # else the job itself looks
             check_start(config, name)
     for name, variant in config["variants"].items():
