@@ -21,10 +21,10 @@ def option(default: Any, help: str, *, choices: tuple = (), low=None, high=None,
     are further ones. Pydantic itself is only imported where something is checked, for it takes 0.2 s.
     """
     metadata = {"description": help, "choices": tuple(choices), "ge": low, "le": high} | more
-    if choices:
-        metadata["json_schema_extra"] = {"enum": list(choices)}
+    metadata["json_schema_extra"] = {"enum": list(choices)} if choices else None
     if isinstance(default, list | dict):
-        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+        metadata["json_schema_extra"] = {"default": default}
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -132,7 +132,9 @@ def add_arguments(
             "" if usual is REQUIRED else f"[{text(usual)}]",
         )
         help = " ".join(filter(None, parts)).replace("%", "%%")
-        group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, metavar="X", help=help)
+        group.add_argument(
+            flag(field.name), dest=field.name, default=argparse.SUPPRESS, metavar="X", help=help
+        )
 
 
 def from_arguments(

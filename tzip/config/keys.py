@@ -12,7 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    TypeAdapter,
+)
 from pydantic import ValidationError, WrapValidator, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -20,7 +29,7 @@ from tzip import options
 from tzip.compression.variant import Calibration, Variant
 from tzip.config import BASELINE
 from tzip.nmt.options import OF_PIECES, PRESETS, Config, Search, Training
-from tzip.options import REQUIRED, option
+from tzip.options import REQUIRED, option, same
 
 LIBRARY = Path(__file__).parent.parent
 HERE = "\0"  # in the message of a validator, which does not know the place of what it validates
@@ -66,7 +75,9 @@ def as_given(cls: type, value: Any, check: Any) -> dict[str, Any]:
 
 def section(cls: type) -> Any:
     """The type of a section with these options."""
-    return Annotated[cls, WrapValidator(lambda value, _: as_given(cls, value, partial(options.make, cls, name=HERE)))]
+    return Annotated[
+        cls, WrapValidator(lambda value, _: as_given(cls, value, partial(options.make, cls, name=HERE)))
+    ]
 
 
 def of(file: str, name: str = "Options") -> Any:
@@ -130,7 +141,7 @@ class File(Keys):
     path: str | None = option(None, "where it lies, relative to where snakemake runs")
     sha256: str | None = option(None, "its checksum; null records the first download's", pattern=SHA256)
     member: str | None = option(None, "a file inside a zip or tar archive")
-    column: Integer | None = option(None, "one column of TAB-separated text, counted from 1", low=1)
+    column: Annotated[Integer, Field(ge=1)] | None = option(None, "one column of TAB-separated text, from 1")
 
 
 Place = several(File, form=str)
@@ -235,11 +246,12 @@ def kept(cls: type, **defaults: Any) -> Any:
     return Annotated[cls, WrapValidator(lambda value, check: defaults | as_given(cls, value, check))]
 
 
-PRESET = option("base", "sizes that the other keys differ from", choices=tuple(PRESETS))
-FORM = [name for name in Config.__dataclass_fields__ if name not in OF_PIECES]
-Model = dataclasses.make_dataclass(
-    "Model", [("preset", str, PRESET), *((name, Config.__annotations__[name], options.same(Config, name)) for name in FORM)]
-)
+PRESET = option("base", "sizes from which the other keys differ", choices=tuple(PRESETS))
+SIZES = [
+    (name, cls, same(Config, name)) for name, cls in Config.__annotations__.items() if name not in OF_PIECES
+]
+Model = dataclasses.make_dataclass("Model", [("preset", str, PRESET), *SIZES])
+Model.__doc__ = "Sizes and form of the Transformer."
 
 
 @key()
@@ -261,7 +273,7 @@ class Speed(Keys):
     """A row as CTranslate2 runs it."""
 
     type: Literal["float32", "int16", "int8"] = option("float32", "type of the weights and products")
-    beam: Integer = options.same(Search, "beam")
+    beam: Integer = same(Search, "beam")
     shortlist: Annotated[bool, Strict()] = option(False, "choose among the pieces of a target shortlist")
     row: str = option(REQUIRED, "one of rows")
 
@@ -291,7 +303,9 @@ class Run(Keys):
 
     name: Named = option(REQUIRED, "a folder's name; the results lie in results/NAME")
     dataset: str = option(REQUIRED, "one of datasets")
-    tests: Names = option(REQUIRED, "its test sets to translate and score; Table 1 shows the first", min_length=1)
+    tests: Names = option(
+        REQUIRED, "its test sets to translate and score; Table 1 shows the first", min_length=1
+    )
     seeds: Annotated[list[Annotated[Integer, Field(ge=0)]], AfterValidator(once)] = option(
         [1], "a baseline and every variant are made for each seed; tables aggregate over them", min_length=1
     )
@@ -305,7 +319,9 @@ class Run(Keys):
         {}, "a preset and what differs from it"
     )
     training: section(Training) = option({}, "how the baseline is trained")
-    baseline: Baseline = option(Baseline(), "where the baseline comes from; it is trained unless it is imported")
+    baseline: Baseline = option(
+        Baseline(), "where the baseline comes from; it is trained unless it is imported"
+    )
     finetune: section(Training) = option({}, "how variants are fine-tuned unless they say otherwise")
     calibration: section(Calibration) = option({}, "what second derivatives are measured on")
     methods: Names = option([], "folders with quantizers/ and pruners/ of your own")
@@ -313,8 +329,12 @@ class Run(Keys):
     teacher: section(Search) = option({}, "beam search of the translations that students learn from")
     search: section(Search) = option({}, "beam search")
     scores: of("report/score.py") = option({}, "how translations are scored")
-    rows: Names = option(REQUIRED, "variants of the tables, in their order; baseline among them", min_length=1)
-    variants: dict[Named, kept(Plan, finetune={})] = option(REQUIRED, "variants by name; only those among rows are made")
+    rows: Names = option(
+        REQUIRED, "variants of the tables, in their order; baseline among them", min_length=1
+    )
+    variants: dict[Named, kept(Plan, finetune={})] = option(
+        REQUIRED, "variants by name; only those among rows are made"
+    )
     grid: several(kept(Grid)) = option([], "combinations that become variants, for the frontier")
     speed: Annotated[list[Speed], AfterValidator(once)] = option([], "rows to measure with CTranslate2")
     shortlist: of("exchange/shortlist.py") = option({}, "how a target shortlist is learned")
@@ -361,5 +381,8 @@ def line(error: dict[str, Any]) -> str:
         case _:
             said = f"{where}: {value!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
     if error["loc"][-1:] in ((ONE,), (OTHER,)) and " is not of type " in said:
-        said = said.replace(" of type ", " of type string or " if OTHER in error["loc"] else " of type ") + " or array"
+        said = (
+            said.replace(" of type ", " of type string or " if OTHER in error["loc"] else " of type ")
+            + " or array"
+        )
     return said

@@ -11,7 +11,7 @@ from tzip import options
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant
 from tzip.config import BASELINE, datasets, grid, imports
-from tzip.config.keys import FORM, LIBRARY, Model, check_keys, choose, complete, fields
+from tzip.config.keys import LIBRARY, Model, check_keys, choose, complete, fields
 from tzip.nmt.options import PRESETS, Config, Training
 
 SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing about real text"

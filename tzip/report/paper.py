@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tzip.config import BASELINE
+
 SOURCE = (
     "the paper's figures: Cheong & Daniel (2019), Table 1: WMT English-German, newstest2017, "
     "multi-bleu-detok; its compression counts quantized weights only"
 )
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Row:
 
 
 TABLE_1 = {
-    "baseline": Row("Baseline model", 28.09, 100.0, 1.0),
+    BASELINE: Row("Baseline model", 28.09, 100.0, 1.0),
     "kmeans-8bit": Row("K-Means 8-bit quantization", 27.38, 97.47, 2.92),
     "kmeans-4bit": Row("K-Means 4-bit quantization", 27.65, 98.43, 5.85),
     "kmeans-2bit": Row("K-Means 2-bit quantization", 24.94, 88.78, 11.69),
