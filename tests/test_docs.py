@@ -26,7 +26,7 @@ from tests.toys.data import toy_pairs
 from tzip import cli, cli_model, options, pipeline
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant
-from tzip.config import keys, reference
+from tzip.config import checks, keys, reference
 from tzip.data import pieces
 from tzip.exchange import exporting, importing, shortlist
 from tzip.format import container
@@ -36,6 +36,7 @@ from tzip.report import score
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DEFAULT = "config/default.yaml"
 SHELLS = ("sh", "bash", "console", "shell")
 CLASSES = {
     "compress": (Variant, Training),
@@ -136,17 +137,18 @@ def merged(below: Any, above: Any) -> Any:
 
 
 def test_the_example_configurations_are_accepted(extended: Path) -> None:
-    """Each merged over the files that the page's command names before it."""
-    merges: dict[str, Any] = {}
-    for _, line, _ in commands():
-        files = re.findall(r"config/\S+\.yaml", line.partition("--configfile")[2])
-        for name in {*files} & {*examples("yaml")}:
-            bodies = [
-                examples("yaml").get(file) or text(ROOT / file) for file in files[: files.index(name) + 1]
-            ]
-            below = [text(ROOT / file) for file in ("config/datasets.yaml", "config.yaml")]
-            merges[name] = reduce(merged, map(yaml.safe_load, [*below, *bodies]))
-    assert set(merges) == set(examples("yaml"))
+    """One without a data set builds on the default run, and the page's command says so."""
+    base = {
+        name: yaml.safe_load(text(ROOT / name)) for name in ("config/datasets.yaml", "config.yaml", DEFAULT)
+    }
+    merges = {}
+    for name, body in examples("yaml").items():
+        example = yaml.safe_load(body)
+        below = [content for file, content in base.items() if file != DEFAULT or "dataset" not in example]
+        merges[name] = reduce(merged, [*below, example])
+        for _, line, _ in commands():
+            assert f" {name}" not in line or (DEFAULT in line) == ("dataset" not in example), line
+    assert merges
     (extended / "made.json").write_text(json.dumps(merges), encoding="utf-8")
     check = (
         "import json; from tzip.config import run, students\n"
@@ -291,7 +293,7 @@ def test_snakemake_commands_name_flags_files_and_rules(
         assert (ROOT / path).is_file() or str(path) in examples("yaml"), f"{command}: no file {path}"
     named = {*(args.until or ()), *(args.omit_from or ()), *(args.forcerun or ()), *args.targets}
     assert {name for name in named if "/" not in name} <= rules(), command
-    assert {setting.split("=")[0] for setting in args.config or ()} <= set(keys.fields(keys.Run)), command
+    assert {setting.split("=")[0] for setting in args.config or ()} <= set(checks.fields(keys.Run)), command
 
 
 @pytest.mark.parametrize(("command", "whole"), of("make"))

@@ -1,4 +1,4 @@
-"""The reference of a configuration's keys, from their types: docs/configuration.md, or with --schema JSON schema.
+"""The page of a configuration's keys, made from their types; with --schema the same as JSON schema.
 
 python -m tzip.config.reference > docs/configuration.md
 python -m tzip.config.reference --schema > config.schema.json
@@ -15,10 +15,10 @@ from tzip.config.keys import RUN
 
 TITLE = """# Keys of the configuration
 
-Made by `python -m tzip.config.reference` from the types in `tzip/config/keys.py` and the options of the library;
-`--schema` prints the same as JSON schema, for an editor. NAME stands for a name of your own. A key without a default
-must be given, or stands for nothing where it is left out. The options of a method are told with
-[the methods](methods.md).
+Made by `python -m tzip.config.reference` from the types in `tzip/config/keys.py` and the options of the
+library; `--schema` prints the same as JSON schema, for an editor. NAME stands for a name of your own. A key
+without a default must be given, or stands for nothing where it is left out. The options of a method are
+explained with [the methods](methods.md).
 """
 HEAD = "| key | type | default | meaning |\n|---|---|---|---|"
 BOUNDS = {"minimum": "≥ {}", "maximum": "≤ {}"}

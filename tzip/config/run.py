@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from tzip import options
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant
 from tzip.config import BASELINE, datasets, grid, imports
-from tzip.config.keys import LIBRARY, Model, check_keys, choose, complete, fields
+from tzip.config.checks import LIBRARY, check_keys, choose, fields
+from tzip.config.keys import Model, complete
 from tzip.nmt.options import PRESETS, Config, Training
 
 SYNTHETIC = "synthetic corpus, made by tzip/grammar.py: its scores say nothing about real text"
