@@ -8,6 +8,11 @@ configfile: "config/datasets.yaml"
 configfile: "config.yaml"
 
 
+if not workflow.overwrite_configfiles:  # no --configfile: the default run
+
+    configfile: "config/default.yaml"
+
+
 report: "report/workflow.rst"
 
 

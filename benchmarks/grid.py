@@ -47,7 +47,8 @@ def main() -> None:
 
 def plan(file: Path) -> tuple[float, float, int, int]:
     """Wall seconds, processor seconds, jobs and compressed variants of one dry run."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--configfile", str(file)]
+    files = ["config/default.yaml", str(file)]
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--configfile", *files]
     before, start = os.times(), time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     wall, after = time.perf_counter() - start, os.times()

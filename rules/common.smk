@@ -25,7 +25,7 @@ STORE = config.get("store") or os.environ.get("TZIP_STORE", "")
 DOWNLOADS = f"{STORE}/downloads" if STORE else "results/downloads"
 MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")
 try:
-    config.update(configuration.check(config, Path(workflow.basedir, "schemas/config.schema.yaml")))
+    config.update(configuration.check(config))
     students.check(config)
     datasets.check_data(config, DOWNLOADS, MIRROR)
     imports.check_data(config, DOWNLOADS, MIRROR)
@@ -109,10 +109,7 @@ MEASURED = [
 ]
 SPEED_TABLE = [f"{RUN}/timings/inference.csv"] if SPEED else []
 
-# What the run is after, as its table asks for it.
-GOALS = [configuration.spelled_goal(goal) for goal in config["goals"]]
-GOALS_FLAG = f"--goals {' '.join(GOALS)}" if GOALS else ""
-GOALS_TABLE = [f"{RUN}/tables/goals.csv"] if GOALS else []
+GOALS_FLAG, GOALS_TABLE = "", []  # until rules/report.smk asks no more
 LENGTHS = flags({k: v for k, v in config["search"].items() if k in ("alpha", "max_ratio")})
 ALL_CORES = workflow.resource_settings.cores or 1  # none are told where jobs are submitted
 NOTE_FLAG = configuration.note_flag(config)

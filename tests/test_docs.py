@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.toys.data import toy_pairs
 from tzip import cli, cli_model, options, pipeline
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant
+from tzip.config import checks, keys, reference
 from tzip.data import pieces
 from tzip.exchange import exporting, importing, shortlist
 from tzip.format import container
@@ -35,6 +36,7 @@ from tzip.report import score
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DEFAULT = "config/default.yaml"
 SHELLS = ("sh", "bash", "console", "shell")
 CLASSES = {
     "compress": (Variant, Training),
@@ -95,7 +97,7 @@ def of(program: str) -> list[Any]:
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository's code with the methods of the documentation in it."""
     folder = tmp_path_factory.mktemp("docs")
-    for name in ("tzip", "tests", "workflow_scripts", "rules", "schemas", "config"):
+    for name in ("tzip", "tests", "workflow_scripts", "rules", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, folder / name)
@@ -135,19 +137,30 @@ def merged(below: Any, above: Any) -> Any:
 
 
 def test_the_example_configurations_are_accepted(extended: Path) -> None:
-    base: dict[str, Any] = {}
-    for name in ("config/datasets.yaml", "config.yaml"):
-        base = merged(base, yaml.safe_load(text(ROOT / name)))
-    made = {name: merged(base, yaml.safe_load(body)) for name, body in examples("yaml").items()}
-    assert made
-    (extended / "made.json").write_text(json.dumps(made), encoding="utf-8")
+    """One without a data set builds on the default run, and the page's command says so."""
+    base = {
+        name: yaml.safe_load(text(ROOT / name)) for name in ("config/datasets.yaml", "config.yaml", DEFAULT)
+    }
+    merges = {}
+    for name, body in examples("yaml").items():
+        example = yaml.safe_load(body)
+        below = [content for file, content in base.items() if file != DEFAULT or "dataset" not in example]
+        merges[name] = reduce(merged, [*below, example])
+        for _, line, _ in commands():
+            assert f" {name}" not in line or (DEFAULT in line) == ("dataset" not in example), line
+    assert merges
+    (extended / "made.json").write_text(json.dumps(merges), encoding="utf-8")
     check = (
         "import json; from tzip.config import run, students\n"
-        "for name, made in json.load(open('made.json')).items():\n"
-        "    try: students.check(run.check(made, 'schemas/config.schema.yaml'))\n"
+        "for name, config in json.load(open('made.json')).items():\n"
+        "    try: students.check(run.check(config))\n"
         "    except ValueError as error: raise SystemExit(f'{name}: {error}')\n"
     )
     python(extended, "-c", check)
+
+
+def test_the_page_of_keys_is_current() -> None:
+    assert text(ROOT / "docs" / "configuration.md") == reference.page()
 
 
 def in_order(page: str, languages: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -280,8 +293,7 @@ def test_snakemake_commands_name_flags_files_and_rules(
         assert (ROOT / path).is_file() or str(path) in examples("yaml"), f"{command}: no file {path}"
     named = {*(args.until or ()), *(args.omit_from or ()), *(args.forcerun or ()), *args.targets}
     assert {name for name in named if "/" not in name} <= rules(), command
-    keys = yaml.safe_load(text(ROOT / "schemas" / "config.schema.yaml"))["properties"]
-    assert {setting.split("=")[0] for setting in args.config or ()} <= set(keys), command
+    assert {setting.split("=")[0] for setting in args.config or ()} <= set(checks.fields(keys.Run)), command
 
 
 @pytest.mark.parametrize(("command", "whole"), of("make"))
@@ -299,7 +311,7 @@ def test_scripts_and_tests_that_are_named_exist() -> None:
     named = {
         name
         for path in DOCS
-        for name in re.findall(r"\b((?:tzip|workflow_scripts|tests|rules|schemas)/[\w/.-]*\.\w+)", text(path))
+        for name in re.findall(r"\b((?:tzip|workflow_scripts|tests|rules)/[\w/.-]*\.\w+)", text(path))
     }
     named = {name for name in named - {*examples("python")} if "NAME" not in name}
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

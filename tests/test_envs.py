@@ -15,10 +15,7 @@ from tests.test_rooms import reached
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-WORKFLOW = {
-    "jsonschema",
-    "pyyaml",
-}  # what tzip/config/run.py needs beside Snakemake, which requires both itself
+WORKFLOW = {"pyyaml"}  # what the configuration needs beside Snakemake, which requires it itself
 
 
 def normal(name: str) -> str:

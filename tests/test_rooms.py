@@ -32,7 +32,7 @@ ALLOWED = {
     "pruners": METHOD,
     "format": {"compression.code", "nmt", "data"},
     "exchange": {"data", "nmt", "format", "config.imports"},
-    "config": {"compression.registry"},
+    "config": {"compression.registry", "compression.variant", "nmt.options"},
     "report": {"compression.registry", "config.grid", "nmt.journal"},
 }
 # What needs no torch, by rooms and single modules: the rules and the report's environment import them.

@@ -5,17 +5,33 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
-TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+KINDS = {"int": "an integer", "float": "a number", "str": "a text", "bool": "true or false"}
+REQUIRED = dataclasses.MISSING
 
 
-def option(default: Any, help: str, *, choices: tuple = (), low=None, high=None) -> Any:
-    """A dataclass field with what a user must know of it: meaning, choices or bounds (inclusive)."""
-    metadata = {"help": help, "choices": tuple(choices), "low": low, "high": high}
+def option(default: Any, help: str, *, choices: tuple = (), low=None, high=None, **more: Any) -> Any:
+    """A dataclass field with what a user must know of it: meaning, choices or bounds (inclusive).
+
+    Its metadata are the arguments of pydantic's Field, which reads them from a field of any dataclass; `more`
+    are further ones. Pydantic itself is only imported where something is checked, for it takes 0.2 s.
+    """
+    metadata = {"description": help, "choices": tuple(choices), "ge": low, "le": high} | more
+    metadata["json_schema_extra"] = {"enum": list(choices)} if choices else None
+    if isinstance(default, list | dict):
+        metadata["json_schema_extra"] = {"default": default}
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def same(cls: type, name: str) -> Any:
+    """A field declared as that of another class."""
+    field = cls.__dataclass_fields__[name]
+    return dataclasses.field(default=field.default, metadata=field.metadata)
 
 
 def shared_scale(default: str) -> Any:
@@ -34,7 +50,7 @@ def make(cls: type, given: dict[str, Any], name: str) -> Any:
         if key not in fields:
             raise ValueError(f"{name}: no option '{key}'; choose from {', '.join(fields) or 'none'}")
     checked = {key: _check(fields[key], value, f"{name}: {key}") for key, value in given.items()}
-    missing = [f.name for f in fields.values() if f.default is dataclasses.MISSING and f.name not in checked]
+    missing = [f.name for f in fields.values() if f.default is REQUIRED and f.name not in checked]
     if missing:
         raise ValueError(f"{name}: option '{missing[0]}' must be given")
     try:
@@ -45,42 +61,30 @@ def make(cls: type, given: dict[str, Any], name: str) -> Any:
 
 def _check(field: dataclasses.Field, value: Any, label: str) -> Any:
     """`value` as the field's type, within its choices and bounds."""
-    kind = TYPES[field.type if isinstance(field.type, str) else field.type.__name__]
-    choices, low, high = (field.metadata.get(key) for key in ("choices", "low", "high"))
-    expected = f"one of {', '.join(map(str, choices))}" if choices else _range(kind, low, high)
+    kind = field.type if isinstance(field.type, str) else field.type.__name__
+    choices, low, high = (field.metadata.get(key) for key in ("choices", "ge", "le"))
     try:
-        converted = _convert(kind, value)
-    except (ValueError, TypeError, OverflowError):
+        return _validator(kind, choices, low, high).validate_python(value, strict=not isinstance(value, str))
+    except ValueError:  # pydantic's ValidationError is one
+        bounds = [f"{word} {end}" for word, end in (("at least", low), ("at most", high)) if end is not None]
+        expected = " ".join([KINDS[kind], " and ".join(bounds)]).strip()
+        expected = f"one of {', '.join(choices)}" if choices else expected
         raise ValueError(f"{label} = {shown(value)} is not {expected}") from None
-    inside = (low is None or converted >= low) and (high is None or converted <= high)
-    if not inside or (choices and converted not in choices):
-        raise ValueError(f"{label} = {shown(value)} is not {expected}")
-    return converted
+
+
+@functools.cache
+def _validator(kind: str, choices: tuple[str, ...], low: Any, high: Any) -> Any:
+    """Pydantic's check of one value; its core alone is imported in half the time."""
+    from pydantic_core import SchemaValidator
+
+    bounds = {key: end for key, end in (("ge", low), ("le", high)) if end is not None}
+    return SchemaValidator({"type": "literal", "expected": list(choices)} if choices else {"type": kind} | bounds)
 
 
 def shown(value: Any) -> str:
     """A value in an error: of a text or number the beginning, of anything else what kind it is."""
     plain = isinstance(value, str | int | float | bool | type(None))
     return repr(value)[:200] if plain else f"a {type(value).__name__}"
-
-
-def _convert(kind: type, value: Any) -> Any:
-    if kind is bool and isinstance(value, str):
-        return (
-            {"true": True, "false": False}[value.lower()] if value.lower() in ("true", "false") else int("")
-        )
-    if isinstance(value, str) or kind is type(value):
-        return kind(value)
-    if kind is float and type(value) is int:
-        return float(value)
-    raise TypeError
-
-
-def _range(kind: type, low, high) -> str:
-    article = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}[kind]
-    bounds = [f"at least {low}"] if low is not None else []
-    bounds += [f"at most {high}"] if high is not None else []
-    return " ".join([article, " and ".join(bounds)]).strip()
 
 
 def parse(spec: str) -> tuple[str, dict[str, str]]:
@@ -118,19 +122,18 @@ def add_arguments(
     for field in dataclasses.fields(cls):
         if field.name in skip:
             continue
-        choices = field.metadata.get("choices")
-        told = (
-            f"{field.metadata.get('help', '')}{' (' + ', '.join(map(str, choices)) + ')' if choices else ''}"
-        )
+        choices = ", ".join(field.metadata.get("choices", ()))
         usual = (defaults or {}).get(field.name, field.default)
-        default = "" if usual is dataclasses.MISSING else f" [{text(usual)}]"
-        group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, metavar="X",
-                           help=(told + default).replace("%", "%%"))
+        parts = (
+            field.metadata.get("description", ""),
+            f"({choices})" if choices else "",
+            "" if usual is REQUIRED else f"[{text(usual)}]",
+        )
+        help = " ".join(filter(None, parts)).replace("%", "%%")
+        group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, metavar="X", help=help)
 
 
-def from_arguments(
-    args: argparse.Namespace, cls: type, name: str, defaults: dict[str, Any] | None = None
-) -> Any:
+def from_arguments(args: argparse.Namespace, cls: type, name: str, defaults: dict[str, Any] | None = None) -> Any:
     """The options of `cls` that the user gave, checked; the rest as in `defaults`, else in `cls`."""
     return make(cls, (defaults or {}) | given(args, cls), name)
 
@@ -150,19 +153,32 @@ def flags(given: dict[str, Any]) -> str:
     return " ".join(f"{flag(key)} {text(value)}" for key, value in given.items())
 
 
+@functools.cache
 def declared(path: str | Path, name: str = "Options") -> type:
     """The options dataclass `name` of a Python file, without importing what else the file imports.
 
     The workflow checks a configuration at every start; importing torch to do so would cost more than
     all else together. Only the class itself is executed, with the names that options are built from.
     """
-    tree = ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
-    found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    found = [node for node in _tree(path).body if isinstance(node, ast.ClassDef) and node.name == name]
     if not found:
         raise ValueError(f"{path}: no class {name}")
     future = ast.parse("from __future__ import annotations").body
     module = ast.Module(body=future + found, type_ignores=[])
-    fields = {"option": option, "shared_scale": shared_scale}
-    names: dict[str, Any] = {"dataclass": dataclasses.dataclass, **fields, "__name__": __name__}
+    names: dict[str, Any] = {"option": option, "shared_scale": shared_scale, "__name__": __name__}
+    names["dataclass"] = dataclasses.dataclass
     exec(compile(module, str(path), "exec"), names)
     return names[name]
+
+
+def constant(path: str | Path, name: str, default: Any = ()) -> Any:
+    """A constant of a Python file, read as `declared` reads a class."""
+    for node in _tree(path).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    return default
+
+
+@functools.cache
+def _tree(path: str | Path) -> ast.Module:
+    return ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))

@@ -27,7 +27,7 @@ def variations(module: ModuleType) -> list[Any]:
     """The defaults, then each option alone at its bounds and each of its choices."""
     found = [module.Options()]
     for field in dataclasses.fields(module.Options):
-        extremes = field.metadata["choices"] or [field.metadata[end] for end in ("low", "high")]
+        extremes = field.metadata["choices"] or [field.metadata[end] for end in ("ge", "le")]
         found += [options.make(module.Options, {field.name: value}, "x") for value in extremes if value is not None]
     return list(dict.fromkeys(found))
 
@@ -216,7 +216,7 @@ def test_an_option_out_of_range_is_refused_with_its_name_and_choices(kind: str, 
     with pytest.raises(ValueError, match=f"^{name}: no option 'bitz'; choose from "):
         options.make(cls, {"bitz": 4}, name)
     for field in dataclasses.fields(cls):
-        choices, low, high = (field.metadata[key] for key in ("choices", "low", "high"))
+        choices, low, high = (field.metadata[key] for key in ("choices", "ge", "le"))
         wrong = (
             ["no-such"]
             if choices
@@ -229,7 +229,7 @@ def test_an_option_out_of_range_is_refused_with_its_name_and_choices(kind: str, 
                 options.make(cls, {field.name: value}, name)
             expected = map(str, choices or [bound for bound in (low, high) if bound is not None])
             assert all(word in str(caught.value) for word in expected)
-        assert field.metadata["help"]
+        assert field.metadata["description"]
 
 
 def test_options_are_declared_without_the_methods_being_imported() -> None:

@@ -10,10 +10,9 @@ import pytest
 import yaml
 
 from tzip.compression import registry
-from tzip.config import datasets, run, students
+from tzip.config import BASELINE, datasets, run, students
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = ROOT / "schemas" / "config.schema.yaml"
 
 
 def merged(base: dict, over: dict) -> dict:
@@ -25,11 +24,12 @@ def merged(base: dict, over: dict) -> dict:
 
 
 def load(*names: str) -> dict:
-    files = [ROOT / "config" / "datasets.yaml", ROOT / "config.yaml", *(ROOT / "config" / n for n in names)]
-    found: dict = {}
+    """As the Snakefile reads them: without names the default run."""
+    files = ["config/datasets.yaml", "config.yaml", *(f"config/{name}" for name in names or ["default.yaml"])]
+    result: dict = {}
     for file in files:
-        merged(found, yaml.safe_load(file.read_text()))
-    return found
+        merged(result, yaml.safe_load((ROOT / file).read_text()))
+    return result
 
 
 DEFAULT = load()
@@ -46,19 +46,22 @@ def changed(path: str, value: object) -> dict:
     return found
 
 
-@pytest.mark.parametrize("file", [[], *([path.name] for path in sorted((ROOT / "config").glob("*.yaml"))
-                                       if path.name != "datasets.yaml")])  # fmt: skip
-def test_every_configuration_of_the_repository_is_right(file: list[str]) -> None:
-    checked = run.check(load(*file), SCHEMA)
+FILES = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "datasets.yaml")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_configuration_of_the_repository_is_right(file: str) -> None:
+    below = ["mixed.yaml"] if file == "mixed-base.yaml" else []
+    checked = run.check(load(*below, file))
     students.check(checked)
-    assert run.BASELINE in checked["rows"]
-    if file not in (["methods.yaml"], ["multi30k-frontier.yaml"]):  # these have rows of their own
-        assert set(load()["rows"]) <= set(checked["rows"])
+    assert BASELINE in checked["rows"]
+    if file not in ("methods.yaml", "multi30k-frontier.yaml"):  # these have rows of their own
+        assert set(DEFAULT["rows"]) <= set(checked["rows"])
 
 
 def test_the_run_of_all_methods_has_them_all() -> None:
     """Every quantizer and pruner, both kinds of student, a budget, a taught variant and all selections."""
-    checked = run.check(load("methods.yaml"), SCHEMA)
+    checked = run.check(load("methods.yaml"))
     variants = [checked["variants"][row] for row in checked["rows"]]
     for step, kind in (("quantize", "quantizers"), ("prune", "pruners")):
         assert {one[step]["method"] for one in variants if step in one} == set(registry.names(kind))
@@ -73,7 +76,7 @@ def test_defaults_are_filled_in_at_every_depth_and_the_given_is_kept() -> None:
     for key in ("seeds", "attention", "threads"):
         given.pop(key, None)
     given["threads"] = {"train": 7}
-    checked = run.check(given, SCHEMA)
+    checked = run.check(given)
     assert checked["seeds"] == [1]
     assert checked["threads"] == {"train": 7, "compress": 1, "translate": 1}
     assert checked["attention"]["rows"] == ["baseline"]
@@ -84,7 +87,7 @@ def test_defaults_are_filled_in_at_every_depth_and_the_given_is_kept() -> None:
 def test_numbers_of_the_command_line_are_numbers() -> None:
     """Snakemake's --config seeds=[1,2] gives a list of texts."""
     given = changed("seeds", ["1", "2"]) | {"threads": {"train": "2"}, "training": {"updates": "7"}}
-    checked = run.check(given, SCHEMA)
+    checked = run.check(given)
     assert checked["seeds"] == [1, 2]
     assert checked["threads"]["train"] == 2
 
@@ -106,7 +109,7 @@ WRONG = [
     ("model/width", 5, "unknown key 'width' in model; choose from preset, d_model,"),
     ("model/vocabulary", 5, "unknown key 'vocabulary' in model; choose from preset, d_model,"),
     ("model/preset", "huge", "model.preset = 'huge' is not one of tiny, small, base"),
-    ("model/heads", 3, "model: d_model = 512 is not even and a multiple of heads = 3"),
+    ("model/heads", 3, "model: d_model = 128 is not even and a multiple of heads = 3"),
     ("model/norm", "none", "model: norm = 'none' is not one of post, pre"),
     ("training/schedule", "nome", "training: schedule = 'nome' is not one of noam,"),
     ("training/updates", -1, "training: updates = -1 is not an integer at least 0"),
@@ -185,26 +188,24 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "says"), WRONG, ids=[f"{path}={value}" for path, value, _ in WRONG]
-)
+@pytest.mark.parametrize(("path", "value", "says"), WRONG, ids=[f"{path}={value}" for path, value, _ in WRONG])
 def test_a_mistake_is_told_in_one_line_with_the_choices(path: str, value: object, says: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
-        run.check(changed(path, value), SCHEMA)
+        run.check(changed(path, value))
     assert str(raised.value).startswith(says)
     assert "\n" not in str(raised.value)
 
 
 def test_an_unused_variant_is_checked_too() -> None:
     with pytest.raises(ValueError, match=r"variants\.spare\.quantize: bits = 12"):
-        run.check(changed("variants/spare", {"quantize": {"method": "kmeans", "bits": 12}}), SCHEMA)
+        run.check(changed("variants/spare", {"quantize": {"method": "kmeans", "bits": 12}}))
 
 
 def test_a_missing_section_is_named() -> None:
     given = copy.deepcopy(DEFAULT)
     del given["variants"]
     with pytest.raises(ValueError, match="key 'variants' is missing in the configuration"):
-        run.check(given, SCHEMA)
+        run.check(given)
 
 
 def test_a_variant_as_flags_and_its_methods_files() -> None:
@@ -216,8 +217,7 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
         "finetune": {"updates": 7},
     }
     assert run.variant_flags(variant, {"updates": 3, "warmup": 2}) == (
-        "--quantize kmeans:bits=4 --biases kmeans:bits=8 --prune magnitude:start=0.5 --scope all"
-        " --updates 7 --warmup 2"
+        "--quantize kmeans:bits=4 --biases kmeans:bits=8 --prune magnitude:start=0.5 --scope all --updates 7 --warmup 2"
     )
     assert run.method_files(variant) == ["tzip/pruners/magnitude.py", "tzip/quantizers/kmeans.py"]
     assert run.method_files({"finetune": {}}) == []
@@ -230,8 +230,8 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
 def test_a_configuration_is_checked_without_torch() -> None:
     """At every start of Snakemake; torch alone would take longer than all else together."""
     code = (
-        "import sys; from tests.config.test_run import load, SCHEMA; from tzip.config import run;"
-        "run.check(load(), SCHEMA); sys.exit('torch' in sys.modules)"
+        "import sys; from tests.config.test_run import load; from tzip.config import run as config;"
+        "config.check(load()); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
@@ -287,20 +287,20 @@ LOCAL = own(train=[pair("train")], dev=[pair("dev")], test={"test": pair("test")
 )
 def test_a_wrong_data_set_is_told_in_one_line(dataset: dict, says: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
-        run.check(own(**dataset), SCHEMA)
+        run.check(own(**dataset))
     assert str(raised.value).startswith(says)
     assert "\n" not in str(raised.value)
 
 
 def test_a_data_set_of_test_sets_alone_lends_them_and_cannot_be_trained_on() -> None:
-    lent = run.check(LOCAL | {"tests": ["test", "newstest2017"]}, SCHEMA)
+    lent = run.check(LOCAL | {"tests": ["test", "newstest2017"]})
     assert datasets.held_out_tests(lent) == ["test", "newstest2017"]
     with pytest.raises(ValueError, match="dataset = 'newstest2017' is not defined"):
-        run.check(LOCAL | {"dataset": "newstest2017"}, SCHEMA)
+        run.check(LOCAL | {"dataset": "newstest2017"})
 
 
 def test_all_test_sets_are_held_out_whichever_are_scored() -> None:
-    checked = run.check(load("multi30k.yaml") | {"tests": ["coco"]}, SCHEMA)
+    checked = run.check(load("multi30k.yaml") | {"tests": ["coco"]})
     assert datasets.held_out_tests(checked) == ["test2016", "test2017", "coco", "test2018"]
     assert len(datasets.downloads(checked)) == 12
 
@@ -310,7 +310,7 @@ def test_files_become_flags_and_places() -> None:
         "source": REMOTE | {"member": "a.txt", "column": 1},
         "target": REMOTE | {"member": "a.txt", "column": 2},
     }
-    checked = run.check(own(train=[zipped], split={"dev": 5, "test": 6, "seed": 1}), SCHEMA)
+    checked = run.check(own(train=[zipped], split={"dev": 5, "test": 6, "seed": 1}))
     assert datasets.corpus_flags(checked, "down") == (
         "--train 'down/example.org/a b/text.zip::a.txt#1' 'down/example.org/a b/text.zip::a.txt#2'"
         " --split dev=5,test=6,seed=1"
@@ -328,23 +328,21 @@ def write(folder: Path, *names: str) -> None:
 
 def test_local_files_are_looked_at_before_any_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    checked = run.check(LOCAL, SCHEMA)
+    checked = run.check(LOCAL)
     write(tmp_path, "train", "dev")
-    with pytest.raises(
-        ValueError, match=r"^datasets\.own\.test\.test\.source\.path: no file 'test\.source'$"
-    ):
+    with pytest.raises(ValueError, match=r"^datasets\.own\.test\.test\.source\.path: no file 'test\.source'$"):
         datasets.check_data(checked, "down", "")
     write(tmp_path, "test")
     datasets.check_data(checked, "down", "")
     wrong = own(train=[pair("train", sha256="0" * 64)], dev=[pair("dev", sha256=SHA256.upper())])
     message = rf"^datasets\.own\.train\.0\.source\.path: wrong SHA-256 .*: expected 0{{64}}, found {SHA256}$"
     with pytest.raises(ValueError, match=message):
-        datasets.check_data(run.check(wrong | {"tests": ["newstest2017"]}, SCHEMA), "down", "")
+        datasets.check_data(run.check(wrong | {"tests": ["newstest2017"]}), "down", "")
 
 
 def test_a_mirror_is_looked_at_for_what_is_not_there_yet(tmp_path: Path) -> None:
     remote = {"source": REMOTE, "target": REMOTE}
-    checked = run.check(own(train=[remote], dev=[remote], test={"test": remote}), SCHEMA)
+    checked = run.check(own(train=[remote], dev=[remote], test={"test": remote}))
     down, mirror = tmp_path / "down", tmp_path / "mirror"
     datasets.check_data(checked, str(down), "")
     datasets.check_data(checked, str(down), "https://mirror.example.org")
@@ -363,16 +361,16 @@ def test_a_mirror_is_looked_at_for_what_is_not_there_yet(tmp_path: Path) -> None
 
 
 def test_the_corpus_of_the_repository_is_called_synthetic() -> None:
-    assert "synthetic" in run.note_flag(run.check(DEFAULT, SCHEMA))
-    assert run.note_flag(run.check(load("multi30k.yaml"), SCHEMA)) == ""
+    assert "synthetic" in run.note_flag(run.check(DEFAULT))
+    assert run.note_flag(run.check(load("multi30k.yaml"))) == ""
 
 
 def test_what_is_recorded_does_not_depend_on_where_the_data_came_from() -> None:
-    plain = run.recorded(run.check(DEFAULT, SCHEMA))
-    assert plain == run.recorded(run.check(changed("mirror", "/somewhere"), SCHEMA))
-    assert plain == run.recorded(run.check(changed("variants/spare", {}), SCHEMA))
-    assert plain == run.recorded(run.check(changed("students/spare", {}), SCHEMA))
-    assert plain != run.recorded(run.check(changed("seeds", [2]), SCHEMA))
+    plain = run.recorded(run.check(DEFAULT))
+    assert plain == run.recorded(run.check(changed("mirror", "/somewhere")))
+    assert plain == run.recorded(run.check(changed("variants/spare", {})))
+    assert plain == run.recorded(run.check(changed("students/spare", {})))
+    assert plain != run.recorded(run.check(changed("seeds", [2])))
     taught = changed("students/tiny", {})
     taught["variants"]["fp16"]["from"] = "tiny"
-    assert '"students": {"tiny": {' in run.recorded(run.check(taught, SCHEMA))
+    assert '"students": {"tiny": {' in run.recorded(run.check(taught))

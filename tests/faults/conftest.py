@@ -29,6 +29,8 @@ RUN = Path("results/nano")
 # Every kind of job on as little as can be.
 NANO = {
     "name": "nano",
+    "dataset": "embedded",
+    "tests": ["test"],
     "datasets": {"embedded": {"grammar": {"train": 600, "dev": 20, "test": 20, "seed": 1}}},
     "pieces": {"size": 400},
     "model": {"preset": "tiny", "encoder_layers": 1, "decoder_layers": 1, "d_model": 32, "d_ff": 32,

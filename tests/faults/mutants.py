@@ -42,7 +42,7 @@ def read_configuration(folder: Path) -> None:
         if not isinstance(given, dict):
             raise ValueError(f"{path}: no settings")
         update_config(settings, given)
-    settings.update(run.check(settings, ROOT / "schemas/config.schema.yaml"))
+    settings.update(run.check(settings))
     students.check(settings)
     datasets.check_data(settings, "results/downloads", "")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.config.test_run import SCHEMA, load, merged
+from tests.config.test_run import load, merged
 from tests.nmt.test_model import TOY
 from tests.toys.run import script
 from tzip.compression import code
@@ -41,7 +41,7 @@ TAUGHT |= {"weights": "", "attention": {"rows": ["baseline", "student"]}}
 
 
 def checked(**over: object) -> dict:
-    found = run.check(merged(copy.deepcopy(TAUGHT), over), SCHEMA)
+    found = run.check(merged(copy.deepcopy(TAUGHT), over))
     students.check(found)
     return found
 
@@ -104,7 +104,7 @@ def test_a_mistake_is_told_in_one_line_with_the_choices(over: dict, says: str) -
 def test_without_students_a_variant_cannot_start_from_one() -> None:
     given = merged(load(), {"variants": {"mine": {"from": "tiny"}}})
     with pytest.raises(ValueError, match="'tiny' is not defined; choose from none"):
-        students.check(run.check(given, SCHEMA))
+        students.check(run.check(given))
 
 
 # ── the teacher's translations ────────────────────────────────────────────────────────────────────

@@ -21,7 +21,6 @@ SOURCES = (
     "profiles",
     "report",
     "rules",
-    "schemas",
     "tzip",
     "workflow_scripts",
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.config.test_run import SCHEMA, load
+from tests.config.test_run import load
 from tests.data.test_lists import ONE
 from tests.toys import foreign as foreignmodels
 from tests.toys.foreign import OPENNMT, PIECES, opennmt
@@ -33,6 +33,8 @@ RELEASED = {
 SMALL = {"preset": "tiny", "encoder_layers": 1, "decoder_layers": 1, "d_model": 16, "d_ff": 16, "heads": 2}
 IMPORTED = {
     "name": "imported",
+    "dataset": "embedded",
+    "tests": ["test"],
     "datasets": {"embedded": {"grammar": {"train": 200, "dev": 10, "test": 10, "seed": 1}}},
     "baseline": {"import": RELEASED},
     "model": {"max_length": 30},
@@ -113,7 +115,7 @@ def test_another_source_imports_again(folder: Path) -> None:
 
 def checked(**over: Any) -> dict[str, Any]:
     given = load() | {"model": {}, **over}
-    found = run.check(given, SCHEMA)
+    found = run.check(given)
     students.check(found)
     return found
 
@@ -149,8 +151,7 @@ def test_an_import_that_is_wrong_names_the_key(baseline: dict, said: str) -> Non
 def test_the_form_of_an_imported_model_is_no_choice() -> None:
     found = checked(baseline=imported(), model={"max_length": 99})
     assert found["model"] == {"max_length": 99}
-    recipe = run.check({key: v for key, v in load().items()} | {"baseline": imported()}, SCHEMA)
-    assert recipe["model"] == {}
+    assert checked(baseline=imported())["model"] == {}
     with pytest.raises(
         ValueError, match=r"model.d_model: the baseline is imported as it is; only max_length"
     ):

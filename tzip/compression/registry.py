@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import functools
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tzip.options import make
+from tzip.options import constant, make
 
 KINDS = ("quantizers", "pruners")
 FOLDERS = [Path(__file__).parent.parent]  # each with a folder for each kind; `extend` adds a user's own
@@ -68,21 +66,12 @@ def load(kind: str, name: str) -> ModuleType:
 
 def needs(kind: str, name: str) -> tuple[str, ...]:
     """The statistics that a method asks for by its constant NEEDS."""
-    return constant(path(kind, name), "NEEDS", ())
+    return constant(path(kind, name), "NEEDS")
 
 
 def source(kind: str, name: str) -> str:
     """Where a method comes from, by its constant SOURCE; empty if it does not say."""
     return constant(path(kind, name), "SOURCE", "")
-
-
-@functools.cache
-def constant(file: Path, name: str, default: Any) -> Any:
-    """A constant of a method's file, read without importing it."""
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-            return ast.literal_eval(node.value)
-    return default
 
 
 def split(given: dict[str, Any], name: str, *classes: type) -> list[Any]:

@@ -127,9 +127,7 @@ def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:
     at = f"datasets.{config['dataset']}"
     from_folder = mirror and not mirror.startswith(("http://", "https://"))
     if from_folder and not Path(mirror).is_dir():
-        raise ValueError(
-            f"mirror = '{mirror}' does not exist; give a folder or a base URL laid out as HOST/PATH"
-        )
+        raise ValueError(f"mirror = '{mirror}' does not exist; give a folder or a base URL laid out as HOST/PATH")
     found = {f"{at}.{where}": file for where, file in sources(config).items()}
     made = "grammar" in dataset(config)
     check_files({key: file for key, file in found.items() if not (made and "path" in file)}, folder, mirror)

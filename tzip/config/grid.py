@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -16,19 +16,14 @@ PRUNER = {"method": "magnitude"}  # where `prune` is left out; its name is then 
 SCOPE = "linear"
 
 
-def expand(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+def expand(config: dict[str, Any]) -> dict[str, Any]:
     """`config` with the variants of its grids among `variants`, and their names, without `rows`, as `made`.
 
-    keys: what a variant may have; those that are no axis hold for every variant of their grid. A grid may
-    repeat a variant that there is already, as long as both are the same; ValueError in one line if not, and
-    for combinations that make no sense.
+    A grid may repeat a variant that there is already, as long as both are the same; ValueError in one line if
+    not, and for combinations that make no sense.
     """
-    known = dict.fromkeys([*OWN, *keys])
     found, made = dict(config["variants"]), []
     for where, grid in grids(config):
-        for key in grid:
-            if key not in known:
-                raise ValueError(f"unknown key '{key}' in {where}; choose from {', '.join(known)}")
         for name, variant in variants(grid, where):
             if found.setdefault(name, variant) != variant:
                 raise ValueError(f"{where}: '{name}' is another variant already; give one of them a name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import posixpath
 import shlex
 from pathlib import Path
@@ -27,20 +26,12 @@ def formats() -> list[str]:
 
 def uses(name: str) -> tuple[str, ...]:
     """The options of a format: its constant USES."""
-    return _constant(name, "USES")
+    return options.constant(FOLDER / f"{name}.py", "USES")
 
 
 def needs(name: str) -> tuple[str, ...]:
     """Those of them that must be given: its constant NEEDS."""
-    return _constant(name, "NEEDS")
-
-
-def _constant(name: str, constant: str) -> tuple[str, ...]:
-    """Read from the file of a format without importing it."""
-    for node in ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == constant:
-            return ast.literal_eval(node.value)
-    raise AssertionError(f"{name}: no constant {constant}")
+    return options.constant(FOLDER / f"{name}.py", "NEEDS")
 
 
 def check(found: dict[str, Any], where: str = "baseline.import") -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tzip.config import datasets, imports
-from tzip.config.run import BASELINE, LIBRARY, check_model, check_name, check_options
+from tzip.config import BASELINE, datasets, imports
+from tzip.config.run import check_model, check_name, check_training
 
 FORM = ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie", "activation", "positions", "epsilon")
 FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside those of its variants
@@ -20,9 +20,7 @@ def check(config: dict[str, Any]) -> None:
         raise ValueError(f"training.teacher = {config['training']['teacher']}: the baseline has no teacher")
     for name, student in config["students"].items():
         check_model(student["model"], f"students.{name}.model", ("max_length",))
-        check_options(
-            training(config, name), LIBRARY / "nmt/options.py", f"students.{name}.training", "Training"
-        )
+        check_training(training(config, name), f"students.{name}.training")
         if student["start"] == "teacher" and not imports.given(config):  # else the job itself looks
             check_start(config, name)
     for name, variant in config["variants"].items():
@@ -31,16 +29,12 @@ def check(config: dict[str, Any]) -> None:
         if "from" in variant:
             check_name(variant["from"], config["students"], f"variants.{name}.from")
     if "from" in config["variants"][BASELINE]:
-        raise ValueError(
-            f"variants.{BASELINE}.from: the baseline starts from no student; it is their teacher"
-        )
+        raise ValueError(f"variants.{BASELINE}.from: the baseline starts from no student; it is their teacher")
     for row in config["attention"]["rows"]:
         student = config["variants"][row].get("from")
         model = config["students"][student]["model"] if student else config["model"]
         if model.get("mixer") == "convolution":
-            raise ValueError(
-                f"attention.rows = {row!r} has no maps to draw: its model's mixer is convolution"
-            )
+            raise ValueError(f"attention.rows = {row!r} has no maps to draw: its model's mixer is convolution")
 
 
 def used(config: dict[str, Any]) -> list[str]:
@@ -71,9 +65,7 @@ def check_start(config: dict[str, Any], name: str) -> None:
     for key in FORM:
         if getattr(model, key) != getattr(theirs, key):
             said = f"students.{name}.model.{key} = {getattr(model, key)!r}"
-            raise ValueError(
-                f"{said}: to start from the baseline's layers it must be {getattr(theirs, key)!r}"
-            )
+            raise ValueError(f"{said}: to start from the baseline's layers it must be {getattr(theirs, key)!r}")
     for key in ("encoder_layers", "decoder_layers"):
         if getattr(model, key) > getattr(theirs, key):
             said = f"students.{name}.model.{key} = {getattr(model, key)}"

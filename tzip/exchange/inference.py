@@ -10,8 +10,8 @@ import ctranslate2
 
 from tzip import files
 from tzip.data.pieces import END, Pieces
-from tzip.nmt.options import Hypothesis, length_penalty
-from tzip.options import option
+from tzip.nmt.options import Hypothesis, Search, length_penalty
+from tzip.options import option, same
 
 PIECES = "pieces.model"
 SHORTLIST = "vmap.txt"  # CTranslate2's name of it
@@ -23,9 +23,9 @@ LEAST_ALPHA = 1e-9  # at 0, CTranslate2 searches on until its best hypothesis ha
 class Options:
     """Translation by CTranslate2; beam, alpha and max_ratio as in our own search."""
 
-    beam: int = option(5, "hypotheses kept at each step; 1 = greedy", low=1, high=256)
-    alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0)
-    max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0)
+    beam: int = same(Search, "beam")
+    alpha: float = same(Search, "alpha")
+    max_ratio: float = same(Search, "max_ratio")
     batch_tokens: int = option(400, "source tokens x beam of a batch", low=1)
     shortlist: bool = option(False, "choose among the target pieces that the folder's shortlist names")
 
