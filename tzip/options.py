@@ -12,9 +12,12 @@ from typing import Any
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 
-def option(default: Any, help: str, *, choices: tuple = (), low=None, high=None) -> Any:
-    """A dataclass field with what a user must know of it: meaning, choices or bounds (inclusive)."""
-    metadata = {"help": help, "choices": tuple(choices), "low": low, "high": high}
+def option(default: Any, help: str, *, choices: tuple = (), low=None, high=None, metavar: str = "") -> Any:
+    """A dataclass field with what a user must know of it: meaning, choices or bounds (inclusive).
+
+    metavar  the placeholder of the value in --help, such as FILE; by default it follows from the type
+    """
+    metadata = {"help": help, "choices": tuple(choices), "low": low, "high": high, "metavar": metavar}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -114,7 +117,7 @@ def add_arguments(
 
     `defaults` are told instead of the field's own.
     """
-    group = parser.add_argument_group(cls.__doc__.split("\n")[0] if cls.__doc__ else cls.__name__)
+    group = parser.add_argument_group((cls.__doc__ or cls.__name__).split("\n")[0].rstrip("."))
     for field in dataclasses.fields(cls):
         if field.name in skip:
             continue
@@ -123,9 +126,17 @@ def add_arguments(
             f"{field.metadata.get('help', '')}{' (' + ', '.join(map(str, choices)) + ')' if choices else ''}"
         )
         usual = (defaults or {}).get(field.name, field.default)
-        default = "" if usual is dataclasses.MISSING else f" [{text(usual)}]"
-        group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, metavar="X",
-                           help=(told + default).replace("%", "%%"))  # fmt: skip
+        default = "" if usual is dataclasses.MISSING or usual == "" else f" [{text(usual)}]"
+        group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS,
+                           metavar=metavar(field), help=(told + default).replace("%", "%%"))  # fmt: skip
+
+
+def metavar(field: dataclasses.Field) -> str:
+    """The placeholder of an option's value in --help."""
+    kind = field.type if isinstance(field.type, str) else field.type.__name__
+    words = "CHOICE" if field.metadata.get("choices") else "TEXT"
+    usual = {"int": "N", "float": "NUMBER", "bool": "BOOL", "str": words}[kind]
+    return field.metadata.get("metavar") or usual
 
 
 def from_arguments(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tzip import fetch, options, script
+from tzip import fetch, options
+from tzip.cli import run
 
 
 def main() -> None:
@@ -25,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    run(main)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tzip.cli import run
 from tzip.report import frontier, results, tables
-from tzip.script import run
 
 
 def main() -> None:

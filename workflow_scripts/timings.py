@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from tzip import files
+from tzip.cli import run
 from tzip.report import claims, results, tables
-from tzip.script import run
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ import torch
 from sacrebleu import corpus_bleu
 
 import tzip
-from tzip import device, options, pipeline, script, store
+from tzip import device, options, pipeline, store
+from tzip.cli import run
 from tzip.data.pieces import Encoded, Pieces
 from tzip.files import read_lines, write_json
 from tzip.format import model as model_file
@@ -106,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    run(main)
