@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tzip.config import run as configuration
-from tzip.config import datasets, imports, students
+from tzip.config import datasets, dependencies, imports, students
 from tzip.options import flags
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.
@@ -17,15 +17,17 @@ os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 # `python` in a rule is the one that runs Snakemake, unless a conda environment puts another before it.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
-# A job is its script's process itself, and ends with Snakemake: killed, too, it leaves none behind.
+# A job is its command's process itself: who stops the one has stopped the other.
 shell.prefix("set -euo pipefail; exec ")
-os.environ.update(TZIP_PARENT=str(os.getpid()))
+
+SCRIPTS = shlex.quote(str(REPOSITORY / "workflow_scripts"))
+CAPTIONS = REPOSITORY / "report"
 
 STORE = config.get("store") or os.environ.get("TZIP_STORE", "")
 DOWNLOADS = f"{STORE}/downloads" if STORE else "results/downloads"
 MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")
 try:
-    config.update(configuration.check(config, Path(workflow.basedir, "schemas/config.schema.yaml")))
+    config.update(configuration.check(config, REPOSITORY / "schemas/config.schema.yaml"))
     students.check(config)
     datasets.check_data(config, DOWNLOADS, MIRROR)
     imports.check_data(config, DOWNLOADS, MIRROR)
@@ -109,10 +111,6 @@ MEASURED = [
 ]
 SPEED_TABLE = [f"{RUN}/timings/inference.csv"] if SPEED else []
 
-# What the run is after, as its table asks for it.
-GOALS = [configuration.spelled_goal(goal) for goal in config["goals"]]
-GOALS_FLAG = f"--goals {' '.join(GOALS)}" if GOALS else ""
-GOALS_TABLE = [f"{RUN}/tables/goals.csv"] if GOALS else []
 LENGTHS = flags({k: v for k, v in config["search"].items() if k in ("alpha", "max_ratio")})
 ALL_CORES = workflow.resource_settings.cores or 1  # none are told where jobs are submitted
 NOTE_FLAG = configuration.note_flag(config)
@@ -157,7 +155,7 @@ def named(wildcards):
 
 
 def plan(wildcards):
-    """A variant as compress.py's flags: all that its name stands for."""
+    """A variant as flags of `tzip compress`: all that its name stands for."""
     variant = named(wildcards)
     student = [f"--student {variant['from']}"] if "from" in variant else []
     teacher = [f"--teacher-checkpoint {Path(file).parent}" for file in taught(wildcards)]
@@ -229,7 +227,8 @@ def teacher_of_student(wildcards):
 
 
 def student_model(wildcards):
-    return flags(config["students"][wildcards.student]["model"])
+    """Its form; the longest sentence is that of the encoded pairs."""
+    return f"{flags(config['students'][wildcards.student]['model'])} --max-length {MAX_LENGTH}"
 
 
 def student_training(wildcards):
@@ -241,9 +240,10 @@ def student_training(wildcards):
     return " ".join([given, *teacher])
 
 
-def method_files(wildcards):
-    """The files of the methods a variant uses: an edit of one reruns the variants that use it."""
-    return configuration.method_files(named(wildcards))
+def method_code(wildcards):
+    """A digest of a variant's methods with their base classes and helpers: an edit reruns who uses them."""
+    files = configuration.method_files(named(wildcards))
+    return dependencies.methods(*(REPOSITORY / file for file in files))
 
 
 def shortlist_file(wildcards):
@@ -256,6 +256,14 @@ def shortlist_flag(wildcards, input):
 
 def use_shortlist_flag(wildcards):
     return "--shortlist true" if wildcards.short else ""
+
+
+def code(step):
+    """A digest of the code that a step's result follows from, computed from imports: an edit reruns the step.
+
+    Only steps that take seconds have it. Text, training, translations and timings stay when code changes.
+    """
+    return dependencies.digest(step)
 
 
 def of_run(rows):

@@ -1,5 +1,5 @@
-# Once for all variants of a model: its second derivatives, for the methods that ask for them.
 rule calibrate:
+    """The second derivatives of a model, once for all its variants, for the methods that ask for them."""
     input:
         checkpoint="{origin}/checkpoint/model.safetensors",
         config=multiext("{origin}/checkpoint/", "config.json", "pieces.model"),
@@ -18,24 +18,22 @@ rule calibrate:
         mem_mb=growing(4000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
-        data=subpath(input.train, parent=True),
         calibration=flags(config["calibration"]),
         seed=seed_of,
         threads=config["threads"]["compress"],
     shell:
-        "python workflow_scripts/calibrate.py --checkpoint {params.checkpoint} --data {params.data}"
-        " {params.calibration} --seed {params.seed} --threads {params.threads} --output {output} 2> {log}"
+        "tzip calibrate {params.checkpoint} {output} --data {RUN}/data/train {params.calibration}"
+        " --seed {params.seed} --threads {params.threads} 2> {log}"
 
 
-# A variant is made again when its own plan, the checkpoint or the file of a method that it uses changes.
 rule compress:
+    """A variant's file, made again when its plan, its checkpoint, or the code of a method that it uses changes."""
     input:
         checkpoint=start,
         config=start_config,
         teacher=taught,
         train=f"{RUN}/data/train.tokens.npy",
         train_offsets=f"{RUN}/data/train.offsets.npy",
-        methods=method_files,
         statistics=statistics,
     output:
         model=f"{OF_VARIANT}/model.tzip",
@@ -51,14 +49,14 @@ rule compress:
         mem_mb=growing(4000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
-        data=subpath(input.train, parent=True),
         plan=plan,
+        code=method_code,
         threads=config["threads"]["compress"],
         folder=subpath(output.model, parent=True),
     shell:
-        "python workflow_scripts/compress.py --checkpoint {params.checkpoint} --data {params.data}"
-        " --name {wildcards.variant} {params.plan} --seed {wildcards.seed} --threads {params.threads}"
-        " --state {params.folder}/state --output {output.model} --summary {output.summary} 2> {log}"
+        "tzip compress {params.checkpoint} {output.model} --data {RUN}/data/train --name {wildcards.variant}"
+        " {params.plan} --seed {wildcards.seed} --threads {params.threads} --state {params.folder}/state"
+        " --summary {output.summary} > {log} 2>&1"
 
 
 # The baseline's file, which every variant is held against, apart: a scheduler may group the others by variant.

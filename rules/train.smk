@@ -1,7 +1,8 @@
 # Nothing of a compression method is among the inputs: training never reruns because a method changed.
-# The state and the JSON-lines log are no outputs: Snakemake removes outputs before it starts a job, and a
-# training that was killed continues from them.
+# The state and the journal are no outputs: Snakemake removes outputs before it starts a job, and a training
+# that was killed continues from them.
 rule train:
+    """The baseline, trained."""
     input:
         train=f"{RUN}/data/train.tokens.npy",
         train_offsets=f"{RUN}/data/train.offsets.npy",
@@ -32,7 +33,7 @@ rule train:
         threads=config["threads"]["train"],
         folder=subpath(output.summary, parent=True),
     shell:
-        "python workflow_scripts/train.py --train {params.train} --dev {params.dev}"
+        "python {SCRIPTS}/train.py --train {params.train} --dev {params.dev}"
         " --dev-source {input.dev_source} --dev-target {input.dev_target} --pieces {input.pieces}"
         " {params.model} {params.training} --seed {wildcards.seed} --threads {params.threads}"
         " --state {params.folder}/state --journal {params.folder}/training.jsonl"

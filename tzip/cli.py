@@ -249,10 +249,7 @@ def run_score(args: argparse.Namespace) -> None:
 
     *model, text, reference = args.files
     texts, references = score.read_pair(text, reference)
-    if model:
-        from tzip import pipeline
-
-        texts = pipeline.translate(model[0], texts, search, pipeline.here(args.threads))
+    texts = translated(model[0], texts, search, args.threads) if model else texts
     baseline = score.read_pair(args.baseline, reference)[0] if args.baseline else None
     report, counts = score.evaluate(texts, references, scoring, baseline)
     if args.statistics:
@@ -263,6 +260,12 @@ def run_score(args: argparse.Namespace) -> None:
     for metric in ("bleu", "chrf"):
         low, high = report[f"{metric}_low"], report[f"{metric}_high"]
         print(f"{report[metric]:6.2f}  [{low:.2f}, {high:.2f}]  {report['signatures'][metric]}")
+
+
+def translated(model: Path, lines: list[str], search, threads: int | None) -> list[str]:
+    from tzip import pipeline
+
+    return pipeline.translate(model, lines, search, pipeline.here(threads))
 
 
 @command(MODEL)
