@@ -3,8 +3,7 @@ rule calibrate:
     input:
         checkpoint="{origin}/checkpoint/model.safetensors",
         config=multiext("{origin}/checkpoint/", "config.json", "pieces.model"),
-        train=f"{RUN}/data/train.tokens.npy",
-        train_offsets=f"{RUN}/data/train.offsets.npy",
+        train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
     output:
         "{origin}/statistics.safetensors",
     log:
@@ -18,11 +17,12 @@ rule calibrate:
         mem_mb=growing(4000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
+        data=prefix("train"),
         calibration=flags(config["calibration"]),
-        seed=seed_of,
+        seed=lambda wildcards: re.search(r"seed-(\d+)", wildcards.origin)[1],
         threads=config["threads"]["compress"],
     shell:
-        "tzip calibrate {params.checkpoint} {output} --data {RUN}/data/train {params.calibration}"
+        "tzip calibrate {params.checkpoint} {output} --data {params.data} {params.calibration}"
         " --seed {params.seed} --threads {params.threads} 2> {log}"
 
 
@@ -31,9 +31,8 @@ rule compress:
     input:
         checkpoint=start,
         config=start_config,
-        teacher=taught,
-        train=f"{RUN}/data/train.tokens.npy",
-        train_offsets=f"{RUN}/data/train.offsets.npy",
+        teacher=teacher,
+        train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
         statistics=statistics,
     output:
         model=f"{OF_VARIANT}/model.tzip",
@@ -49,14 +48,15 @@ rule compress:
         mem_mb=growing(4000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
+        data=prefix("train"),
         plan=plan,
         code=method_code,
         threads=config["threads"]["compress"],
         folder=subpath(output.model, parent=True),
     shell:
-        "tzip compress {params.checkpoint} {output.model} --data {RUN}/data/train --name {wildcards.variant}"
-        " {params.plan} --seed {wildcards.seed} --threads {params.threads} --state {params.folder}/state"
-        " --summary {output.summary} > {log} 2>&1"
+        "tzip compress {params.checkpoint} {output.model} --data {params.data}"
+        " --name {wildcards.variant} {params.plan} --seed {wildcards.seed} --threads {params.threads}"
+        " --state {params.folder}/state --summary {output.summary} > {log} 2>&1"
 
 
 # The baseline's file, which every variant is held against, apart: a scheduler may group the others by variant.
@@ -64,6 +64,3 @@ use rule compress as compress_baseline with:
     output:
         model=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/model.tzip",
         summary=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/compress.json",
-
-
-ruleorder: compress_baseline > compress

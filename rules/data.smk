@@ -14,11 +14,12 @@ rule download:
         mem_mb=growing(500),
         network=NETWORK,
     params:
-        url=url,
-        sha256=sha256_flag,
+        url=lambda wildcards: URLS[wildcards.place]["url"],
+        # Without a known checksum, the first download records one and later ones verify it.
+        sha256=lambda wildcards: flags({k: v for k, v in URLS[wildcards.place].items() if k == "sha256"}),
     shell:
-        "python {SCRIPTS}/download.py {params.url:q} --output {output:q} {params.sha256}"
-        " {resources.network} 2> {log:q}"
+        f"python {SCRIPTS}/download.py"
+        " {params.url:q} --output {output:q} {params.sha256} {resources.network} 2> {log:q}"
 
 
 rule generate:
@@ -37,7 +38,7 @@ rule generate:
         grammar=flags(datasets.dataset(config).get("grammar", {})),
         folder=subpath(output[0], parent=True),
     shell:
-        "python {SCRIPTS}/generate.py {params.grammar} --output {params.folder} 2> {log}"
+        f"python {SCRIPTS}/generate.py" " {params.grammar} --output {params.folder} 2> {log}"
 
 
 rule corpus:
@@ -61,8 +62,9 @@ rule corpus:
         filters=flags(config["corpus"]),
         folder=subpath(output.cleaning, parent=True),
     shell:
-        "python {SCRIPTS}/corpus.py --languages {params.languages} {params.files} {params.filters}"
-        " --output {params.folder} > {log} 2>&1"
+        f"python {SCRIPTS}/corpus.py"
+        " --languages {params.languages} {params.files} {params.filters} --output {params.folder}"
+        " > {log} 2>&1"
 
 
 rule pieces:
@@ -82,7 +84,7 @@ rule pieces:
     params:
         pieces=flags(config["pieces"]),
     shell:
-        "python {SCRIPTS}/pieces.py --text {input} {params.pieces} --output {output} > {log} 2>&1"
+        f"python {SCRIPTS}/pieces.py" " --text {input} {params.pieces} --output {output} > {log} 2>&1"
 
 
 rule encode:
@@ -106,6 +108,6 @@ rule encode:
         max_length=MAX_LENGTH,
         prefix=subpath(output.tokens, strip_suffix=".tokens.npy"),
     shell:
-        "python {SCRIPTS}/encode.py --pieces {input.pieces}"
-        " --source {input.source} --target {input.target} --max-length {params.max_length}"
-        " --output {params.prefix} > {log} 2>&1"
+        f"python {SCRIPTS}/encode.py"
+        " --pieces {input.pieces} --source {input.source} --target {input.target}"
+        " --max-length {params.max_length} --output {params.prefix} > {log} 2>&1"

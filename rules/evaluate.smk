@@ -17,8 +17,8 @@ rule size:
     params:
         code=code("size"),
     shell:
-        "python {SCRIPTS}/size.py --model {input.model} --baseline {input.baseline}"
-        " --output {output} 2> {log}"
+        f"python {SCRIPTS}/size.py"
+        " --model {input.model} --baseline {input.baseline} --output {output} 2> {log}"
 
 
 rule translate:
@@ -50,9 +50,6 @@ use rule translate as translate_baseline with:
     output:
         hypotheses=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/{{test}}.hyp.txt",
         time=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/{{test}}.time.json",
-
-
-ruleorder: translate_baseline > translate
 
 
 rule score:
@@ -103,9 +100,10 @@ rule attention:
         looked_at=configuration.attention_flags(config),
         threads=config["threads"]["translate"],
     shell:
-        "python {SCRIPTS}/attention.py --model {input.model} --baseline {input.baseline}"
-        " {params.looked_at} --source {input.source} --target {input.target}"
-        " --threads {params.threads} --output {output.maps} --json {output.json} 2> {log}"
+        f"python {SCRIPTS}/attention.py"
+        " --model {input.model} --baseline {input.baseline} {params.looked_at} --source {input.source}"
+        " --target {input.target} --threads {params.threads} --output {output.maps} --json {output.json}"
+        " 2> {log}"
 
 
 rule weights:
@@ -127,5 +125,9 @@ rule weights:
         checkpoint=subpath(input.checkpoint, parent=True),
         code=code("weights"),
     shell:
-        "python {SCRIPTS}/weights.py --checkpoint {params.checkpoint} --model {input.model}"
-        " --output {output} 2> {log}"
+        f"python {SCRIPTS}/weights.py"
+        " --checkpoint {params.checkpoint} --model {input.model} --output {output} 2> {log}"
+
+
+ruleorder: compress_baseline > compress
+ruleorder: translate_baseline > translate

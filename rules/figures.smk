@@ -17,7 +17,7 @@ rule figure_of_frontier:
         figure=f"frontier --results {RUN} --test {TESTS[0]} {NOTE_FLAG}",
         code=code("figures"),
     shell:
-        "python {SCRIPTS}/figures.py {params.figure} --output {output} 2> {log}"
+        f"python {SCRIPTS}/figures.py" " {params.figure} --output {output} 2> {log}"
 
 
 # Entropy of the attention rows and distance from the baseline's maps, per row.
@@ -32,7 +32,7 @@ use rule figure_of_frontier as figure_of_sharpness with:
     benchmark:
         f"{RUN}/benchmarks/figure_of_sharpness.tsv"
     params:
-        figure=f"sharpness --results {RUN} {of_run(ROWS)}",
+        figure=f"sharpness {of_run(ROWS)}",
         code=code("figures"),
 
 
@@ -48,7 +48,7 @@ use rule figure_of_frontier as figure_of_attention with:
     benchmark:
         f"{RUN}/benchmarks/figure_of_attention.tsv"
     params:
-        figure=f"attention --results {RUN} {of_run(config['attention']['rows'])}",
+        figure=f"attention {of_run(config['attention']['rows'])}",
         code=code("figures"),
 
 

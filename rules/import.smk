@@ -33,7 +33,7 @@ rule import_baseline:
     resources:
         mem_mb=growing(4000),
     params:
-        model=IMPORT_FLAGS,
+        model=imports.flags(config, DOWNLOADS),
         max_length=MAX_LENGTH,
         folder=subpath(output.model, parent=True),
     shell:

@@ -15,7 +15,7 @@ rule record:
     params:
         config=configuration.recorded(config),
     shell:
-        "python {SCRIPTS}/record.py --config {params.config:q} --output {output} 2> {log}"
+        f"python {SCRIPTS}/record.py" " --config {params.config:q} --output {output} 2> {log}"
 
 
 rule provenance:
@@ -37,10 +37,11 @@ rule provenance:
         mem_mb=growing(1000),
     params:
         run=of_run(ROWS + config["made"]),
-        origin=ORIGIN_FLAG,
+        origin=f"--origin {ORIGIN[0]}" if ORIGIN else "",
     shell:
-        "python {SCRIPTS}/provenance.py --config {input.config} --results {RUN} {params.run}"
-        " --data {input.data} {params.origin} --output {output} 2> {log}"
+        f"python {SCRIPTS}/provenance.py"
+        " --config {input.config} {params.run} --data {input.data} {params.origin} --output {output}"
+        " 2> {log}"
 
 
 rule tables:
@@ -53,11 +54,7 @@ rule tables:
         report(f"{RUN}/tables/table1.csv", caption="../report/table1.rst", category="Tables"),
         report(f"{RUN}/tables/tests.csv", caption="../report/tests.rst", category="Tables"),
         report(f"{RUN}/tables/cleaning.csv", caption="../report/cleaning.rst", category="Tables"),
-        expand(
-            f"{RUN}/tables/{{table}}.{{suffix}}",
-            table=["table1", "tests", "cleaning"],
-            suffix=["md", "tex"],
-        ),
+        expand(f"{RUN}/tables/{{table}}.{{end}}", table=["table1", "tests", "cleaning"], end=["md", "tex"]),
     log:
         f"{RUN}/logs/tables.log",
     benchmark:
@@ -72,8 +69,8 @@ rule tables:
         to=subpath(output[0], parent=True),
         code=code("tables"),
     shell:
-        "python {SCRIPTS}/{params.step}.py --results {RUN} {params.run} --provenance {input.provenance}"
-        " --output {params.to} 2> {log}"
+        f"python {SCRIPTS}/{{params.step}}.py"
+        " {params.run} --provenance {input.provenance} --output {params.to} 2> {log}"
 
 
 # The paper's claims, judged.
@@ -91,7 +88,7 @@ use rule tables as claims with:
         f"{RUN}/benchmarks/claims.tsv"
     params:
         step="claims",
-        run=f"{of_run(ROWS)} {flags(RESAMPLING)}",
+        run=f"{of_run(ROWS)} {flags({k: config['scores'][k] for k in ('samples', 'seed') if k in config['scores']})}",
         to=subpath(output[0], parent=True),
         code=code("claims"),
 
@@ -160,10 +157,11 @@ rule stages:
         mem_mb=growing(1000),
     params:
         run=of_run(ROWS),
+        to=subpath(output[0], parent=True),
         code=code("stages"),
     shell:
-        "python {SCRIPTS}/stages.py --results {RUN} {params.run} --provenance {input.provenance}"
-        " --output {RUN}/timings 2> {log}"
+        f"python {SCRIPTS}/stages.py"
+        " {params.run} --provenance {input.provenance} --output {params.to} 2> {log}"
 
 
 # The tables stand for the scores and sizes behind them: `rules.X.output` beside a thousand variants' files would
@@ -189,5 +187,7 @@ rule page:
         run=f"{of_run(ROWS)} {SPEED_FLAG}",
         code=dependencies.digest("page", *sorted(CAPTIONS.glob("*.rst"))),
     shell:
-        "python {SCRIPTS}/page.py --results {RUN} {params.run} --provenance {input.provenance}"
-        " --captions {CAPTIONS:q} --output {output} 2> {log}"
+        f"python {SCRIPTS}/page.py"
+        " {params.run} --provenance {input.provenance}"
+        f" --captions {shlex.quote(os.path.relpath(CAPTIONS))}"
+        " --output {output} 2> {log}"

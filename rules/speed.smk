@@ -2,8 +2,7 @@
 rule shortlist:
     """A target shortlist from a lexicon of the training text."""
     input:
-        train=f"{RUN}/data/train.tokens.npy",
-        train_offsets=f"{RUN}/data/train.offsets.npy",
+        train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
         pieces=f"{RUN}/data/pieces.model",
     output:
         f"{RUN}/data/shortlist.txt",
@@ -16,16 +15,17 @@ rule shortlist:
     resources:
         mem_mb=growing(4000),
     params:
+        data=prefix("train"),
         shortlist=flags(config["shortlist"]),
     shell:
-        "tzip shortlist {input.pieces} {output} --data {RUN}/data/train {params.shortlist} > {log} 2>&1"
+        "tzip shortlist {input.pieces} {output} --data {params.data} {params.shortlist} > {log} 2>&1"
 
 
 rule export:
     """A variant as CTranslate2's folder."""
     input:
         model=f"{OF_VARIANT}/model.tzip",
-        shortlist=shortlist_file,
+        shortlist=lambda wildcards: f"{RUN}/data/shortlist.txt" if wildcards.short else [],
     output:
         directory(f"{OF_VARIANT}/ctranslate2/{{type}}{{short}}"),
     log:
@@ -37,7 +37,7 @@ rule export:
     resources:
         mem_mb=growing(2000),
     params:
-        shortlist=shortlist_flag,
+        shortlist=lambda wildcards, input: f"--shortlist {input.shortlist}" if wildcards.short else "",
     shell:
         "tzip export {input.model} --to ctranslate2 --type {wildcards.type} {params.shortlist}"
         " --output {output} > {log} 2>&1"
@@ -61,12 +61,13 @@ rule inference:
     resources:
         mem_mb=growing(2000),
     params:
-        search=LENGTHS,
-        shortlist=use_shortlist_flag,
+        search=flags({k: v for k, v in config["search"].items() if k in ("alpha", "max_ratio")}),
+        shortlist=lambda wildcards: "--shortlist true" if wildcards.short else "",
     shell:
-        "python {SCRIPTS}/inference.py --model {input.model} --source {input.source} {params.search}"
-        " --beam {wildcards.beam} {params.shortlist}"
-        " --output {output.hypotheses} --time {output.time} 2> {log}"
+        f"python {SCRIPTS}/inference.py"
+        " --model {input.model} --source {input.source} {params.search}"
+        " --beam {wildcards.beam} {params.shortlist} --output {output.hypotheses} --time {output.time}"
+        " 2> {log}"
 
 
 use rule score as score_inference with:

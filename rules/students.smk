@@ -21,9 +21,9 @@ rule hypotheses:
         threads=config["threads"]["translate"],
         folder=subpath(output[0], parent=True),
     shell:
-        "python {SCRIPTS}/hypotheses.py --model {input.model} --source {input.source}"
-        " {params.search} --threads {params.threads} --state {params.folder}/state"
-        " --output {output} 2> {log}"
+        f"python {SCRIPTS}/hypotheses.py"
+        " --model {input.model} --source {input.source} {params.search} --threads {params.threads}"
+        " --state {params.folder}/state --output {output} 2> {log}"
 
 
 use rule encode as encode_hypotheses with:
@@ -43,13 +43,9 @@ use rule encode as encode_hypotheses with:
 use rule train as student with:
     input:
         train=lessons,
-        train_offsets=lesson_offsets,
-        dev=f"{RUN}/data/dev.tokens.npy",
-        dev_offsets=f"{RUN}/data/dev.offsets.npy",
-        dev_source=f"{RUN}/data/dev.{SOURCE}",
-        dev_target=f"{RUN}/data/dev.{TARGET}",
+        dev=multiext(f"{RUN}/data/dev", ".tokens.npy", ".offsets.npy", f".{SOURCE}", f".{TARGET}"),
         pieces=f"{RUN}/data/pieces.model",
-        teacher=teacher_of_student,
+        teacher=teacher,
     output:
         model=f"{OF_STUDENT}/checkpoint/model.safetensors",
         others=multiext(f"{OF_STUDENT}/checkpoint/", "config.json", "pieces.model"),
@@ -59,8 +55,8 @@ use rule train as student with:
     benchmark:
         f"{RUN}/benchmarks/student.seed-{{seed}}.{{student}}.tsv"
     params:
-        train=subpath(input.train, strip_suffix=".tokens.npy"),
-        dev=subpath(input.dev, strip_suffix=".tokens.npy"),
+        train=prefix("train"),
+        dev=prefix("dev"),
         model=student_model,
         training=student_training,
         threads=config["threads"]["train"],
