@@ -11,7 +11,7 @@ rule shortlist:
     benchmark:
         f"{RUN}/benchmarks/shortlist.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/tzip.yaml"
     resources:
         mem_mb=growing(4000),
     params:

@@ -177,17 +177,17 @@ def test_lines(tmp_path: Path) -> None:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "workflow_scripts/score.py", *map(str, arguments)]
+    command = [sys.executable, "-m", "tzip.cli", "score", *map(str, arguments)]
     root = Path(__file__).parents[2]
     return subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
 
 
-def test_script(tmp_path: Path) -> None:
+def test_command(tmp_path: Path) -> None:
     ours, references = corpus(30, seed=8)
     hyp, ref, out = tmp_path / "hyp.txt", tmp_path / "ref.txt", tmp_path / "out" / "test.score.json"
     hyp.write_text("\n".join(ours) + "\n", encoding="utf-8")
     ref.write_text("\n".join(references) + "\n", encoding="utf-8")
-    files = ("--hypotheses", hyp, "--references", ref, "--output", out)
+    files = (hyp, ref, "--output", out)
     done = run(*files, "--baseline", hyp, "--statistics", tmp_path / "s.npz", "--samples", 50, "--trials", 40)
     assert (done.returncode, done.stderr) == (0, "")
     report = read_json(out)
@@ -199,13 +199,13 @@ def test_script(tmp_path: Path) -> None:
     assert float(found) == pytest.approx(report["bleu"], abs=1e-5)
 
 
-def test_script_errors(tmp_path: Path) -> None:
+def test_command_errors(tmp_path: Path) -> None:
     hyp, ref, out = tmp_path / "hyp.txt", tmp_path / "ref.txt", tmp_path / "out.json"
     hyp.write_text("a\nb\n")
     ref.write_text("a\n")
-    done = run("--hypotheses", hyp, "--references", ref, "--output", out)
+    done = run(hyp, ref, "--output", out)
     assert done.returncode == 1
     assert done.stderr == f"error: {hyp}: 2 lines, but {ref} has 1\n"
     assert not out.exists()
-    done = run("--hypotheses", hyp, "--references", hyp, "--output", out, "--samples", 3)
-    assert done.stderr == "error: scores: samples = '3' is not an integer at least 40\n"
+    done = run(hyp, hyp, "--output", out, "--samples", 3)
+    assert done.stderr == "error: score: samples = '3' is not an integer at least 40\n"

@@ -111,8 +111,10 @@ def test_the_script_writes_every_form(run: Path, tmp_path: Path) -> None:
 
 
 def step(name: str, *arguments: str | Path) -> None:
-    """A script of the workflow in a process of its own, which it keeps to one core."""
-    command = [sys.executable, ROOT / "workflow_scripts" / f"{name}.py", *arguments]
+    """A step of the workflow in a process of its own, which `inference` keeps to one core."""
+    script = ROOT / "workflow_scripts" / f"{name}.py"
+    start = [script] if script.exists() else ["-m", "tzip.cli", name]
+    command = [sys.executable, *start, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -130,9 +132,9 @@ def test_from_the_file_to_a_measurement(tmp_path: Path) -> None:
         "a small house\nthe lake\n\nby the house stands a lake\n", encoding="utf-8"
     )
 
-    step("shortlist", "--data", tmp_path / "train", "--pieces", tmp_path / "pieces.model",
-         "--candidates", "5", "--output", tmp_path / "list")  # fmt: skip
-    step("export", "--model", tmp_path / "model.tzip", "--to", "ctranslate2", "--type", "int8",
+    step("shortlist", tmp_path / "pieces.model", tmp_path / "list", "--data", tmp_path / "train",
+         "--candidates", "5")  # fmt: skip
+    step("export", tmp_path / "model.tzip", "--to", "ctranslate2", "--type", "int8",
          "--shortlist", tmp_path / "list", "--output", tmp_path / "exported")  # fmt: skip
     step("inference", "--model", tmp_path / "exported", "--source", tmp_path / "source", "--beam", "1",
          "--shortlist", "true", "--repeats", "3",
@@ -159,7 +161,7 @@ def test_memory_and_processor_are_told() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin a process")
 def test_pinned_to_one_core() -> None:
-    code = "import os; from tzip import onecore; assert onecore.pin(); print(len(os.sched_getaffinity(0)))"
+    code = "import os; from tzip.exchange import onecore; assert onecore.pin(); print(len(os.sched_getaffinity(0)))"
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True)  # fmt: skip
     assert done.stdout == "1\n"
