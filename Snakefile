@@ -1,11 +1,16 @@
 # transformers.zip, regenerated: corpus → baseline → variants → files → scores → tables, figures, page.
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
 
+# The repository, wherever Snakemake was started: with --snakefile, --directory or as a module of another workflow.
+REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 
-configfile: "config/datasets.yaml"
-configfile: "config.yaml"
+
+configfile: str(REPOSITORY / "config/datasets.yaml")
+configfile: str(REPOSITORY / "config.yaml")
 
 
 if not workflow.overwrite_configfiles:  # no --configfile: the default run
@@ -29,12 +34,13 @@ if IMPORTED:
 include: "rules/students.smk"
 include: "rules/compress.smk"
 include: "rules/evaluate.smk"
-include: "rules/speed.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/speed.smk"
 
 
 rule all:
+    """The run's page, for which everything else is made."""
     default_target: True
     input:
         f"{RUN}/report.html",

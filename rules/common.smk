@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tzip.config import run as configuration
-from tzip.config import datasets, imports, students
+from tzip.config import datasets, dependencies, imports, students
 from tzip.options import flags
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.
@@ -17,9 +17,12 @@ os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 # `python` in a rule is the one that runs Snakemake, unless a conda environment puts another before it.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
-# A job is its script's process itself, and ends with Snakemake: killed, too, it leaves none behind.
+# A job is its command's process itself: who stops the one has stopped the other.
 shell.prefix("set -euo pipefail; exec ")
-os.environ.update(TZIP_PARENT=str(os.getpid()))
+
+# As seen from the working directory, so that nothing reruns when both move together.
+SCRIPTS = shlex.quote(os.path.relpath(REPOSITORY / "workflow_scripts"))
+CAPTIONS = REPOSITORY / "report"
 
 STORE = config.get("store") or os.environ.get("TZIP_STORE", "")
 DOWNLOADS = f"{STORE}/downloads" if STORE else "results/downloads"
@@ -46,61 +49,35 @@ OF_SEED = f"{RUN}/seed-{{seed}}"
 OF_VARIANT = f"{OF_SEED}/{{variant}}"
 OF_STUDENT = f"{OF_SEED}/students/{{student}}"
 OF_TEACHER = f"{OF_SEED}/teacher"
-SEEDS = config["seeds"]
-ROWS = config["rows"]
-TESTS = config["tests"]
+SEEDS, ROWS, TESTS = config["seeds"], config["rows"], config["tests"]
 SOURCE, TARGET = datasets.dataset(config)["languages"]
 
 # What the corpus is made of.
-GENERATED = expand(
-    f"{RUN}/generated/{{split}}.{{language}}",
-    split=["train", "dev", "test"],
-    language=[SOURCE, TARGET],
-)
+GENERATED = [
+    f"{RUN}/generated/{split}.{side}" for split in ("train", "dev", "test") for side in (SOURCE, TARGET)
+]
 SOURCES = datasets.source_files(config, DOWNLOADS)
 URLS = datasets.downloads(config) | imports.downloads(config)
-STORE_FLAG = f"--store {shlex.quote(STORE)}" if STORE else ""
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()
-TEXTS = expand(
-    f"{RUN}/data/{{split}}.{{language}}",
-    split=[
-        "train",
-        "dev",
-        *(f"test/{name}" for name in datasets.held_out_tests(config)),
-    ],
-    language=[SOURCE, TARGET],
-)
+SPLITS = ["train", "dev", *(f"test/{name}" for name in datasets.held_out_tests(config))]
+TEXTS = expand(f"{RUN}/data/{{split}}.{{language}}", split=SPLITS, language=[SOURCE, TARGET])
 IMPORTED = imports.inputs(config, DOWNLOADS)
-IMPORT_FLAGS = imports.flags(config, DOWNLOADS) if IMPORTED else ""
 ORIGIN = [f"{RUN}/seed-{SEEDS[0]}/checkpoint/origin.json"] if IMPORTED else []
-ORIGIN_FLAG = f"--origin {ORIGIN[0]}" if ORIGIN else ""
 MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
 # What the tables and figures read: of the rows everything, of what grids add what the frontier needs.
 OF_ROWS = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS]
-SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json"]) + expand(
-    "{row}/{test}.{file}",
-    row=OF_ROWS,
-    test=TESTS,
-    file=["score.json", "stats.npz", "time.json"],
-)
-ATTENTION = expand("{row}/attention.json", row=OF_ROWS)
 OF_ALL = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS + config["made"]]
-FRONTIER = expand("{row}/{file}", row=OF_ALL, file=["size.json", "compress.json"]) + expand(
-    "{row}/{test}.score.json", row=OF_ALL, test=TESTS
-)
-FIGURES = expand(
-    f"{RUN}/figures/{{figure}}.{{suffix}}",
-    figure=figures(),
-    suffix=["png", "svg"],
-)
-RESAMPLING = {k: v for k, v in config["scores"].items() if k in ("samples", "seed")}
+OF_TEST = [f"{test}.{file}" for test in TESTS for file in ("score.json", "stats.npz", "time.json")]
+SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json", *OF_TEST])
+OF_TEST = [f"{test}.score.json" for test in TESTS]
+FRONTIER = expand("{row}/{file}", row=OF_ALL, file=["size.json", "compress.json", *OF_TEST])
+ATTENTION = expand("{row}/attention.json", row=OF_ROWS)
+FIGURES = expand(f"{RUN}/figures/{{figure}}.{{suffix}}", figure=figures(), suffix=["png", "svg"])
 
 # What is measured on one core: a folder of the variant, and the files of one setting in it.
-SPEED = [
-    f"{entry['row']}/{entry['type']}{'-shortlist' * entry['shortlist']}.beam-{entry['beam']}"
-    for entry in config["speed"]
-]
+SETTING = "{row}/{type}{short}.beam-{beam}"
+SPEED = [SETTING.format(**entry, short="-shortlist" * entry["shortlist"]) for entry in config["speed"]]
 SPEED_FLAG = f"--speed {' '.join(SPEED)}" if SPEED else ""
 MEASURED = [
     f"{RUN}/seed-{SEEDS[0]}/{row}/inference/{TESTS[0]}.{setting}.{file}"
@@ -109,8 +86,6 @@ MEASURED = [
 ]
 SPEED_TABLE = [f"{RUN}/timings/inference.csv"] if SPEED else []
 
-GOALS_FLAG, GOALS_TABLE = "", []  # until rules/report.smk asks no more
-LENGTHS = flags({k: v for k, v in config["search"].items() if k in ("alpha", "max_ratio")})
 ALL_CORES = workflow.resource_settings.cores or 1  # none are told where jobs are submitted
 NOTE_FLAG = configuration.note_flag(config)
 
@@ -134,16 +109,6 @@ def growing(megabytes):
     return lambda wildcards, attempt: megabytes * attempt
 
 
-def url(wildcards):
-    return URLS[wildcards.place]["url"]
-
-
-def sha256_flag(wildcards):
-    """Without a known checksum, the first download records one and later ones verify it."""
-    sha256 = URLS[wildcards.place].get("sha256")
-    return f"--sha256 {sha256}" if sha256 else ""
-
-
 def named(wildcards):
     """The variant of this name; the files of one that the configuration no longer has may still be there."""
     try:
@@ -154,14 +119,14 @@ def named(wildcards):
 
 
 def plan(wildcards):
-    """A variant as compress.py's flags: all that its name stands for."""
+    """A variant as flags of `tzip compress`: all that its name stands for."""
     variant = named(wildcards)
     student = [f"--student {variant['from']}"] if "from" in variant else []
-    teacher = [f"--teacher-checkpoint {Path(file).parent}" for file in taught(wildcards)]
     given = configuration.variant_flags(variant, config["finetune"])
     own = [f"--methods {shlex.quote(folder)}" for folder in configuration.method_folders(variant)]
     needed = [f"--statistics {file}" for file in statistics(wildcards)]
-    return " ".join([*student, *teacher, given, *own, *needed])
+    needed += [f"--teacher-checkpoint {Path(file).parent}" for file in teacher(wildcards)]
+    return " ".join([*student, given, *own, *needed])
 
 
 def statistics(wildcards):
@@ -171,19 +136,11 @@ def statistics(wildcards):
     return [str(folder / "statistics.safetensors")] if needed else []
 
 
-def seed_of(wildcards):
-    """The seed of the model in a folder of the run: the baseline's, or a student's."""
-    return re.search(r"seed-(\d+)", wildcards.origin)[1]
-
-
-def teacher_weights(wildcards):
-    return [f"{RUN}/seed-{wildcards.seed}/checkpoint/model.safetensors"]
-
-
-def taught(wildcards):
-    """The teacher's weights, where it teaches a student's variant; a variant of the baseline has them."""
-    teaches = students.taught(config, wildcards.variant)
-    return teacher_weights(wildcards) if teaches else []
+def teacher(wildcards):
+    """The teacher's weights, where a student starts from them, or it or its variant has a share of its loss."""
+    by = students.needs_teacher if hasattr(wildcards, "student") else students.taught
+    name = wildcards.student if hasattr(wildcards, "student") else wildcards.variant
+    return [f"{RUN}/seed-{wildcards.seed}/checkpoint/model.safetensors"] if by(config, name) else []
 
 
 def start(wildcards):
@@ -198,14 +155,14 @@ def start_config(wildcards):
     return [f"{folder}/config.json", f"{folder}/pieces.model"]
 
 
+def prefix(name):
+    """Of encoded pairs, which are two files, what their names have in common."""
+    return lambda wildcards, input: input.get(name)[0].removesuffix(".tokens.npy")
+
+
 def lessons(wildcards):
     """The encoded pairs that a student learns from."""
-    prefix = students.data(config, wildcards.student, wildcards.seed)
-    return f"{prefix}.tokens.npy"
-
-
-def lesson_offsets(wildcards):
-    return f"{students.data(config, wildcards.student, wildcards.seed)}.offsets.npy"
+    return multiext(students.data(config, wildcards.student, wildcards.seed), ".tokens.npy", ".offsets.npy")
 
 
 def lesson_sources(wildcards):
@@ -219,14 +176,9 @@ def lesson_targets(wildcards):
     return [*references, f"{OF_TEACHER}/train.{TARGET}".format(seed=wildcards.seed)]
 
 
-def teacher_of_student(wildcards):
-    """The teacher's weights, where a student starts from them or a share of its loss is the teacher's."""
-    needed = students.needs_teacher(config, wildcards.student)
-    return teacher_weights(wildcards) if needed else []
-
-
 def student_model(wildcards):
-    return flags(config["students"][wildcards.student]["model"])
+    """Its form; the longest sentence is that of the encoded pairs."""
+    return f"{flags(config['students'][wildcards.student]['model'])} --max-length {MAX_LENGTH}"
 
 
 def student_training(wildcards):
@@ -234,28 +186,24 @@ def student_training(wildcards):
     given = flags(students.training(config, wildcards.student))
     if config["students"][wildcards.student]["start"] == "teacher":
         given += " --start teacher"
-    teacher = [f"--teacher-checkpoint {Path(file).parent}" for file in teacher_of_student(wildcards)]
-    return " ".join([given, *teacher])
+    return " ".join([given, *(f"--teacher-checkpoint {Path(file).parent}" for file in teacher(wildcards))])
 
 
-def method_files(wildcards):
-    """The files of the methods a variant uses: an edit of one reruns the variants that use it."""
-    return configuration.method_files(named(wildcards))
+def method_code(wildcards):
+    """A digest of a variant's methods with their base classes and helpers: an edit reruns who uses them."""
+    files = configuration.method_files(named(wildcards))
+    return dependencies.methods(*(REPOSITORY / file for file in files))
 
 
-def shortlist_file(wildcards):
-    return f"{RUN}/data/shortlist.txt" if wildcards.short else []
+def code(step):
+    """A digest of the code that a step's result follows from, computed from imports: an edit reruns the step.
 
-
-def shortlist_flag(wildcards, input):
-    return f"--shortlist {input.shortlist}" if wildcards.short else ""
-
-
-def use_shortlist_flag(wildcards):
-    return "--shortlist true" if wildcards.short else ""
+    Only steps that take seconds have it. Text, training, translations and timings stay when code changes.
+    """
+    return dependencies.digest(step)
 
 
 def of_run(rows):
-    """Rows, tests and seeds, as every script that reads a run's results asks for them."""
+    """A run's folder, rows, tests and seeds, as every script that reads its results asks for them."""
     seeds = ",".join(map(str, SEEDS))
-    return f"--rows {','.join(rows)} --tests {','.join(TESTS)} --seeds {seeds} {NOTE_FLAG}".rstrip()
+    return f"--results {RUN} --rows {','.join(rows)} --tests {','.join(TESTS)} --seeds {seeds} {NOTE_FLAG}".rstrip()

@@ -1,10 +1,9 @@
-# Once for all variants of a model: its second derivatives, for the methods that ask for them.
 rule calibrate:
+    """The second derivatives of a model, once for all its variants, for the methods that ask for them."""
     input:
         checkpoint="{origin}/checkpoint/model.safetensors",
         config=multiext("{origin}/checkpoint/", "config.json", "pieces.model"),
-        train=f"{RUN}/data/train.tokens.npy",
-        train_offsets=f"{RUN}/data/train.offsets.npy",
+        train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
     output:
         "{origin}/statistics.safetensors",
     log:
@@ -18,24 +17,22 @@ rule calibrate:
         mem_mb=growing(4000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
-        data=subpath(input.train, parent=True),
+        data=prefix("train"),
         calibration=flags(config["calibration"]),
-        seed=seed_of,
+        seed=lambda wildcards: re.search(r"seed-(\d+)", wildcards.origin)[1],
         threads=config["threads"]["compress"],
     shell:
-        "python workflow_scripts/calibrate.py --checkpoint {params.checkpoint} --data {params.data}"
-        " {params.calibration} --seed {params.seed} --threads {params.threads} --output {output} 2> {log}"
+        "tzip calibrate {params.checkpoint} {output} --data {params.data} {params.calibration}"
+        " --seed {params.seed} --threads {params.threads} 2> {log}"
 
 
-# A variant is made again when its own plan, the checkpoint or the file of a method that it uses changes.
 rule compress:
+    """A variant's file, made again when its plan, its checkpoint, or the code of a method that it uses changes."""
     input:
         checkpoint=start,
         config=start_config,
-        teacher=taught,
-        train=f"{RUN}/data/train.tokens.npy",
-        train_offsets=f"{RUN}/data/train.offsets.npy",
-        methods=method_files,
+        teacher=teacher,
+        train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
         statistics=statistics,
     output:
         model=f"{OF_VARIANT}/model.tzip",
@@ -51,14 +48,15 @@ rule compress:
         mem_mb=growing(4000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
-        data=subpath(input.train, parent=True),
+        data=prefix("train"),
         plan=plan,
+        code=method_code,
         threads=config["threads"]["compress"],
         folder=subpath(output.model, parent=True),
     shell:
-        "python workflow_scripts/compress.py --checkpoint {params.checkpoint} --data {params.data}"
+        "tzip compress {params.checkpoint} {output.model} --data {params.data}"
         " --name {wildcards.variant} {params.plan} --seed {wildcards.seed} --threads {params.threads}"
-        " --state {params.folder}/state --output {output.model} --summary {output.summary} 2> {log}"
+        " --state {params.folder}/state --summary {output.summary} > {log} 2>&1"
 
 
 # The baseline's file, which every variant is held against, apart: a scheduler may group the others by variant.
@@ -66,6 +64,3 @@ use rule compress as compress_baseline with:
     output:
         model=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/model.tzip",
         summary=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/compress.json",
-
-
-ruleorder: compress_baseline > compress

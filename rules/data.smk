@@ -1,6 +1,7 @@
 # Downloads lie outside of the run, for runs share them. How the network is reached is a resource and no
 # parameter: another mirror gives the same bytes, the checksum sees to that, and must rerun nothing.
 rule download:
+    """A file from its URL or a mirror, verified."""
     output:
         f"{DOWNLOADS}/{{place}}",
     log:
@@ -13,14 +14,16 @@ rule download:
         mem_mb=growing(500),
         network=NETWORK,
     params:
-        url=url,
-        sha256=sha256_flag,
+        url=lambda wildcards: URLS[wildcards.place]["url"],
+        # Without a known checksum, the first download records one and later ones verify it.
+        sha256=lambda wildcards: flags({k: v for k, v in URLS[wildcards.place].items() if k == "sha256"}),
     shell:
-        "python workflow_scripts/download.py {params.url:q} --output {output:q} {params.sha256}"
-        " {resources.network} 2> {log:q}"
+        f"python {SCRIPTS}/download.py"
+        " {params.url:q} --output {output:q} {params.sha256} {resources.network} 2> {log:q}"
 
 
 rule generate:
+    """The synthetic corpus of the grammar."""
     output:
         GENERATED,
     log:
@@ -35,10 +38,11 @@ rule generate:
         grammar=flags(datasets.dataset(config).get("grammar", {})),
         folder=subpath(output[0], parent=True),
     shell:
-        "python workflow_scripts/generate.py {params.grammar} --output {params.folder} 2> {log}"
+        f"python {SCRIPTS}/generate.py" " {params.grammar} --output {params.folder} 2> {log}"
 
 
 rule corpus:
+    """Cleaned parallel text: training, development and test sets."""
     input:
         SOURCES,
     output:
@@ -58,11 +62,13 @@ rule corpus:
         filters=flags(config["corpus"]),
         folder=subpath(output.cleaning, parent=True),
     shell:
-        "python workflow_scripts/corpus.py --languages {params.languages} {params.files} {params.filters}"
-        " --output {params.folder} > {log} 2>&1"
+        f"python {SCRIPTS}/corpus.py"
+        " --languages {params.languages} {params.files} {params.filters} --output {params.folder}"
+        " > {log} 2>&1"
 
 
 rule pieces:
+    """The SentencePiece model of both languages."""
     input:
         expand(f"{RUN}/data/train.{{language}}", language=[SOURCE, TARGET]),
     output:
@@ -78,10 +84,11 @@ rule pieces:
     params:
         pieces=flags(config["pieces"]),
     shell:
-        "python workflow_scripts/pieces.py --text {input} {params.pieces} --output {output} > {log} 2>&1"
+        f"python {SCRIPTS}/pieces.py" " --text {input} {params.pieces} --output {output} > {log} 2>&1"
 
 
 rule encode:
+    """Parallel text as memory-mapped piece ids."""
     input:
         pieces=f"{RUN}/data/pieces.model",
         source=f"{RUN}/data/{{split}}.{SOURCE}",
@@ -101,6 +108,6 @@ rule encode:
         max_length=MAX_LENGTH,
         prefix=subpath(output.tokens, strip_suffix=".tokens.npy"),
     shell:
-        "python workflow_scripts/encode.py --pieces {input.pieces}"
-        " --source {input.source} --target {input.target} --max-length {params.max_length}"
-        " --output {params.prefix} > {log} 2>&1"
+        f"python {SCRIPTS}/encode.py"
+        " --pieces {input.pieces} --source {input.source} --target {input.target}"
+        " --max-length {params.max_length} --output {params.prefix} > {log} 2>&1"

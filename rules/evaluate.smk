@@ -1,5 +1,6 @@
 # Everything here reads model.tzip back from disk: no score and no size comes from anywhere else.
 rule size:
+    """The sizes of a file and its three ratios to the baseline."""
     input:
         model=f"{OF_VARIANT}/model.tzip",
         baseline=f"{OF_SEED}/baseline/model.tzip",
@@ -13,12 +14,15 @@ rule size:
         "../envs/report.yaml"
     resources:
         mem_mb=growing(1000),
+    params:
+        code=code("size"),
     shell:
-        "python workflow_scripts/size.py --model {input.model} --baseline {input.baseline}"
-        " --output {output} 2> {log}"
+        f"python {SCRIPTS}/size.py"
+        " --model {input.model} --baseline {input.baseline} --output {output} 2> {log}"
 
 
 rule translate:
+    """A test set as a file translates it, and how long that took."""
     input:
         model=f"{OF_VARIANT}/model.tzip",
         source=f"{RUN}/data/test/{{test}}.{SOURCE}",
@@ -38,8 +42,7 @@ rule translate:
         search=flags(config["search"]),
         threads=config["threads"]["translate"],
     shell:
-        "python workflow_scripts/translate.py --model {input.model} --source {input.source}"
-        " {params.search} --threads {params.threads}"
+        "tzip translate {input.model} {input.source} {params.search} --threads {params.threads}"
         " --output {output.hypotheses} --time {output.time} 2> {log}"
 
 
@@ -49,10 +52,8 @@ use rule translate as translate_baseline with:
         time=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/{{test}}.time.json",
 
 
-ruleorder: translate_baseline > translate
-
-
 rule score:
+    """BLEU and chrF of translations with intervals, and the paired difference from the baseline's."""
     input:
         hypotheses=f"{OF_VARIANT}/{{test}}.hyp.txt",
         references=f"{RUN}/data/test/{{test}}.{TARGET}",
@@ -70,13 +71,14 @@ rule score:
         mem_mb=growing(1000),
     params:
         scores=flags(config["scores"]),
+        code=code("score"),
     shell:
-        "python workflow_scripts/score.py --hypotheses {input.hypotheses} --references {input.references}"
-        " --baseline {input.baseline} {params.scores}"
+        "tzip score {input.hypotheses} {input.references} --baseline {input.baseline} {params.scores}"
         " --output {output.score} --statistics {output.statistics} 2> {log}"
 
 
 rule attention:
+    """Attention maps of one sentence, and how sharp and how far from the baseline's the maps are."""
     input:
         model=f"{OF_VARIANT}/model.tzip",
         baseline=f"{OF_SEED}/baseline/model.tzip",
@@ -98,12 +100,14 @@ rule attention:
         looked_at=configuration.attention_flags(config),
         threads=config["threads"]["translate"],
     shell:
-        "python workflow_scripts/attention.py --model {input.model} --baseline {input.baseline}"
-        " {params.looked_at} --source {input.source} --target {input.target}"
-        " --threads {params.threads} --output {output.maps} --json {output.json} 2> {log}"
+        f"python {SCRIPTS}/attention.py"
+        " --model {input.model} --baseline {input.baseline} {params.looked_at} --source {input.source}"
+        " --target {input.target} --threads {params.threads} --output {output.maps} --json {output.json}"
+        " 2> {log}"
 
 
 rule weights:
+    """Histograms and centroids of trained and of quantized weights, for the figures."""
     input:
         checkpoint=start,
         model=f"{OF_VARIANT}/model.tzip",
@@ -119,6 +123,11 @@ rule weights:
         mem_mb=growing(2000),
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
+        code=code("weights"),
     shell:
-        "python workflow_scripts/weights.py --checkpoint {params.checkpoint} --model {input.model}"
-        " --output {output} 2> {log}"
+        f"python {SCRIPTS}/weights.py"
+        " --checkpoint {params.checkpoint} --model {input.model} --output {output} 2> {log}"
+
+
+ruleorder: compress_baseline > compress
+ruleorder: translate_baseline > translate

@@ -1,19 +1,10 @@
 rule figure_of_frontier:
+    """BLEU against real bytes: the run's variants with their frontier, and published points."""
     input:
-        frontier=f"{RUN}/tables/frontier.csv",
-        code=[
-            "tzip/report/plots_frontier.py",
-            "tzip/report/plots.py",
-            "tzip/report/points.py",
-            "tzip/report/paper.py",
-        ],
+        f"{RUN}/tables/frontier.csv",
     output:
         f"{RUN}/figures/frontier.png",
-        report(
-            f"{RUN}/figures/frontier.svg",
-            caption="../report/frontier.rst",
-            category="Figures",
-        ),
+        report(f"{RUN}/figures/frontier.svg", caption="../report/frontier.rst", category="Figures"),
     log:
         f"{RUN}/logs/figure-of-frontier.log",
     benchmark:
@@ -23,70 +14,48 @@ rule figure_of_frontier:
     resources:
         mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
-        test=TESTS[0],
-        note=NOTE_FLAG,
+        figure=f"frontier --results {RUN} --test {TESTS[0]} {NOTE_FLAG}",
+        code=code("figures"),
     shell:
-        "python workflow_scripts/figures.py frontier --results {params.folder} --test {params.test} {params.note}"
-        " --output {output} 2> {log}"
+        f"python {SCRIPTS}/figures.py" " {params.figure} --output {output} 2> {log}"
 
 
-rule figure_of_sharpness:
+# Entropy of the attention rows and distance from the baseline's maps, per row.
+use rule figure_of_frontier as figure_of_sharpness with:
     input:
-        attention=ATTENTION,
-        code=["tzip/report/plots.py", "tzip/report/paper.py"],
+        ATTENTION,
     output:
         f"{RUN}/figures/sharpness.png",
-        report(
-            f"{RUN}/figures/sharpness.svg",
-            caption="../report/sharpness.rst",
-            category="Figures",
-        ),
+        report(f"{RUN}/figures/sharpness.svg", caption="../report/sharpness.rst", category="Figures"),
     log:
         f"{RUN}/logs/sharpness.log",
     benchmark:
         f"{RUN}/benchmarks/figure_of_sharpness.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
-        run=of_run(ROWS),
-    shell:
-        "python workflow_scripts/figures.py sharpness --results {params.folder} {params.run} --output {output} 2> {log}"
+        figure=f"sharpness {of_run(ROWS)}",
+        code=code("figures"),
 
 
-rule figure_of_attention:
+# The paper's grid: heads of one encoder layer, one line of heat maps per row.
+use rule figure_of_frontier as figure_of_attention with:
     input:
-        maps=[f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz" for row in config["attention"]["rows"]],
-        code=["tzip/report/plots.py", "tzip/report/paper.py"],
+        [f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz" for row in config["attention"]["rows"]],
     output:
         f"{RUN}/figures/attention.svg",
-        report(
-            f"{RUN}/figures/attention.png",
-            caption="../report/attention.rst",
-            category="Figures",
-        ),
+        report(f"{RUN}/figures/attention.png", caption="../report/attention.rst", category="Figures"),
     log:
         f"{RUN}/logs/attention.log",
     benchmark:
         f"{RUN}/benchmarks/figure_of_attention.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
-        run=of_run(config["attention"]["rows"]),
-    shell:
-        "python workflow_scripts/figures.py attention --results {params.folder} {params.run} --output {output} 2> {log}"
+        figure=f"attention {of_run(config['attention']['rows'])}",
+        code=code("figures"),
 
 
-rule figure_of_layers:
+# All layers and heads of one row.
+use rule figure_of_frontier as figure_of_layers with:
     input:
-        maps=f"{RUN}/seed-{SEEDS[0]}/{{variant}}/attention.npz",
-        code=["tzip/report/plots.py", "tzip/report/paper.py"],
+        f"{RUN}/seed-{SEEDS[0]}/{{variant}}/attention.npz",
     output:
         f"{RUN}/figures/attention-layers-{{variant}}.svg",
         report(
@@ -98,64 +67,36 @@ rule figure_of_layers:
         f"{RUN}/logs/attention-layers.{{variant}}.log",
     benchmark:
         f"{RUN}/benchmarks/figure_of_layers.{{variant}}.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        note=NOTE_FLAG,
-    shell:
-        "python workflow_scripts/figures.py attention-layers --maps {input.maps} --name {wildcards.variant}"
-        " {params.note} --output {output} 2> {log}"
+        figure=lambda wildcards, input: f"attention-layers --maps {input} --name {wildcards.variant} {NOTE_FLAG}",
+        code=code("figures"),
 
 
-rule figure_of_weights:
+# Weights before and after k-means, with the centroids.
+use rule figure_of_frontier as figure_of_weights with:
     input:
-        weights=f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz",
-        code=["tzip/report/plots.py"],
+        f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz",
     output:
         f"{RUN}/figures/weights.png",
-        report(
-            f"{RUN}/figures/weights.svg",
-            caption="../report/weights.rst",
-            category="Figures",
-        ),
+        report(f"{RUN}/figures/weights.svg", caption="../report/weights.rst", category="Figures"),
     log:
         f"{RUN}/logs/weights.log",
     benchmark:
         f"{RUN}/benchmarks/figure_of_weights.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        note=NOTE_FLAG,
-    shell:
-        "python workflow_scripts/figures.py weights --weights {input.weights} {params.note}"
-        " --output {output} 2> {log}"
+        figure=lambda wildcards, input: f"weights --weights {input} {NOTE_FLAG}",
+        code=code("figures"),
 
 
-rule figure_of_cumulative_weights:
-    input:
-        weights=f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz",
-        code=["tzip/report/plots.py"],
+# The cumulative distribution of the weights, trained and quantized.
+use rule figure_of_weights as figure_of_cumulative_weights with:
     output:
         f"{RUN}/figures/cumulative.png",
-        report(
-            f"{RUN}/figures/cumulative.svg",
-            caption="../report/cumulative.rst",
-            category="Figures",
-        ),
+        report(f"{RUN}/figures/cumulative.svg", caption="../report/cumulative.rst", category="Figures"),
     log:
         f"{RUN}/logs/cumulative.log",
     benchmark:
         f"{RUN}/benchmarks/figure_of_cumulative_weights.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        note=NOTE_FLAG,
-    shell:
-        "python workflow_scripts/figures.py cumulative --weights {input.weights} {params.note}"
-        " --output {output} 2> {log}"
+        figure=lambda wildcards, input: f"cumulative --weights {input} {NOTE_FLAG}",
+        code=code("figures"),

@@ -1,5 +1,6 @@
 # In the place of rules pieces and train: a model from elsewhere, and the vocabulary that it came with.
 rule import_pieces:
+    """The vocabulary of an imported baseline."""
     input:
         f"{RUN}/seed-{SEEDS[0]}/checkpoint/pieces.model",
     output:
@@ -16,6 +17,7 @@ rule import_pieces:
 
 
 rule import_baseline:
+    """A model from elsewhere as the baseline."""
     input:
         IMPORTED,
     output:
@@ -31,12 +33,12 @@ rule import_baseline:
     resources:
         mem_mb=growing(4000),
     params:
-        model=IMPORT_FLAGS,
+        model=imports.flags(config, DOWNLOADS),
         max_length=MAX_LENGTH,
-        folder=subpath(output.summary, parent=True),
+        folder=subpath(output.model, parent=True),
     shell:
-        "python workflow_scripts/import.py {params.model} --max-length {params.max_length}"
-        " --output {params.folder}/checkpoint --summary {output.summary} 2> {log}"
+        "tzip import {params.model} {params.folder} --max-length {params.max_length}"
+        " --summary {output.summary} > {log} 2>&1"
 
 
 ruleorder: import_pieces > pieces

@@ -1,5 +1,6 @@
 # What a run found, for readers. tables/ holds nothing that a clock decides: the same run, the same bytes.
 rule record:
+    """The configuration that the run follows from."""
     output:
         f"{RUN}/config.json",
     log:
@@ -14,10 +15,11 @@ rule record:
     params:
         config=configuration.recorded(config),
     shell:
-        "python workflow_scripts/record.py --config {params.config:q} --output {output} 2> {log}"
+        f"python {SCRIPTS}/record.py" " --config {params.config:q} --output {output} 2> {log}"
 
 
 rule provenance:
+    """What produced the run: revision, configuration, data, device, packages."""
     input:
         config=f"{RUN}/config.json",
         data=[f"{RUN}/data/pieces.model", *TEXTS],
@@ -34,37 +36,25 @@ rule provenance:
     resources:
         mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], parent=True),
         run=of_run(ROWS + config["made"]),
-        origin=ORIGIN_FLAG,
+        origin=f"--origin {ORIGIN[0]}" if ORIGIN else "",
     shell:
-        "python workflow_scripts/provenance.py --config {input.config} --results {params.folder} {params.run}"
-        " --data {input.data} {params.origin} --output {output} 2> {log}"
+        f"python {SCRIPTS}/provenance.py"
+        " --config {input.config} {params.run} --data {input.data} {params.origin} --output {output}"
+        " 2> {log}"
 
 
 rule tables:
+    """Table 1, scores by test set, and what cleaning removed from the corpus."""
     input:
         results=SCORED,
         cleaning=f"{RUN}/data/cleaning.json",
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/report/tables.py", "tzip/report/results.py", "tzip/report/paper.py"],
     output:
-        report(
-            f"{RUN}/tables/table1.csv",
-            caption="../report/table1.rst",
-            category="Tables",
-        ),
+        report(f"{RUN}/tables/table1.csv", caption="../report/table1.rst", category="Tables"),
         report(f"{RUN}/tables/tests.csv", caption="../report/tests.rst", category="Tables"),
-        report(
-            f"{RUN}/tables/cleaning.csv",
-            caption="../report/cleaning.rst",
-            category="Tables",
-        ),
-        expand(
-            f"{RUN}/tables/{{table}}.{{suffix}}",
-            table=["table1", "tests", "cleaning"],
-            suffix=["md", "tex"],
-        ),
+        report(f"{RUN}/tables/cleaning.csv", caption="../report/cleaning.rst", category="Tables"),
+        expand(f"{RUN}/tables/{{table}}.{{end}}", table=["table1", "tests", "cleaning"], end=["md", "tex"]),
     log:
         f"{RUN}/logs/tables.log",
     benchmark:
@@ -74,75 +64,45 @@ rule tables:
     resources:
         mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
+        step="tables",
         run=of_run(ROWS),
+        to=subpath(output[0], parent=True),
+        code=code("tables"),
     shell:
-        "python workflow_scripts/tables.py --results {params.folder} {params.run} --provenance {input.provenance}"
-        " --output {params.folder}/tables 2> {log}"
+        f"python {SCRIPTS}/{{params.step}}.py"
+        " {params.run} --provenance {input.provenance} --output {params.to} 2> {log}"
 
 
-rule claims:
+# The paper's claims, judged.
+use rule tables as claims with:
     input:
         results=SCORED,
         attention=ATTENTION,
         provenance=f"{RUN}/provenance.json",
-        code=[
-            "tzip/report/claims.py",
-            "tzip/report/tables.py",
-            "tzip/report/results.py",
-            "tzip/report/paper.py",
-        ],
     output:
-        report(
-            f"{RUN}/tables/claims.csv",
-            caption="../report/claims.rst",
-            category="Tables",
-        ),
+        report(f"{RUN}/tables/claims.csv", caption="../report/claims.rst", category="Tables"),
         multiext(f"{RUN}/tables/claims", ".md", ".tex", ".json"),
     log:
         f"{RUN}/logs/claims.log",
     benchmark:
         f"{RUN}/benchmarks/claims.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
-        run=of_run(ROWS),
-        scores=flags(RESAMPLING),
-    shell:
-        "python workflow_scripts/claims.py --results {params.folder} {params.run} {params.scores}"
-        " --provenance {input.provenance} --output {params.folder}/tables 2> {log}"
+        step="claims",
+        run=f"{of_run(ROWS)} {flags({k: config['scores'][k] for k in ('samples', 'seed') if k in config['scores']})}",
+        to=subpath(output[0], parent=True),
+        code=code("claims"),
 
 
-rule frontier:
+# The frontier of all variants, where their methods come from, and their ranking.
+use rule tables as frontier with:
     input:
         results=FRONTIER,
         config=f"{RUN}/config.json",  # what the commands that make these files start from
         provenance=f"{RUN}/provenance.json",
-        code=[
-            "tzip/report/frontier.py",
-            "tzip/report/points.py",
-            "tzip/report/tables.py",
-            "tzip/report/results.py",
-        ],
     output:
-        report(
-            f"{RUN}/tables/frontier.csv",
-            caption="../report/frontier-table.rst",
-            category="Tables",
-        ),
-        report(
-            f"{RUN}/tables/ranking.csv",
-            caption="../report/ranking.rst",
-            category="Tables",
-        ),
-        report(
-            f"{RUN}/tables/methods.csv",
-            caption="../report/methods.rst",
-            category="Tables",
-        ),
+        report(f"{RUN}/tables/frontier.csv", caption="../report/frontier-table.rst", category="Tables"),
+        report(f"{RUN}/tables/ranking.csv", caption="../report/ranking.rst", category="Tables"),
+        report(f"{RUN}/tables/methods.csv", caption="../report/methods.rst", category="Tables"),
         multiext(f"{RUN}/tables/frontier", ".md", ".tex"),
         multiext(f"{RUN}/tables/methods", ".md", ".tex"),
         multiext(f"{RUN}/tables/ranking", ".md", ".tex"),
@@ -150,65 +110,21 @@ rule frontier:
         f"{RUN}/logs/frontier.log",
     benchmark:
         f"{RUN}/benchmarks/frontier.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
+        step="frontier",
         run=of_run(ROWS + config["made"]),
-    shell:
-        "python workflow_scripts/frontier.py --results {params.folder} {params.run}"
-        " --provenance {input.provenance} --output {params.folder}/tables 2> {log}"
+        to=subpath(output[0], parent=True),
+        code=code("frontier"),
 
 
-# Only where the configuration has goals.
-rule goals:
-    input:
-        frontier=f"{RUN}/tables/frontier.csv",
-        provenance=f"{RUN}/provenance.json",
-        code=["tzip/report/goals.py", "tzip/report/frontier.py", "tzip/report/tables.py"],
-    output:
-        report(
-            f"{RUN}/tables/goals.csv",
-            caption="../report/goals.rst",
-            category="Tables",
-        ),
-        multiext(f"{RUN}/tables/goals", ".md", ".tex"),
-    log:
-        f"{RUN}/logs/goals.log",
-    benchmark:
-        f"{RUN}/benchmarks/goals.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
-    params:
-        folder=subpath(output[0], ancestor=2),
-        run=of_run(ROWS + config["made"]),
-        goals=GOALS_FLAG,
-    shell:
-        "python workflow_scripts/goals.py --results {params.folder} {params.run} {params.goals}"
-        " --provenance {input.provenance} --output {params.folder}/tables 2> {log}"
-
-
-rule timings:
+# What the clock decided: each row's costs, Table 1 with them for terminals, the claim about speed.
+use rule tables as timings with:
     input:
         results=SCORED,
         training=[f"{RUN}/seed-{seed}/training.json" for seed in SEEDS],
         provenance=f"{RUN}/provenance.json",
-        code=[
-            "tzip/report/tables.py",
-            "tzip/report/claims.py",
-            "tzip/report/results.py",
-            "tzip/report/paper.py",
-        ],
     output:
-        report(
-            f"{RUN}/timings/speed.csv",
-            caption="../report/speed.rst",
-            category="Tables",
-        ),
+        report(f"{RUN}/timings/speed.csv", caption="../report/speed.rst", category="Tables"),
         multiext(f"{RUN}/timings/speed", ".md", ".tex"),
         multiext(f"{RUN}/timings/claim8", ".md", ".json"),
         f"{RUN}/timings/table1.txt",
@@ -216,38 +132,22 @@ rule timings:
         f"{RUN}/logs/timings.log",
     benchmark:
         f"{RUN}/benchmarks/timings.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
+        step="timings",
         run=of_run(ROWS),
-    shell:
-        "python workflow_scripts/timings.py --results {params.folder} {params.run} --provenance {input.provenance}"
-        " --output {params.folder}/timings 2> {log}"
+        to=subpath(output[0], parent=True),
+        code=code("timings"),
 
 
-# When all but the page is there: what it took.
 rule stages:
+    """What the run took, by stage, when all but the page is there."""
     input:
-        tables=[
-            rules.tables.output,
-            rules.claims.output,
-            rules.frontier.output,
-            rules.timings.output,
-        ],
+        tables=[rules.tables.output, rules.claims.output, rules.frontier.output, rules.timings.output],
         figures=FIGURES,
         speed=SPEED_TABLE,
-        goals=GOALS_TABLE,
         provenance=f"{RUN}/provenance.json",
-        code=["tzip/report/stages.py", "tzip/report/tables.py"],
     output:
-        report(
-            f"{RUN}/timings/stages.csv",
-            caption="../report/stages.rst",
-            category="Tables",
-        ),
+        report(f"{RUN}/timings/stages.csv", caption="../report/stages.rst", category="Tables"),
         multiext(f"{RUN}/timings/stages", ".md", ".tex"),
     log:
         f"{RUN}/logs/stages.log",
@@ -256,40 +156,23 @@ rule stages:
     resources:
         mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
         run=of_run(ROWS),
+        to=subpath(output[0], parent=True),
+        code=code("stages"),
     shell:
-        "python workflow_scripts/stages.py --results {params.folder} {params.run} --provenance {input.provenance}"
-        " --output {params.folder}/timings 2> {log}"
+        f"python {SCRIPTS}/stages.py"
+        " {params.run} --provenance {input.provenance} --output {params.to} 2> {log}"
 
 
 # The tables stand for the scores and sizes behind them: `rules.X.output` beside a thousand variants' files would
 # cost Snakemake seconds.
 rule page:
+    """The report of the run, one file that needs no network."""
     input:
-        tables=[
-            rules.tables.output,
-            rules.claims.output,
-            rules.frontier.output,
-            rules.timings.output,
-            rules.stages.output,
-        ],
+        tables=[*rules.stages.input.tables, rules.stages.output],
         figures=FIGURES,
         speed=SPEED_TABLE,
-        goals=GOALS_TABLE,
         provenance=f"{RUN}/provenance.json",
-        code=[
-            "tzip/report/page.py",
-            "tzip/report/page.html",
-            "tzip/report/chart.py",
-            "tzip/report/chart.html",
-            "tzip/report/frontier.py",
-            "tzip/report/goals.py",
-            "tzip/report/tables.py",
-            "tzip/report/speed.py",
-            "tzip/report/stages.py",
-            "tzip/report/paper.py",
-        ],
     output:
         report(f"{RUN}/report.html", caption="../report/page.rst", category="Page"),
     log:
@@ -301,10 +184,10 @@ rule page:
     resources:
         mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], parent=True),
-        run=of_run(ROWS),
-        speed=SPEED_FLAG,
-        goals=GOALS_FLAG,
+        run=f"{of_run(ROWS)} {SPEED_FLAG}",
+        code=dependencies.digest("page", *sorted(CAPTIONS.glob("*.rst"))),
     shell:
-        "python workflow_scripts/page.py --results {params.folder} {params.run} {params.goals} {params.speed}"
-        " --provenance {input.provenance} --output {output} 2> {log}"
+        f"python {SCRIPTS}/page.py"
+        " {params.run} --provenance {input.provenance}"
+        f" --captions {shlex.quote(os.path.relpath(CAPTIONS))}"
+        " --output {output} 2> {log}"

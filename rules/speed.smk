@@ -1,8 +1,8 @@
 # Speed and memory of models exported to CTranslate2, on one core. Only what the section speed lists is made.
 rule shortlist:
+    """A target shortlist from a lexicon of the training text."""
     input:
-        train=f"{RUN}/data/train.tokens.npy",
-        train_offsets=f"{RUN}/data/train.offsets.npy",
+        train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
         pieces=f"{RUN}/data/pieces.model",
     output:
         f"{RUN}/data/shortlist.txt",
@@ -11,21 +11,21 @@ rule shortlist:
     benchmark:
         f"{RUN}/benchmarks/shortlist.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/tzip.yaml"
     resources:
         mem_mb=growing(4000),
     params:
-        train=subpath(input.train, strip_suffix=".tokens.npy"),
+        data=prefix("train"),
         shortlist=flags(config["shortlist"]),
     shell:
-        "python workflow_scripts/shortlist.py --data {params.train} --pieces {input.pieces} {params.shortlist}"
-        " --output {output} 2> {log}"
+        "tzip shortlist {input.pieces} {output} --data {params.data} {params.shortlist} > {log} 2>&1"
 
 
 rule export:
+    """A variant as CTranslate2's folder."""
     input:
         model=f"{OF_VARIANT}/model.tzip",
-        shortlist=shortlist_file,
+        shortlist=lambda wildcards: f"{RUN}/data/shortlist.txt" if wildcards.short else [],
     output:
         directory(f"{OF_VARIANT}/ctranslate2/{{type}}{{short}}"),
     log:
@@ -37,14 +37,14 @@ rule export:
     resources:
         mem_mb=growing(2000),
     params:
-        shortlist=shortlist_flag,
+        shortlist=lambda wildcards, input: f"--shortlist {input.shortlist}" if wildcards.short else "",
     shell:
-        "python workflow_scripts/export.py --model {input.model} --to ctranslate2 --type {wildcards.type}"
-        " {params.shortlist} --output {output} 2> {log}"
+        "tzip export {input.model} --to ctranslate2 --type {wildcards.type} {params.shortlist}"
+        " --output {output} > {log} 2>&1"
 
 
-# All cores: nothing else may run while the clock does. The job itself keeps to one of them.
 rule inference:
+    """The speed of one core. All cores are asked for: nothing else may run while the clock does."""
     input:
         model=f"{OF_VARIANT}/ctranslate2/{{type}}{{short}}",
         source=f"{RUN}/data/test/{{test}}.{SOURCE}",
@@ -61,66 +61,44 @@ rule inference:
     resources:
         mem_mb=growing(2000),
     params:
-        search=LENGTHS,
-        shortlist=use_shortlist_flag,
+        search=flags({k: v for k, v in config["search"].items() if k in ("alpha", "max_ratio")}),
+        shortlist=lambda wildcards: "--shortlist true" if wildcards.short else "",
     shell:
-        "python workflow_scripts/inference.py --model {input.model} --source {input.source} {params.search}"
-        " --beam {wildcards.beam} {params.shortlist}"
-        " --output {output.hypotheses} --time {output.time} 2> {log}"
+        f"python {SCRIPTS}/inference.py"
+        " --model {input.model} --source {input.source} {params.search}"
+        " --beam {wildcards.beam} {params.shortlist} --output {output.hypotheses} --time {output.time}"
+        " 2> {log}"
 
 
-rule score_inference:
+use rule score as score_inference with:
     input:
         hypotheses=f"{OF_VARIANT}/inference/{{test}}.{{setting}}.hyp.txt",
         references=f"{RUN}/data/test/{{test}}.{TARGET}",
         baseline=f"{OF_SEED}/baseline/{{test}}.hyp.txt",
     output:
-        f"{OF_VARIANT}/inference/{{test}}.{{setting}}.score.json",
+        score=f"{OF_VARIANT}/inference/{{test}}.{{setting}}.score.json",
+        statistics=temp(f"{OF_VARIANT}/inference/{{test}}.{{setting}}.stats.npz"),
     log:
         f"{RUN}/logs/score_inference.seed-{{seed}}.{{variant}}.{{test}}.{{setting}}.log",
     benchmark:
         f"{RUN}/benchmarks/score_inference.seed-{{seed}}.{{variant}}.{{test}}.{{setting}}.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
-    params:
-        scores=flags(config["scores"]),
-    shell:
-        "python workflow_scripts/score.py --hypotheses {input.hypotheses} --references {input.references}"
-        " --baseline {input.baseline} {params.scores} --output {output} 2> {log}"
 
 
-rule speed:
+# The table of what was measured on one core.
+use rule tables as speed with:
     input:
         measured=MEASURED,
         baseline=f"{RUN}/seed-{SEEDS[0]}/baseline/{TESTS[0]}.score.json",
         provenance=f"{RUN}/provenance.json",
-        code=[
-            "tzip/report/speed.py",
-            "tzip/report/tables.py",
-            "tzip/report/results.py",
-            "tzip/report/paper.py",
-        ],
     output:
-        report(
-            f"{RUN}/timings/inference.csv",
-            caption="../report/inference.rst",
-            category="Tables",
-        ),
+        report(f"{RUN}/timings/inference.csv", caption="../report/inference.rst", category="Tables"),
         multiext(f"{RUN}/timings/inference", ".md", ".tex", ".txt"),
     log:
         f"{RUN}/logs/speed.log",
     benchmark:
         f"{RUN}/benchmarks/speed.tsv"
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=growing(1000),
     params:
-        folder=subpath(output[0], ancestor=2),
-        run=of_run(ROWS),
-        settings=SPEED_FLAG,
-    shell:
-        "python workflow_scripts/speed.py --results {params.folder} {params.run} {params.settings}"
-        " --provenance {input.provenance} --output {params.folder}/timings 2> {log}"
+        step="speed",
+        run=f"{of_run(ROWS)} {SPEED_FLAG}",
+        to=subpath(output[0], parent=True),
+        code=code("speed"),

@@ -1,6 +1,7 @@
 # Only runs whose rows start from students have these jobs. Nothing of a compression method is among the
 # inputs: the teacher is the baseline, whose file no method touches.
 rule hypotheses:
+    """The training text as the teacher translates it."""
     input:
         model=f"{OF_SEED}/baseline/model.tzip",
         source=f"{RUN}/data/train.{SOURCE}",
@@ -20,12 +21,12 @@ rule hypotheses:
         threads=config["threads"]["translate"],
         folder=subpath(output[0], parent=True),
     shell:
-        "python workflow_scripts/hypotheses.py --model {input.model} --source {input.source}"
-        " {params.search} --threads {params.threads} --state {params.folder}/state"
-        " --output {output} 2> {log}"
+        f"python {SCRIPTS}/hypotheses.py"
+        " --model {input.model} --source {input.source} {params.search} --threads {params.threads}"
+        " --state {params.folder}/state --output {output} 2> {log}"
 
 
-rule encode_hypotheses:
+use rule encode as encode_hypotheses with:
     input:
         pieces=f"{RUN}/data/pieces.model",
         source=lesson_sources,
@@ -37,30 +38,14 @@ rule encode_hypotheses:
         f"{RUN}/logs/encode_hypotheses.seed-{{seed}}.{{targets}}.log",
     benchmark:
         f"{RUN}/benchmarks/encode_hypotheses.seed-{{seed}}.{{targets}}.tsv"
-    conda:
-        "../envs/data.yaml"
-    resources:
-        mem_mb=growing(1000),
-    params:
-        max_length=MAX_LENGTH,
-        prefix=subpath(output.tokens, strip_suffix=".tokens.npy"),
-    shell:
-        "python workflow_scripts/encode.py --pieces {input.pieces}"
-        " --source {input.source} --target {input.target} --max-length {params.max_length}"
-        " --output {params.prefix} > {log} 2>&1"
 
 
-# As rule train, whose text stays as it is: a change of it would train every baseline again.
-rule student:
+use rule train as student with:
     input:
         train=lessons,
-        train_offsets=lesson_offsets,
-        dev=f"{RUN}/data/dev.tokens.npy",
-        dev_offsets=f"{RUN}/data/dev.offsets.npy",
-        dev_source=f"{RUN}/data/dev.{SOURCE}",
-        dev_target=f"{RUN}/data/dev.{TARGET}",
+        dev=multiext(f"{RUN}/data/dev", ".tokens.npy", ".offsets.npy", f".{SOURCE}", f".{TARGET}"),
         pieces=f"{RUN}/data/pieces.model",
-        teacher=teacher_of_student,
+        teacher=teacher,
     output:
         model=f"{OF_STUDENT}/checkpoint/model.safetensors",
         others=multiext(f"{OF_STUDENT}/checkpoint/", "config.json", "pieces.model"),
@@ -69,24 +54,10 @@ rule student:
         f"{RUN}/logs/student.seed-{{seed}}.{{student}}.log",
     benchmark:
         f"{RUN}/benchmarks/student.seed-{{seed}}.{{student}}.tsv"
-    conda:
-        "../envs/tzip.yaml"
-    threads: config["threads"]["train"]
-    resources:
-        mem_mb=growing(8000),
-        store=STORE_FLAG,  # no parameter: where the same model comes from reruns nothing
     params:
-        train=subpath(input.train, strip_suffix=".tokens.npy"),
-        dev=subpath(input.dev, strip_suffix=".tokens.npy"),
+        train=prefix("train"),
+        dev=prefix("dev"),
         model=student_model,
         training=student_training,
-        max_length=MAX_LENGTH,
         threads=config["threads"]["train"],
         folder=subpath(output.summary, parent=True),
-    shell:
-        "python workflow_scripts/train.py --train {params.train} --dev {params.dev}"
-        " --dev-source {input.dev_source} --dev-target {input.dev_target} --pieces {input.pieces}"
-        " {params.model} --max-length {params.max_length} {params.training}"
-        " --seed {wildcards.seed} --threads {params.threads}"
-        " --state {params.folder}/state --journal {params.folder}/training.jsonl"
-        " --output {params.folder}/checkpoint --summary {output.summary} {resources.store} 2> {log}"

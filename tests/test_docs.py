@@ -23,7 +23,7 @@ from tests.exchange import test_mapping
 from tests.nmt.test_model import TOY
 from tests.toys import foreign as foreignmodels
 from tests.toys.data import toy_pairs
-from tzip import cli, cli_model, options, pipeline
+from tzip import cli, options, pipeline
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant
 from tzip.config import checks, keys, reference
@@ -250,7 +250,7 @@ def check_method(kind: str, spec: str) -> None:
 @pytest.mark.parametrize(("command", "whole"), of("tzip"))
 def test_tzip_commands_are_understood(command: str, whole: bool, capsys: pytest.CaptureFixture) -> None:
     name, *rest = words(command)[1:] or ["--help"]
-    parser = cli_model.parser()
+    parser = cli.parser()
     commands = next(a.choices for a in parser._actions if isinstance(a.choices, dict))
     if name.startswith("-"):
         assert name in parser._option_string_actions
@@ -276,7 +276,8 @@ def test_tzip_commands_are_understood(command: str, whole: bool, capsys: pytest.
 @cache
 def rules() -> set[str]:
     files = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
-    return {name for path in files for name in re.findall(r"^rule (\w+):", text(path), re.MULTILINE)}
+    named = r"^(?:rule|use rule \w+ as) (\w+)(?::| with:)"
+    return {name for path in files for name in re.findall(named, text(path), re.MULTILINE)}
 
 
 @pytest.mark.parametrize(("command", "whole"), of("snakemake"))

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.test_rooms import reached
+from tests.test_rooms import imports
+from tzip.config import dependencies
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -95,21 +96,26 @@ def third_party(module: str) -> str | None:
 
 
 def rules() -> list[tuple[str, str]]:
-    """(script, environment) of every rule that runs one."""
+    """(step, environment) of every rule that runs a script or a subcommand; `tables` stands for its heirs."""
     text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
-    blocks = re.split(r"^rule ", text, flags=re.MULTILINE)[1:]
-    return [
-        (script[1], re.search(r'"\.\./envs/([\w.]+)"', block)[1])
-        for block in blocks
-        if (script := re.search(r"workflow_scripts/(\w+\.py)", block))
-    ]
+    found = [(step, "report.yaml") for step in re.findall(r'step="(\w+)"', text)]
+    for block in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
+        steps = re.findall(r'\{SCRIPTS\}/(\w+)\.py|^        "tzip (\w+)', block, re.MULTILINE)
+        environment = re.search(r'"\.\./envs/([\w.]+)"', block)[1]
+        found += [(script or command, environment) for script, command in steps]
+    return found
 
 
-@pytest.mark.parametrize(("script", "environment"), rules())
-def test_an_environment_has_all_that_its_rules_import(script: str, environment: str) -> None:
-    needed = {third_party(module) for module in reached(ROOT / "workflow_scripts" / script)} - {None}
+def test_every_step_is_found() -> None:
+    assert len(rules()) == len(set(rules())) > 25
+
+
+@pytest.mark.parametrize(("step", "environment"), rules())
+def test_an_environment_has_all_that_its_rules_import(step: str, environment: str) -> None:
+    code = [path for path in dependencies.files(step) if path.suffix == ".py"]
+    modules = set().union(*map(imports, code))
     required = closure(set(pins(declared(ROOT / "envs" / environment))))
-    assert needed <= required
+    assert {third_party(module) for module in modules} - {None} <= required
 
 
 def closure(names: set[str]) -> set[str]:

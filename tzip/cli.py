@@ -1,30 +1,355 @@
-"""The `tzip` command; what concerns whole runs starts without torch."""
+"""The `tzip` command, and how every command of the project ends. Starting it imports no torch."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
-from tzip import cli_run, script
+import tzip
+from tzip import options
+
+HERE = Path(__file__).parent
 
 
-def parser(name: str) -> argparse.ArgumentParser:
-    """The parser that knows the subcommand `name`: of runs alone, or of everything."""
-    if name not in cli_run.COMMANDS:
-        from tzip import cli_model
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; what a user can get wrong (ValueError, OSError) becomes one line and exit status 1."""
+    try:
+        main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)  # as shells have it after Ctrl-C
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (ValueError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
 
-        return cli_model.parser()
-    top = argparse.ArgumentParser(prog="tzip")
+
+COMMANDS: dict[str, tuple[Callable, tuple]] = {}  # by name: what runs it, and its arguments
+
+
+def command(*arguments):
+    """Add the function below as a subcommand, with these arguments and the options of its `classes`."""
+
+    def add(function: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+        COMMANDS[function.__name__.removeprefix("run_")] = function, arguments
+        return function
+
+    return add
+
+
+def plain(*names: str, **more) -> tuple[tuple[str, ...], dict]:
+    return names, more
+
+
+def path(*names: str, help: str, metavar: str = "FILE", **more) -> tuple[tuple[str, ...], dict]:
+    return names, {"type": Path, "metavar": metavar, "help": help} | more
+
+
+def classes(name: str) -> dict[type, dict | None]:
+    """The options classes of a subcommand, torch-free, each with the defaults that differ from its own."""
+    from tzip.compression.variant import Calibration, Variant
+    from tzip.exchange.options import Export, Import
+    from tzip.nmt.options import FINETUNE, Search, Training
+
+    if name in ("score", "shortlist"):
+        folder = "report" if name == "score" else "exchange"
+        own = {options.declared(HERE / folder / f"{name}.py"): None}
+        return {Search: None} | own if name == "score" else own
+    known = {"import": {Import: None}, "export": {Export: None}, "translate": {Search: None}}
+    known |= {"calibrate": {Calibration: None}, "compress": {Variant: None, Training: FINETUNE}}
+    return known.get(name, {})
+
+
+def chosen(args: argparse.Namespace, name: str, *labels: str) -> list:
+    """The checked options of a subcommand, one per class; errors name the label."""
+    pairs = zip(classes(name).items(), labels, strict=True)
+    return [options.from_arguments(args, cls, label, usual) for (cls, usual), label in pairs]
+
+
+def amount(unit: str) -> Callable[[str], float]:
+    """Reads a positive number, its unit there or not: 8x, 99%."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text.removesuffix(unit))
+        except ValueError:
+            value = 0.0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"'{text}' is not a positive number, such as 8{unit}")
+        return value
+
+    return read
+
+
+MODEL = path("model", metavar="MODEL", help="a model.tzip")
+SEED = plain("--seed", type=int, default=1, metavar="N", help="seed [1]")
+THREADS = plain("--threads", type=int, metavar="N", help="CPU threads [one per core]")
+METHODS = plain("--methods", action="append", default=[], metavar="DIR", help="a folder of your own methods")
+SUMMARY = path("--summary", help="write what was done, its time and memory as JSON")
+RUN = path("folder", metavar="RUN", help="the run's folder, results/NAME")
+CHECKPOINT = path("checkpoint", metavar="CHECKPOINT", help="a trained model's folder")
+
+
+@command(
+    plain("source", metavar="SOURCE", help="file or folder of the model, or ARCHIVE::MEMBER"),
+    path("output", metavar="DIR", help="folder to write; must be new or empty"),
+    SUMMARY,
+)
+def run_import(args: argparse.Namespace) -> None:
+    """a model from elsewhere to a checkpoint folder"""
+    (settings,) = chosen(args, "import", "import")
+    from tzip import pipeline
+
+    print(pipeline.import_model(args.source, args.output, settings, args.summary))
+
+
+@command(
+    CHECKPOINT,
+    path("output", metavar="OUTPUT", help="the file to write, safetensors"),
+    plain("--data", required=True, metavar="PREFIX", help="encoded training pairs to measure on"),
+    *(SEED, THREADS),
+)
+def run_calibrate(args: argparse.Namespace) -> None:
+    """measure second derivatives once for all variants of a model"""
+    (settings,) = chosen(args, "calibrate", "calibration")
+    from tzip import pipeline
+
+    pipeline.calibrate(args.checkpoint, args.output, args.data, settings, args.seed, args.threads)
+
+
+@command(
+    CHECKPOINT,
+    path("output", metavar="OUTPUT", help="the file to write, model.tzip"),
+    plain("--data", metavar="PREFIX", help="encoded pairs to fine-tune on; without, no fine-tuning"),
+    METHODS,
+    path("--teacher-checkpoint", metavar="DIR", help="checkpoint of the teacher [CHECKPOINT itself]"),
+    path("--statistics", help="what tzip calibrate wrote [measured where a method needs it]"),
+    path("--state", metavar="DIR", help="where fine-tuning is resumed from; removed at the end"),
+    plain("--name", default="", metavar="NAME", help="the variant's name [that of OUTPUT]"),
+    plain("--student", default="", metavar="NAME", help="the student that CHECKPOINT is, for --summary"),
+    *(SUMMARY, SEED, THREADS),
+)
+def run_compress(args: argparse.Namespace) -> None:
+    """a checkpoint folder to one model.tzip"""
+    from tzip.compression import registry
+    from tzip.compression import variant as variants
+
+    for folder in args.methods:
+        registry.extend(folder)
+    where = f"{args.name}: finetune" if args.name else "finetune"
+    variant, training = chosen(args, "compress", args.name or "compress", where)
+    variants.check(variant)
+    unused = options.given(args, type(training))
+    if unused and not args.data:
+        raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
+    if args.teacher_checkpoint and not training.teacher:
+        raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
+    from tzip import pipeline
+
+    given = {key: getattr(args, key) for key in ("seed", "threads", "data", "statistics", "state", "summary")}
+    given |= {
+        "name": args.name or args.output.stem,
+        "student": args.student,
+        "teacher": args.teacher_checkpoint,
+    }
+    print(pipeline.compress(args.checkpoint, args.output, variant, training, **given))
+
+
+@command(MODEL, path("output", metavar="DIR", help="folder to write; must be new or empty"))
+def run_decompress(args: argparse.Namespace) -> None:
+    """a model.tzip to a checkpoint folder"""
+    from tzip.files import replacing_folder
+    from tzip.format import model as model_file
+    from tzip.nmt import checkpoint
+
+    model, pieces, archive = model_file.restore(args.model)
+    with replacing_folder(args.output) as folder:
+        checkpoint.save(folder, model, pieces.model, archive.history.get("origin"))
+    print(f"{args.output}: {(args.output / checkpoint.WEIGHTS).stat().st_size:,} bytes of float32 weights")
+
+
+@command(MODEL, path("--output", metavar="DIR", required=True, help="folder to write; must be new or empty"))
+def run_export(args: argparse.Namespace) -> None:
+    """a model.tzip to the folder of another engine"""
+    (settings,) = chosen(args, "export", "export")
+    from tzip.exchange import exporting
+    from tzip.format import model as model_file
+
+    model, pieces, archive = model_file.restore(args.model)
+    exporting.write(args.output, model, pieces, settings, archive.history.get("origin"))
+    total = sum(path.stat().st_size for path in args.output.iterdir())
+    print(f"{args.output}: {total:,} bytes, {settings.type} for {settings.to}")
+
+
+@command(
+    path("model", metavar="MODEL", help="a model.tzip or a pieces.model, for its vocabulary"),
+    path("output", metavar="OUTPUT", help="the file to write"),
+    plain("--data", required=True, metavar="PREFIX", help="encoded training pairs to learn from"),
+)
+def run_shortlist(args: argparse.Namespace) -> None:
+    """a target shortlist, for tzip export"""
+    (settings,) = chosen(args, "shortlist", "shortlist")
+    from tzip.data.pieces import Encoded, Pieces
+    from tzip.exchange import shortlist
+    from tzip.format import container
+
+    plain = args.model.suffix == ".model"
+    pieces = Pieces(args.model if plain else container.read(args.model).vocabulary)
+    result = shortlist.of(Encoded(args.data), pieces, settings)
+    shortlist.write(args.output, result, pieces)
+    counts = f"{len(result.of):,} source pieces, {len(result.always):,} target pieces always allowed"
+    print(f"{args.output}: {counts}")
+
+
+@command(
+    MODEL,
+    path("source", metavar="SOURCE", nargs="?", help="a file instead of standard input"),
+    path("--output", help="a file instead of standard output"),
+    path("--time", help="write seconds, words per second and memory as JSON"),
+    THREADS,
+)
+def run_translate(args: argparse.Namespace) -> None:
+    """translate standard input, one sentence per line"""
+    (settings,) = chosen(args, "translate", "search")
+    from tzip import pipeline
+    from tzip.files import split_lines, write_text
+
+    here = pipeline.here(args.threads)
+    text = args.source.read_bytes() if args.source else sys.stdin.buffer.read()
+    lines = split_lines(text, str(args.source or "standard input"))
+    translations = pipeline.translate(args.model, lines, settings, here, args.time)
+    whole = "".join(f"{line}\n" for line in translations)
+    if args.output:
+        write_text(args.output, whole)
+    else:
+        print(whole, end="")
+
+
+@command(
+    path("files", metavar="FILE", nargs="+", help="MODEL SOURCE REFERENCE, or TRANSLATIONS REFERENCE"),
+    path("--baseline", help="translations to compare with"),
+    path("--output", help="write the scores as JSON instead of printing them"),
+    path("--statistics", help="write the counts per sentence, .npz, for later comparisons"),
+    THREADS,
+)
+def run_score(args: argparse.Namespace) -> None:
+    """score translations, or translate a test set by a model.tzip and score that"""
+    if len(args.files) not in (2, 3):
+        raise ValueError(
+            f"score takes MODEL SOURCE REFERENCE or TRANSLATIONS REFERENCE: {len(args.files)} given"
+        )
+    search, scoring = chosen(args, "score", "search", "score")
+    from tzip.files import write_json
+    from tzip.report import score
+
+    *model, text, reference = args.files
+    texts, references = score.read_pair(text, reference)
+    texts = translated(model[0], texts, search, args.threads) if model else texts
+    baseline = score.read_pair(args.baseline, reference)[0] if args.baseline else None
+    report, counts = score.evaluate(texts, references, scoring, baseline)
+    if args.statistics:
+        score.write_statistics(args.statistics, counts)
+    if args.output:
+        write_json(args.output, report)
+        return
+    for metric in ("bleu", "chrf"):
+        low, high = report[f"{metric}_low"], report[f"{metric}_high"]
+        print(f"{report[metric]:6.2f}  [{low:.2f}, {high:.2f}]  {report['signatures'][metric]}")
+
+
+def translated(model: Path, lines: list[str], search, threads: int | None) -> list[str]:
+    from tzip import pipeline
+
+    return pipeline.translate(model, lines, search, pipeline.here(threads))
+
+
+@command(MODEL)
+def run_inspect(args: argparse.Namespace) -> None:
+    """what a model.tzip holds, tensor by tensor"""
+    from tzip.format import sizes
+
+    print("\n".join(sizes.lines(args.model)))
+
+
+@command(plain("method", nargs="?", metavar="METHOD", help="the method to describe"), METHODS)
+def run_methods(args: argparse.Namespace) -> None:
+    """the methods that compress, or the options of one"""
+    from tzip.compression import registry
+    from tzip.compression.variant import Pruning
+
+    for folder in args.methods:
+        registry.extend(folder)
+    listed = registry.described(args.method, Pruning) if args.method else registry.listed()
+    print("\n".join(listed))
+
+
+@command(RUN)
+def run_status(args: argparse.Namespace) -> None:
+    """how far a run is, and when it will end"""
+    from tzip.report import status
+
+    print("\n".join(status.lines(args.folder)))
+
+
+@command(
+    RUN,
+    plain("--at", type=amount("x"), metavar="8x", help="the best BLEU at a file so many times smaller"),
+    plain("--keep", type=amount("%"), metavar="99%", help="the smallest file that keeps this share of BLEU"),
+    plain("--test", default="", metavar="NAME", help="test set [the run's first]"),
+)
+def run_frontier(args: argparse.Namespace) -> None:
+    """which variant of a run to take, and how to make it"""
+    from tzip.report import frontier, tables
+
+    frame = frontier.read(args.folder, args.test)
+    if args.at is None and args.keep is None:
+        print(tables.to_text(frontier.table(frame)), end="")
+        return
+    row = frontier.at(frame, args.at) if args.keep is None else frontier.keeping(frame, args.keep)
+    print(frontier.described(row))
+    print(frontier.command(args.folder, row["file"]))
+
+
+@command(
+    path("one", metavar="RUN", help="a finished run's folder, results/NAME"),
+    path("other", metavar="OTHER", help="another finished run's"),
+)
+def run_diff(args: argparse.Namespace) -> None:
+    """what differs between two runs: what they were made from, and their results"""
+    from tzip.report import diff
+
+    print("\n".join(diff.lines(args.one, args.other)) or "the same in all that is compared")
+
+
+def parser(only: str = "") -> argparse.ArgumentParser:
+    """The parser of every subcommand; with the options of `only` alone where that names one."""
+    top = argparse.ArgumentParser(prog="tzip", description=tzip.__doc__)
+    top.add_argument("--version", action="version", version=f"tzip {tzip.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    cli_run.add(cli_run.adder(commands))
+    for name, (function, arguments) in COMMANDS.items():
+        one = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        one.set_defaults(run=function)
+        if only in COMMANDS and only != name:
+            continue
+        either = one.add_mutually_exclusive_group() if name == "frontier" else one
+        for names, more in arguments:
+            (either if names[0] in ("--at", "--keep") else one).add_argument(*names, **more)
+        for cls, usual in classes(name).items():
+            options.add_arguments(one, cls, defaults=usual)
     return top
 
 
 def main() -> None:
-    with contextlib.suppress(KeyboardInterrupt):
+    def called() -> None:
         args = parser(next(iter(sys.argv[1:]), "")).parse_args()
-        script.run(lambda: args.run(args))
+        args.run(args)
+
+    run(called)
 
 
 if __name__ == "__main__":

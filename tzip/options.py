@@ -14,13 +14,15 @@ KINDS = {"int": "an integer", "float": "a number", "str": "a text", "bool": "tru
 REQUIRED = dataclasses.MISSING
 
 
-def option(default: Any, help: str, *, choices: tuple = (), low=None, high=None, **more: Any) -> Any:
+def option(default: Any, help: str, *, choices: tuple = (), low=None, high=None, metavar: str = "", **more) -> Any:
     """A dataclass field with what a user must know of it: meaning, choices or bounds (inclusive).
 
     Its metadata are the arguments of pydantic's Field, which reads them from a field of any dataclass; `more`
     are further ones. Pydantic itself is only imported where something is checked, for it takes 0.2 s.
+
+    metavar  the placeholder of the value in --help, such as FILE; by default it follows from the type
     """
-    metadata = {"description": help, "choices": tuple(choices), "ge": low, "le": high} | more
+    metadata = {"description": help, "choices": tuple(choices), "ge": low, "le": high, "metavar": metavar} | more
     metadata["json_schema_extra"] = {"enum": list(choices)} if choices else None
     if isinstance(default, list | dict):
         metadata["json_schema_extra"] = {"default": default}
@@ -118,7 +120,7 @@ def add_arguments(
 
     `defaults` are told instead of the field's own.
     """
-    group = parser.add_argument_group(cls.__doc__.split("\n")[0] if cls.__doc__ else cls.__name__)
+    group = parser.add_argument_group((cls.__doc__ or cls.__name__).split("\n")[0].rstrip("."))
     for field in dataclasses.fields(cls):
         if field.name in skip:
             continue
@@ -127,10 +129,19 @@ def add_arguments(
         parts = (
             field.metadata.get("description", ""),
             f"({choices})" if choices else "",
-            "" if usual is REQUIRED else f"[{text(usual)}]",
+            "" if usual is REQUIRED or usual == "" else f"[{text(usual)}]",
         )
         help = " ".join(filter(None, parts)).replace("%", "%%")
-        group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, metavar="X", help=help)
+        name = flag(field.name)
+        group.add_argument(name, dest=field.name, default=argparse.SUPPRESS, metavar=metavar(field), help=help)
+
+
+def metavar(field: dataclasses.Field) -> str:
+    """The placeholder of an option's value in --help."""
+    kind = field.type if isinstance(field.type, str) else field.type.__name__
+    words = "CHOICE" if field.metadata.get("choices") else "TEXT"
+    usual = {"int": "N", "float": "NUMBER", "bool": "BOOL", "str": words}[kind]
+    return field.metadata.get("metavar") or usual
 
 
 def from_arguments(args: argparse.Namespace, cls: type, name: str, defaults: dict[str, Any] | None = None) -> Any:

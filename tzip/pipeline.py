@@ -1,8 +1,10 @@
-"""Both ends joined: a checkpoint to what model.tzip holds, and model.tzip to a model that translates."""
+"""The whole order, read first: a checkpoint to model.tzip, and model.tzip to translations."""
 
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,19 +13,25 @@ from typing import Any
 
 import torch
 
-from tzip.compression import compress, curvature
+from tzip import device
+from tzip.compression import compress as compression_of
+from tzip.compression import curvature
 from tzip.compression.curvature import Statistics
-from tzip.compression.variant import Calibration, Variant, stages
+from tzip.compression.variant import Calibration, Variant, method_digest, needs, stages
 from tzip.data.pieces import Encoded
+from tzip.exchange import importing
+from tzip.exchange.options import Import
+from tzip.files import replacing_folder, write_json
 from tzip.format import container, sizes
+from tzip.format import model as model_file
 from tzip.nmt import checkpoint
 from tzip.nmt.model import Transformer, shape, tensors
-from tzip.nmt.options import Training, settings
+from tzip.nmt.options import Search, Training, settings
 from tzip.nmt.train import train
 
 HEADER = 1000  # bytes of a file that are neither tensors nor vocabulary, more or less
 
-Tune = Callable[[Transformer, compress.Compression, int], float]
+Tune = Callable[[Transformer, compression_of.Compression, int], float]
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,97 @@ class Costs:
 
     compress: float
     finetune: float
+
+
+def here(threads: int | None) -> torch.device:
+    """The device to run on, prepared with so many threads; None for as many as PyTorch takes by itself."""
+    return device.prepare(torch.get_num_threads() if threads is None else threads)
+
+
+def compress(folder: Path, output: Path, variant: Variant, training: Training, *, name: str, seed: int,
+             threads: int | None = None, data: str = "", teacher: Path | None = None,
+             statistics: Path | None = None, state: Path | None = None, summary: Path | None = None,
+             student: str = "") -> str:  # fmt: skip
+    """Make the file `output` of a variant of the checkpoint in `folder`; one line of what it is.
+
+    The order is: calibrate (where a method asks for it and `statistics` names no file), then per stage of the
+    variant prune or quantize and fine-tune, then encode, then write.
+
+    data      prefix of the encoded pairs to fine-tune and calibrate on; without it there is no fine-tuning
+    teacher   checkpoint of the teacher, if the training has one; `folder` by default
+    state     folder to resume fine-tuning from, removed at the end; its journal stays beside it
+    summary   JSON file of what was done, time and memory; `student` names the model for it
+    """
+    place = here(threads)
+    digest = method_digest(variant)
+    model, pieces = checkpoint.load(folder)
+    pairs = Encoded(data) if data else None
+    updates = training.updates if pairs and (variant.prune or variant.quantize) else 0
+    model.to(place)
+    measured = curvature.load(statistics) if statistics else None
+    if needs(variant) and measured is None:
+        if pairs is None:
+            raise ValueError("a method of this variant measures the model on training text; give --data")
+        measured = calibrated(model, pairs, Calibration(), seed=seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        tune = None
+        if updates:
+            where = state or Path(scratch, "state")
+            log = where.parent / "finetuning.jsonl"
+            teaching = load_teacher(training, teacher or folder, pieces, place)
+            where /= digest[:16]  # another digest's state is not resumed
+            tune = tuning(pairs, training, seed=seed, state=where, log=log, teacher=teaching)
+        archive, costs = build(model, pieces, variant, name=name, seed=seed, updates=updates, finetune=tune,
+                               statistics=measured, origin=checkpoint.origin(folder))  # fmt: skip
+    if method_digest(variant) != digest:
+        raise ValueError(f"{name}: the file of a method changed while it was made; make it again")
+    container.write(output, archive)
+    if summary:
+        write_json(summary, {
+            "variant": name, "seed": seed, "plan": vars(variant), "updates": updates,
+            **({"student": student, "mixer": model.config.mixer} if student else {}),
+            "seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3),
+            **device.footprint(place),
+        })  # fmt: skip
+    if state:
+        shutil.rmtree(state, ignore_errors=True)
+    counted = sizes.sizes(container.read(output), output.stat().st_size)
+    return (f"{output}: {counted['file_bytes']:,} bytes, {counted['ratio_file']:.2f}x smaller"
+            f" ({costs.compress:.1f} s to compress, {costs.finetune:.1f} s to fine-tune)")  # fmt: skip
+
+
+def translate(file: Path, lines: list[str], options: Search, place: torch.device,
+              summary: Path | None = None) -> list[str]:  # fmt: skip
+    """The translations of lines by a model.tzip as read back from disk; `summary`: JSON of what that took."""
+    model, pieces, _ = model_file.restore(file)
+    model.to(place)
+    started = time.perf_counter()
+    translations = model_file.translate(model, pieces, lines, options)
+    seconds = time.perf_counter() - started
+    if summary:
+        words = sum(len(line.split()) for line in lines)
+        write_json(summary, {
+            "seconds": round(seconds, 3), "sentences": len(lines), "words": words,
+            "threads": torch.get_num_threads(), "words_per_second": round(words / seconds, 1),
+            "search": vars(options), **device.footprint(place),
+        })  # fmt: skip
+    return translations
+
+
+def import_model(source: str, output: Path, options: Import, summary: Path | None = None) -> str:
+    """Write the checkpoint folder `output` of a model from elsewhere; one line of what it is."""
+    started, place = time.perf_counter(), here(1)
+    imported = importing.read(source, options)
+    model = importing.build(imported)
+    with replacing_folder(output) as temporary:
+        checkpoint.save(temporary, model, imported.pieces, imported.origin)
+    if summary:
+        seconds = round(time.perf_counter() - started, 2)
+        write_json(summary, {"imported": options.format, "seconds": seconds, **device.footprint(place)})
+    config = model.config
+    own = f" and {config.targets:,} of the target" if config.target_vocabulary else ""
+    return (f"{output}: {sum(p.numel() for p in model.parameters()):,} weights, {config.encoder_layers} +"
+            f" {config.decoder_layers} layers, {config.vocabulary:,} pieces{own}")  # fmt: skip
 
 
 def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, seed: int, updates: int = 0,
@@ -48,7 +147,7 @@ def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, see
     tuning_seconds = apart = 0.0  # of all processes that fine-tuned, and of this one
     budget = room(model, pieces, variant)
     for number, stage in enumerate(stages(variant)):
-        compression = compress.prepare(model, stage, seed, statistics, budget)
+        compression = compression_of.prepare(model, stage, seed, statistics, budget)
         if finetune and updates:
             begun = time.perf_counter()
             tuning_seconds += finetune(model, compression, number)
@@ -76,6 +175,14 @@ def calibrated(model: Transformer, data: Encoded, options: Calibration, *, seed:
     return curvature.collect(model, sentences, tensors(model))
 
 
+def calibrate(folder: Path, output: Path, data: str, options: Calibration, seed: int,
+              threads: int | None = None) -> None:  # fmt: skip
+    """Write the statistics of the checkpoint in `folder` once for all its variants that ask for them."""
+    place = here(threads)
+    model, _ = checkpoint.load(folder)
+    curvature.save(output, calibrated(model.to(place), Encoded(data), options, seed=seed))
+
+
 def load_teacher(
     options: Training, folder: Path | None, pieces: bytes, here: torch.device
 ) -> Transformer | None:
@@ -92,7 +199,7 @@ def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Pat
            teacher: Transformer | None = None) -> Tune:
     """Fine-tuning as `build` calls it: the same loop that trains the baseline, resumable in `state`."""
 
-    def tune(model: Transformer, compression: compress.Compression, stage: int) -> float:
+    def tune(model: Transformer, compression: compression_of.Compression, stage: int) -> float:
         def on_update(update: int) -> None:
             compression.on_update(update, options.updates)
 

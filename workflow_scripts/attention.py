@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from tzip import device
+from tzip.cli import run
 from tzip.data.pieces import BEGIN, END, Pieces
 from tzip.files import read_lines, replacing, write_json
 from tzip.format.model import restore
 from tzip.nmt import attention
 from tzip.nmt.model import Transformer
-from tzip.script import run
 
 
 def main() -> None:

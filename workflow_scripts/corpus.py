@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tzip import options, script
+from tzip import options
+from tzip.cli import run
 from tzip.data import corpus
 from tzip.data.corpus import Side
 
@@ -48,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    run(main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tzip import script
+from tzip.cli import run
 from tzip.data.pieces import Pieces, encode_pairs
 
 
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    run(main)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tzip.cli import run
 from tzip.config import BASELINE
 from tzip.report import paper, plots, plots_frontier, points, results
 from tzip.report.frontier import read
-from tzip.script import run
 
 
 def main() -> None:

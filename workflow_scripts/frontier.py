@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tzip.cli import run
 from tzip.report import frontier, results, tables
-from tzip.script import run
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ import argparse
 from itertools import islice
 from pathlib import Path
 
-from tzip import files, options, script
+from tzip import files, options
+from tzip.cli import run
 from tzip.data.grammar import Options, generate
 
 
@@ -24,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    run(main)

@@ -9,7 +9,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from tzip import device, files, options, script
+from tzip import device, files, options
+from tzip.cli import run
 from tzip.format import model as model_file
 from tzip.nmt.options import Search
 
@@ -43,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    run(main)

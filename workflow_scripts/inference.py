@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from tzip import options
+from tzip.cli import run
 from tzip.exchange import inference, onecore
 from tzip.files import read_lines, write_json, write_text
-from tzip.script import run
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from tzip import files
+from tzip.cli import run
 from tzip.report import frontier, page, results, speed, stages, tables
-from tzip.script import run
 
 
 def add_captions(parser: argparse.ArgumentParser) -> None:

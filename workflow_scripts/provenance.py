@@ -11,9 +11,9 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from tzip.cli import run
 from tzip.files import read_json, sha256, write_json
 from tzip.report import results
-from tzip.script import run
 
 PACKAGES = (
     *("tzip", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "constriction", "scikit-learn"),

@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from tzip.cli import run
 from tzip.files import write_text
-from tzip.script import run
 
 
 def main() -> None:

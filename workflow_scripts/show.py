@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tzip.script import run
+from tzip.cli import run
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tzip import files
+from tzip.cli import run
 from tzip.report import claims, results, tables
-from tzip.script import run
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from sacrebleu import corpus_bleu
 
-from tzip import device, options, pipeline, script
+from tzip import device, options, pipeline
+from tzip.cli import run
 from tzip.data.pieces import Encoded, Pieces
 from tzip.files import read_lines, write_json
 from tzip.format import model as model_file
@@ -86,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    run(main)

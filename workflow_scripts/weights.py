@@ -9,10 +9,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from tzip.cli import run
 from tzip.compression.code import Code
 from tzip.files import replacing
 from tzip.format import container
-from tzip.script import run
 
 BINS, QUANTILES = 160, 2049
 

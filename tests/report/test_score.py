@@ -12,7 +12,7 @@ import sacrebleu
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
-from tests.toys.commands import script
+from tests.toys.commands import tzip
 from tzip.files import read_json
 from tzip.report import score
 
@@ -163,15 +163,13 @@ def test_lines(tmp_path: Path) -> None:
         score.read_lines(path)
 
 
-def test_script(tmp_path: Path) -> None:
+def test_command(tmp_path: Path) -> None:
     ours, references = corpus(30, seed=8)
     hyp, ref, out = tmp_path / "hyp.txt", tmp_path / "ref.txt", tmp_path / "out" / "test.score.json"
     hyp.write_text("\n".join(ours) + "\n", encoding="utf-8")
     ref.write_text("\n".join(references) + "\n", encoding="utf-8")
-    files = ("--hypotheses", hyp, "--references", ref, "--output", out)
-    done = script(
-        "score", *files, "--baseline", hyp, "--statistics", tmp_path / "s.npz", "--samples", 50, "--trials", 40
-    )
+    files = (hyp, ref, "--output", out)
+    done = tzip("score", *files, "--baseline", hyp, "--statistics", tmp_path / "s.npz", "--samples", 50, "--trials", 40)
     assert (done.returncode, done.stderr) == (0, "")
     report = read_json(out)
     assert report == score.evaluate(ours, references, score.Options(50, 40), baseline=ours)[0]
@@ -182,13 +180,13 @@ def test_script(tmp_path: Path) -> None:
     assert float(found) == pytest.approx(report["bleu"], abs=1e-5)
 
 
-def test_script_errors(tmp_path: Path) -> None:
+def test_command_errors(tmp_path: Path) -> None:
     hyp, ref, out = tmp_path / "hyp.txt", tmp_path / "ref.txt", tmp_path / "out.json"
     hyp.write_text("a\nb\n")
     ref.write_text("a\n")
-    done = script("score", "--hypotheses", hyp, "--references", ref, "--output", out)
+    done = tzip("score", hyp, ref, "--output", out)
     assert done.returncode == 1
     assert done.stderr == f"error: {hyp}: 2 lines, but {ref} has 1\n"
     assert not out.exists()
-    done = script("score", "--hypotheses", hyp, "--references", hyp, "--output", out, "--samples", 3)
-    assert done.stderr == "error: scores: samples = '3' is not an integer at least 40\n"
+    done = tzip("score", hyp, hyp, "--output", out, "--samples", 3)
+    assert done.stderr == "error: score: samples = '3' is not an integer at least 40\n"

@@ -117,8 +117,10 @@ def test_the_script_writes_every_form(run: Path, tmp_path: Path) -> None:
 
 
 def step(name: str, *arguments: str | Path) -> None:
-    """A script of the workflow in a process of its own, which it keeps to one core."""
-    command = [sys.executable, ROOT / "workflow_scripts" / f"{name}.py", *arguments]
+    """A step of the workflow in a process of its own, which `inference` keeps to one core."""
+    script = ROOT / "workflow_scripts" / f"{name}.py"
+    start = [script] if script.exists() else ["-m", "tzip.cli", name]
+    command = [sys.executable, *start, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -134,22 +136,13 @@ def test_from_the_file_to_a_measurement(tmp_path: Path) -> None:
     toy_pairs(tmp_path / "train")
     (tmp_path / "source").write_text("a small house\nthe lake\n\nby the house stands a lake\n", encoding="utf-8")
 
-    text, exported, out = tmp_path / "train", tmp_path / "exported", ["--output", tmp_path / "hyp"]
-    step(
-        "shortlist",
-        "--data",
-        text,
-        "--pieces",
-        tmp_path / "pieces.model",
-        "--candidates",
-        "5",
-        "--output",
-        tmp_path / "list",
-    )
+    exported = tmp_path / "exported"
+    step("shortlist", tmp_path / "pieces.model", tmp_path / "list", "--data", tmp_path / "train", "--candidates", "5")
     kind = ["--to", "ctranslate2", "--type", "int8", "--shortlist", tmp_path / "list"]
-    step("export", "--model", tmp_path / "model.tzip", *kind, "--output", exported)
-    search = ["--beam", "1", "--shortlist", "true", "--repeats", "3", *out, "--time", tmp_path / "time"]
-    step("inference", "--model", exported, "--source", tmp_path / "source", *search)
+    step("export", tmp_path / "model.tzip", *kind, "--output", exported)
+    search = ["--beam", "1", "--shortlist", "true", "--repeats", "3"]
+    output = ["--output", tmp_path / "hyp", "--time", tmp_path / "time"]
+    step("inference", "--model", exported, "--source", tmp_path / "source", *search, *output)
 
     assert len(read_lines(tmp_path / "hyp")) == 4
     told = read_json(tmp_path / "time")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib.util
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tzip.options import constant, make
+from tzip.options import constant, declared, make, metavar, parse, text
 
 KINDS = ("quantizers", "pruners")
 FOLDERS = [Path(__file__).parent.parent]  # each with a folder for each kind; `extend` adds a user's own
@@ -86,3 +87,43 @@ def split(given: dict[str, Any], name: str, *classes: type) -> list[Any]:
         if key not in known:
             raise ValueError(f"{name}: no option '{key}'; choose from {', '.join(known) or 'none'}")
     return [make(cls, {key: given[key] for key in fields[cls] if key in given}, name) for cls in classes]
+
+
+def check(kind: str, spec: str, name: str, *more: type) -> None:
+    """ValueError as `split` raises it, unless a spec such as kmeans:bits=4 is a method with its options.
+
+    more  further options classes of the spec, as a pruner's schedule; nothing is imported
+    """
+    method, given = parse(spec)
+    split(given, f"{name}: {method}", declared(path(kind, method)), *more)
+
+
+def listed() -> list[str]:
+    """The methods of all folders, one line each: name, what it is, where it comes from."""
+    lines = []
+    for kind in KINDS:
+        lines.append(f"{kind}:")
+        for name, file in files(kind, FOLDERS).items():
+            lines.append(f"  {name:12} {summary(file)} [{source(kind, name)}]")
+    return lines
+
+
+def described(name: str, schedule: type) -> list[str]:
+    """A method and its options as --quantize and --prune take them: default, meaning, choices."""
+    known = {method: kind for kind in KINDS for method in names(kind)}
+    if name not in known:
+        raise ValueError(f"no method '{name}'; choose from {', '.join(known)}")
+    kind = known[name]
+    classes = [declared(path(kind, name)), *([schedule] if kind == "pruners" else [])]
+    fields = [field for cls in classes for field in dataclasses.fields(cls)]
+    lines = [f"{name}: {summary(path(kind, name))}", f"source: {source(kind, name)}"]
+    for field in fields:
+        choices = ", ".join(map(str, field.metadata.get("choices") or ())) or metavar(field)
+        default = f"{field.name}={text(field.default)}"
+        lines.append(f"  {default:20} {field.metadata['description']} ({choices})")
+    return lines if fields else [*lines, "  no options"]
+
+
+def summary(file: Path) -> str:
+    """The first line of a method file's docstring."""
+    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").split("\n")[0]

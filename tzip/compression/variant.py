@@ -29,12 +29,16 @@ class Variant:
         "layers that are compressed: attention; and feed-forward; and embeddings and output layer",
         choices=("attention", "linear", "all"),
     )
-    prune: str = option("", "pruner and schedule, as magnitude:schedule=stepwise,start=0.3,end=0.5")
-    quantize: str = option("", "quantizer of the weights, as kmeans:bits=4")
-    biases: str = option("", "quantizer of these layers' biases, as kmeans:bits=8")
+    prune: str = option(
+        "", "pruner and schedule, as magnitude:schedule=stepwise,start=0.3,end=0.5", metavar="METHOD"
+    )
+    quantize: str = option("", "quantizer of the weights, as kmeans:bits=4", metavar="METHOD")
+    biases: str = option("", "quantizer of these layers' biases, as kmeans:bits=8", metavar="METHOD")
     rest: str = option("float32", "format of what no method touches", choices=("float32", "float16"))
     budget: str = option(
-        "", "how much smaller the file shall be, as 8x: bits by tensor, as each one's sensitivity earns them"
+        "",
+        "how many times smaller the file must be, as 8x: bits per tensor, chosen by its sensitivity",
+        metavar="RATIO",
     )
     dropout: float = option(-1.0, "dropout while fine-tuning; -1 = the model's own", low=-1.0, high=0.9)
 
@@ -124,3 +128,12 @@ class Calibration:
     """What second derivatives are measured on."""
 
     sentences: int = option(256, "sentence pairs of the training text", low=1)
+
+
+def check(variant: Variant) -> None:
+    """ValueError in one line unless every method of a variant exists and has its options; needs no torch."""
+    if variant.prune:
+        registry.check("pruners", variant.prune, "prune", Pruning)
+    for spec, what in ((variant.quantize, "quantize"), (variant.biases, "biases")):
+        if spec:
+            registry.check("quantizers", spec, what)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,32 +18,18 @@ from torch import Tensor
 
 from tzip import files
 from tzip.data.pieces import Pieces
+from tzip.exchange.options import Export as Options
 from tzip.nmt import checkpoint
 from tzip.nmt.model import Transformer
-from tzip.options import option
 
-FOLDER = Path(__file__).parent / "exporters"
-ENGINES = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__"))
-
-
-@dataclass(frozen=True)
-class Options:
-    """Export."""
-
-    to: str = option("ctranslate2", "the engine to export to: a file in tzip/exchange/exporters", choices=ENGINES)
-    type: str = option(
-        "float32",
-        "type of the weights; in CTranslate2 of the products with them, too",
-        choices=("float32", "float16", "int16", "int8"),
-    )
-    shortlist: str = option("", "target shortlist, of tzip shortlist; for ctranslate2")
+DEFAULTS = Options()
 
 
 def write(
     folder: str | Path,
     model: Transformer,
     pieces: Pieces,
-    options: Options = Options(),
+    options: Options = DEFAULTS,
     origin: dict[str, Any] | None = None,
 ) -> None:
     """Write the folder that the engine's own library opens.

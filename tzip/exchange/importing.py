@@ -28,24 +28,13 @@ from tzip.config import imports
 from tzip.data import packed
 from tzip.data.pieces import Pieces, sentence_pieces
 from tzip.exchange import torchfile
+from tzip.exchange.options import Import as Options
 from tzip.nmt import checkpoint
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
-from tzip.options import make, option
+from tzip.options import make
 
 COPIES = 4  # a tied tensor is in a file once, and has several names
-
-
-@dataclass(frozen=True)
-class Options:
-    """A model from elsewhere; which files belong to it, each format says."""
-
-    format: str = option("", "what the model was made by: the name of a file in tzip/exchange/importers")
-    pieces: str = option("", "SentencePiece model that cuts the text, where it is no part of the model")
-    target_pieces: str = option("", "that of the target's text; `pieces` where empty")
-    prefix: str = option("", "piece to put before every source, such as >>deu<<")
-    mapping: str = option("", "YAML file that names the tensors")
-    max_length: int = option(0, "longest sentence in pieces, end included; 0: the model's own", low=0)
 
 
 @dataclass(frozen=True)

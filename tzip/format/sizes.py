@@ -6,9 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from math import ceil, log2, prod
+from pathlib import Path
 from typing import Any
 
 from tzip.compression.code import Code, entropy_bits, side_bits
+from tzip.format import container
 from tzip.format.container import DIGEST, PREAMBLE, Archive, Stored
 
 OVERHEAD = (1.02, 4096)  # a file's promise: at most this factor times its limit, plus these bytes
@@ -137,6 +139,30 @@ def table(archive: Archive) -> list[dict[str, Any]]:
         rows.append({"name": name, "shape": None, "bits": None, "entropy": None, "bytes": size})
     total = sum(row["bytes"] for row in rows)
     return [{**row, "share": row["bytes"] / total} for row in rows]
+
+
+def lines(path: Path) -> list[str]:
+    """A model.tzip for readers: its tensors, its sizes, what was done to it."""
+    archive = container.read(path)
+    rows = table(archive)
+    width = max(len(row["name"]) for row in rows)
+    text = [f"{'tensor':{width}}  {'shape':>12}  {'bits':>5}  {'entropy':>7}  {'bytes':>11}  {'share':>6}"]
+    for row in rows:
+        shape = "" if row["shape"] is None else "x".join(map(str, row["shape"]))
+        bits = "" if row["bits"] is None else f"{row['bits']:.2f}"
+        entropy = "" if row["entropy"] is None else f"{row['entropy']:.3f}"
+        text.append(f"{row['name']:{width}}  {shape:>12}  {bits:>5}  {entropy:>7}  {row['bytes']:>11,}"
+                    f"  {100 * row['share']:5.1f}%")  # fmt: skip
+    counted, history = sizes(archive, path.stat().st_size), archive.history
+    text += ["", f"{path}: {counted['file_bytes']:,} bytes for {counted['weights']:,} weights"]
+    text.append(f"{counted['ratio_printed']:.2f}x as printed, {counted['ratio_file']:.2f}x in the file, "
+                f"{counted['ratio_limit']:.2f}x at the limit")  # fmt: skip
+    done = {key: value for key, value in history.get("variant", {}).items() if value}
+    text.append(f"{history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
+    if origin := history.get("origin"):
+        text.append(f"imported from {origin['format']}:")
+        text += [f"  {sha256}  {name}" for name, sha256 in origin["files"].items()]
+    return text
 
 
 def _bits(code: Code, bits_of: Callable[[int], float]) -> float:

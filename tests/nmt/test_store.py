@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tzip import store
+from tzip.nmt import store
 
 
 @pytest.fixture

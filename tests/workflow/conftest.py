@@ -1,0 +1,43 @@
+"""One run of the miniature, in a copy of the repository, for all tests; changes go into a copy of it."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.toys.workflow import RUN, copy_sources, mini
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two copies of the repository: one ran the whole miniature on two cores, one its tables on one core.
+
+    They run side by side, for on two cores that halves the time of waiting.
+    """
+    both = (
+        copy_sources(tmp_path_factory.mktemp("two-cores")),
+        copy_sources(tmp_path_factory.mktemp("one-core")),
+    )
+    made = [str(RUN / "data" / "shortlist.txt")]
+    made += [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
+    with ThreadPoolExecutor() as pool:
+        whole = pool.submit(mini, both[0], cores=2)
+        pool.submit(mini, both[1], "--", *made, cores=1).result()
+        whole.result()
+    return both
+
+
+@pytest.fixture(scope="session")
+def finished(runs: tuple[Path, Path]) -> Path:
+    return runs[0]
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """The finished run, to be changed."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    return folder
