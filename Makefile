@@ -33,7 +33,7 @@ test: $(READY)
 	$(BIN)/snakefmt --check $(SNAKEMAKE_FILES)
 	$(BIN)/hadolint Dockerfile
 	$(IN_VENV) snakemake --lint
-	$(IN_VENV) python -m pytest
+	$(IN_VENV) python -m pytest -n 2 --dist loadgroup
 
 test-slurm: $(READY)
 	$(IN_VENV) python -m pytest -s tests/slurm/on_slurm.py

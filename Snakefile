@@ -15,7 +15,7 @@ configfile: str(REPOSITORY / "config.yaml")
 
 if not workflow.overwrite_configfiles:  # no --configfile: the default run
 
-    configfile: "config/default.yaml"
+    configfile: str(REPOSITORY / "config/default.yaml")
 
 
 report: "report/workflow.rst"

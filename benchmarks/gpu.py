@@ -39,9 +39,7 @@ from tzip.nmt.options import PRESETS, Search, Training, configure
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=PRESETS, default="base", help="size of the model [base]")
     parser.add_argument("--batch-tokens", type=int, default=25_000, help="of a training batch [25000]")
     parser.add_argument("--warm", type=int, default=40, help="updates before the clock starts [40]")
@@ -63,9 +61,14 @@ def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
     config = configure({"preset": args.preset, "vocabulary": 32000})
     torch.manual_seed(1)
     network = model.Transformer(config)
-    found = {"device": device.describe(here), "threads": args.threads, "torch": torch.__version__,
-             "preset": args.preset, "weights": weights(network),
-             "batch_tokens": args.batch_tokens}  # fmt: skip
+    found = {
+        "device": device.describe(here),
+        "threads": args.threads,
+        "torch": torch.__version__,
+        "preset": args.preset,
+        "weights": weights(network),
+        "batch_tokens": args.batch_tokens,
+    }
     print("{device}, torch {torch}, {preset}: {weights:,} weights".format(**found))
     found["kmeans_seconds"] = kmeans(network)
     print(f"k-means, 4 bits, every matrix: {found['kmeans_seconds']:.2f} s on the processor")
@@ -85,9 +88,7 @@ def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
         found |= {f"{name}_tokens_per_second": tokens, f"{name}_share_of_peak": flops / peak}
         found |= {f"{name}_memory_bytes": memory} if memory else {}
         said = f", {memory / 2**30:.1f} GiB" if memory else ""
-        print(
-            f"{name}: {tokens:,.0f} target tokens/s, {100 * flops / peak:.0f} % of the products' peak{said}"
-        )
+        print(f"{name}: {tokens:,.0f} target tokens/s, {100 * flops / peak:.0f} % of the products' peak{said}")
     speed = found["sentences_per_second"] = translation(network.to(here), lengths[: args.sentences, 0])
     print(f"translation: {speed:,.1f} sentences/s")
     return found
@@ -131,8 +132,9 @@ def finished(here: torch.device) -> float:
     return time.perf_counter()
 
 
-def training(network: model.Transformer, lengths: np.ndarray, args: argparse.Namespace,
-             given: dict[str, Any]) -> tuple[float, float, int]:  # fmt: skip
+def training(
+    network: model.Transformer, lengths: np.ndarray, args: argparse.Namespace, given: dict[str, Any]
+) -> tuple[float, float, int]:
     """Target tokens/s, FLOP/s of the products that they take, and the most bytes of a GPU that were held.
 
     given  the training's options, where they are not those of a baseline's training
@@ -151,15 +153,11 @@ def training(network: model.Transformer, lengths: np.ndarray, args: argparse.Nam
         data, log = encoded(Path(folder, "data"), lengths), Path(folder, "log")
         multiple = train.MULTIPLE[here.type]
         stream = Stream(data, options.batch_tokens, 1, network.config.source_end, multiple)
-        counted = list(
-            itertools.islice(stream(args.warm * options.accumulate), args.updates * options.accumulate)
-        )
+        counted = list(itertools.islice(stream(args.warm * options.accumulate), args.updates * options.accumulate))
         each = flops(network, counted[0].to(here)) / counted[0].tokens
         if here.type == "cuda":
             torch.cuda.reset_peak_memory_stats(here)
-        train.train(
-            network, data, options, seed=1, folder=Path(folder, "state"), log=log, on_update=on_update
-        )
+        train.train(network, data, options, seed=1, folder=Path(folder, "state"), log=log, on_update=on_update)
     speed = sum(one.tokens for one in counted) / (clock[options.updates] - clock[args.warm])
     return speed, speed * each, torch.cuda.max_memory_allocated(here) if here.type == "cuda" else 0
 

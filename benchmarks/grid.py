@@ -31,9 +31,7 @@ def grid(variants: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", type=int, default=1000, help="how many, at least [1000]")
     parser.add_argument("--repeat", type=int, default=3, help="rounds, of which the fastest is told [3]")
     args = parser.parse_args()

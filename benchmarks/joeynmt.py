@@ -36,14 +36,10 @@ sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__)
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--train", required=True, metavar="PREFIX", help="training text: PREFIX.en, PREFIX.de"
-    )
+    parser.add_argument("--train", required=True, metavar="PREFIX", help="training text: PREFIX.en, PREFIX.de")
     parser.add_argument("--dev", required=True, metavar="PREFIX", help="development text; never translated")
     parser.add_argument("--languages", nargs=2, default=("en", "de"), metavar=("SOURCE", "TARGET"))
-    parser.add_argument(
-        "--pieces", required=True, type=Path, metavar="FILE", help="SentencePiece model of both"
-    )
+    parser.add_argument("--pieces", required=True, type=Path, metavar="FILE", help="SentencePiece model of both")
     parser.add_argument("--work", required=True, type=Path, metavar="DIR", help="DIR/model is overwritten")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-tokens", type=int, default=4096, help="budget of a batch (see above)")
@@ -198,9 +194,7 @@ def check(updates: list[dict], model: dict, target: list[str], pieces: Any) -> N
         counted = sum(len(ids) + 1 for ids in pieces.encode([target[i] for i in update["pairs"]]))
         if not counted == update["target_tokens"] == update["own_tokens"]:
             theirs = update["own_tokens"]
-            raise ValueError(
-                f"update {number}: JoeyNMT counts {theirs} target tokens, its text has {counted}"
-            )
+            raise ValueError(f"update {number}: JoeyNMT counts {theirs} target tokens, its text has {counted}")
 
 
 def summary(args: argparse.Namespace, updates: list[dict], model: dict) -> dict:
@@ -224,9 +218,7 @@ def summary(args: argparse.Namespace, updates: list[dict], model: dict) -> dict:
         "warm_up": args.warm_up,
         "tokens": tokens,
         "seconds": round(seconds, 3),
-        "cpu_seconds": round(
-            cpu_seconds, 3
-        ),  # of all threads: far below threads × seconds, others had the cores
+        "cpu_seconds": round(cpu_seconds, 3),  # of all threads: far below threads × seconds, others had the cores
         "batch_tokens": args.batch_tokens,
         "budget_used_per_batch": round(total["budget_used"] / count, 1),
         "sentences_per_batch": round(sum(len(u["pairs"]) for u in steady) / count, 1),

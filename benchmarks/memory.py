@@ -21,9 +21,7 @@ TRAINING = ["--preset", "tiny", "--updates", "100", "--batch-tokens", "4096", "-
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=300_000, help="of training text [300000]")
     parser.add_argument("--times", type=int, default=10, help="that they are repeated [10]")
     args = parser.parse_args()
@@ -43,19 +41,50 @@ def steps(folder: Path, text: Path, times: int) -> dict[str, float]:
     train = [word for _ in range(times) for word in ("--train", *sides["train"])]
     clean = ["corpus", "--languages", "en", "de", "--output", data]
     different = ["--train", *numbered(sides["train"], folder, times)]
-    found = {"corpus": step(*clean, *different, "--dev", *sides["dev"]),
-             "split": step(*clean, *different, "--split", "dev=1000,test=1000")}  # fmt: skip
+    found = {
+        "corpus": step(*clean, *different, "--dev", *sides["dev"]),
+        "split": step(*clean, *different, "--split", "dev=1000,test=1000"),
+    }
     step(*clean, *train, "--dev", *sides["dev"], "--keep-duplicates", "true")
     both = [data / "train.en", data / "train.de"]
     found["pieces"] = step("pieces", "--text", *both, "--size", 2000, "--output", pieces)
     for split in ("dev", "train"):
         source, target = data / f"{split}.en", data / f"{split}.de"
-        found["encode"] = step("encode", "--pieces", pieces, "--source", source, "--target", target,
-                               "--max-length", 256, "--output", data / split)  # fmt: skip
-    found["train"] = step("train", "--train", data / "train", "--dev", data / "dev", "--pieces", pieces,
-                          "--dev-source", data / "dev.en", "--dev-target", data / "dev.de", *TRAINING,
-                          "--state", folder / "state", "--journal", folder / "journal.jsonl",
-                          "--output", folder / "model", "--summary", folder / "summary.json")  # fmt: skip
+        found["encode"] = step(
+            "encode",
+            "--pieces",
+            pieces,
+            "--source",
+            source,
+            "--target",
+            target,
+            "--max-length",
+            256,
+            "--output",
+            data / split,
+        )
+    found["train"] = step(
+        "train",
+        "--train",
+        data / "train",
+        "--dev",
+        data / "dev",
+        "--pieces",
+        pieces,
+        "--dev-source",
+        data / "dev.en",
+        "--dev-target",
+        data / "dev.de",
+        *TRAINING,
+        "--state",
+        folder / "state",
+        "--journal",
+        folder / "journal.jsonl",
+        "--output",
+        folder / "model",
+        "--summary",
+        folder / "summary.json",
+    )
     return found
 
 

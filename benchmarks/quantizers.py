@@ -53,9 +53,7 @@ def excess(values: np.ndarray, k: int) -> float:
     """Our inertia over that of kmeans1d's centroids, less 1."""
     middle = float(np.median(values))
     ours = inertia(values, kmeans1d.optimum(values, k))
-    theirs = inertia(
-        values, np.sort(reference.cluster(values.astype(np.float64) - middle, k).centroids) + middle
-    )
+    theirs = inertia(values, np.sort(reference.cluster(values.astype(np.float64) - middle, k).centroids) + middle)
     return ours / theirs - 1 if theirs else float(ours > 0)
 
 
@@ -117,8 +115,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeat", type=int, default=5)
     args = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}, "
-          f"scikit-learn {sklearn.__version__}")  # fmt: skip
+    print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}, scikit-learn {sklearn.__version__}")
     with threadpool_limits(1):
         compare_speed(args.seed, args.repeat)
         print()

@@ -52,14 +52,16 @@ LENGTH = 32  # of the sentences whose activations are counted
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measured", nargs="*", type=Path, help="what benchmarks/gpu.py --output wrote")
-    parser.add_argument("--assume", nargs=3, type=float, default=ASSUMED,
-                        metavar=("TRAINING", "FINETUNING", "TRANSLATING"),
-                        help="tokens/s, tokens/s and sentences/s of a GPU that was not measured "
-                        "[600000 20000 5000]")  # fmt: skip
+    parser.add_argument(
+        "--assume",
+        nargs=3,
+        type=float,
+        default=ASSUMED,
+        metavar=("TRAINING", "FINETUNING", "TRANSLATING"),
+        help="tokens/s, tokens/s and sentences/s of a GPU that was not measured [600000 20000 5000]",
+    )
     parser.add_argument("--link", type=float, default=100.0, help="GB/s between GPUs, each way [100]")
     args = parser.parse_args()
     found = {named(one): one for one in map(measured, args.measured)}
@@ -74,9 +76,7 @@ def measured(path: Path) -> dict[str, Any]:
     """What benchmarks/gpu.py measured, if that was all of it, on the run's own model."""
     found = read_json(path) if path.exists() else {}
     if lacking := [key for key in SPEEDS if key not in found]:
-        raise SystemExit(
-            f"error: {path}: no {lacking[0]}; benchmarks/gpu.py measures it, on a CPU with --cpu"
-        )
+        raise SystemExit(f"error: {path}: no {lacking[0]}; benchmarks/gpu.py measures it, on a CPU with --cpu")
     if found["preset"] != "base":
         raise SystemExit(f"error: {path}: preset = {found['preset']}; the run's model is base")
     return found
@@ -96,9 +96,7 @@ class Run:
             self.weights = sum(value.numel() for value in model.Transformer(self.config).parameters())
         plans = {row: default["variants"][row] for row in default["rows"]}
         self.rows = len(plans)
-        self.tuned = sum(
-            bool(plan) and plan.get("finetune", {}).get("updates") != 0 for plan in plans.values()
-        )
+        self.tuned = sum(bool(plan) and plan.get("finetune", {}).get("updates") != 0 for plan in plans.values())
         self.lengths = newstest(200_000)
 
     def tokens(self, given: dict[str, Any]) -> float:
@@ -126,8 +124,10 @@ def named(found: dict[str, Any]) -> str:
 
 def measures(found: dict[str, dict[str, Any]]) -> str:
     """What was measured, beside the marks."""
-    rows = [[label, mark, *(form.format(scale * one[key]) for one in found.values())]
-            for label, mark, key, form, scale in MEASURES]  # fmt: skip
+    rows = [
+        [label, mark, *(form.format(scale * one[key]) for one in found.values())]
+        for label, mark, key, form, scale in MEASURES
+    ]
     return table(["`base`", "mark, one H200", *found], rows)
 
 
@@ -208,8 +208,17 @@ def memory(run: Run) -> str:
         activations = kept(run.config, max(1, tokens // LENGTH))
         parts = (state, activations, loss, state + activations + loss)
         rows.append([name, f"{tokens:,}", *(f"{part / 1e9:.1f}" for part in parts)])
-    return table(["GB of each GPU", "tokens of its batch", "weights, gradients, AdamW", "activations",
-                  "rows of logits", "together"], rows)  # fmt: skip
+    return table(
+        [
+            "GB of each GPU",
+            "tokens of its batch",
+            "weights, gradients, AdamW",
+            "activations",
+            "rows of logits",
+            "together",
+        ],
+        rows,
+    )
 
 
 def disk(run: Run) -> str:
@@ -218,16 +227,22 @@ def disk(run: Run) -> str:
     sizes = {
         "text, as it was read and as it was cleaned": 2 * PAIRS * TEXT_BYTES,
         "encoded pairs: 2 bytes a piece, 16 a pair": 2 * pieces + 16 * PAIRS,
-        f"training: state, {run.training['average']} checkpoints to average, the result":
-            (3 + run.training["average"] + 1) * run.size,
+        f"training: state, {run.training['average']} checkpoints to average, the result": (
+            3 + run.training["average"] + 1
+        )
+        * run.size,
         f"fine-tuning: a state of each of {run.tuned} rows, until it is done": 3 * run.tuned * run.size,
         f"model.tzip of {run.rows} rows, at most": run.rows * run.size,
-    }  # fmt: skip
+    }
     sizes["together"] = sum(sizes.values())
     rows = [[name, f"{size / 1e9:.1f}"] for name, size in sizes.items()]
-    sent = [[f"sent by each of {gpus} GPUs", f"{run.sent(gpus) / 1e9:.2f} an update, "
-             f"{run.sent(gpus) * run.training['updates'] / 1e12:,.0f} TB in all"]
-            for gpus in GPUS[1:]]  # fmt: skip
+    sent = [
+        [
+            f"sent by each of {gpus} GPUs",
+            f"{run.sent(gpus) / 1e9:.2f} an update, {run.sent(gpus) * run.training['updates'] / 1e12:,.0f} TB in all",
+        ]
+        for gpus in GPUS[1:]
+    ]
     return table(["on disk", "GB"], rows + sent)
 
 
@@ -255,8 +270,18 @@ def jobs() -> str:
 
 def planned(config: str) -> dict[str, int]:
     """How often each rule of a run is called, by Snakemake's dry run of it from nothing."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--nolock", "--quiet", "rules",
-               "--configfile", f"config/{config}.yaml"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--dry-run",
+        "--forceall",
+        "--nolock",
+        "--quiet",
+        "rules",
+        "--configfile",
+        f"config/{config}.yaml",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])

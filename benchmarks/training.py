@@ -32,14 +32,37 @@ def ours(args: argparse.Namespace) -> dict[str, Any]:
     """Train `args.updates` updates by the workflow's own script; its log has the tokens of each."""
     with tempfile.TemporaryDirectory() as work:
         command = [
-            sys.executable, str(ROOT / "workflow_scripts/train.py"), "--train", f"{args.data}/train",
-            "--dev", f"{args.data}/dev", "--dev-source", f"{args.data}/dev.{args.languages[0]}",
-            "--dev-target", f"{args.data}/dev.{args.languages[1]}", "--pieces", f"{args.data}/pieces.model",
-            "--preset", "small", "--dropout", str(args.dropout), "--batch-tokens", str(args.batch_tokens),
-            "--updates", str(args.updates), "--threads", str(args.threads), "--state", f"{work}/state",
-            "--journal", f"{work}/log.jsonl", "--output", f"{work}/checkpoint",
-            "--summary", f"{work}/summary.json",
-        ]  # fmt: skip
+            sys.executable,
+            str(ROOT / "workflow_scripts/train.py"),
+            "--train",
+            f"{args.data}/train",
+            "--dev",
+            f"{args.data}/dev",
+            "--dev-source",
+            f"{args.data}/dev.{args.languages[0]}",
+            "--dev-target",
+            f"{args.data}/dev.{args.languages[1]}",
+            "--pieces",
+            f"{args.data}/pieces.model",
+            "--preset",
+            "small",
+            "--dropout",
+            str(args.dropout),
+            "--batch-tokens",
+            str(args.batch_tokens),
+            "--updates",
+            str(args.updates),
+            "--threads",
+            str(args.threads),
+            "--state",
+            f"{work}/state",
+            "--journal",
+            f"{work}/log.jsonl",
+            "--output",
+            f"{work}/checkpoint",
+            "--summary",
+            f"{work}/summary.json",
+        ]
         subprocess.run(command, check=True, cwd=ROOT, env=environment(args.threads))
         lines = [json.loads(line) for line in Path(work, "log.jsonl").read_text().splitlines()]
     lines = [line for line in lines if "tokens" in line]
@@ -51,12 +74,29 @@ def ours(args: argparse.Namespace) -> dict[str, Any]:
 def joeynmt(args: argparse.Namespace) -> dict[str, Any]:
     """The same number of updates of JoeyNMT's own loop; see benchmarks/joeynmt.py."""
     command = [
-        args.joeynmt, str(ROOT / "benchmarks/joeynmt.py"), "--train", f"{args.data}/train",
-        "--dev", f"{args.data}/dev", "--languages", *args.languages, "--pieces", f"{args.data}/pieces.model",
-        "--threads", str(args.threads), "--batch-tokens", str(args.batch_tokens),
-        "--dropout", str(args.dropout), "--updates", str(args.updates), "--warm-up", str(args.warm_up),
-        "--work", "build/joeynmt",
-    ]  # fmt: skip
+        args.joeynmt,
+        str(ROOT / "benchmarks/joeynmt.py"),
+        "--train",
+        f"{args.data}/train",
+        "--dev",
+        f"{args.data}/dev",
+        "--languages",
+        *args.languages,
+        "--pieces",
+        f"{args.data}/pieces.model",
+        "--threads",
+        str(args.threads),
+        "--batch-tokens",
+        str(args.batch_tokens),
+        "--dropout",
+        str(args.dropout),
+        "--updates",
+        str(args.updates),
+        "--warm-up",
+        str(args.warm_up),
+        "--work",
+        "build/joeynmt",
+    ]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     done = subprocess.run(command, check=True, cwd=ROOT, env=environment(args.threads), **streams)
     return json.loads(done.stdout)

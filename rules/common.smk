@@ -53,9 +53,7 @@ SEEDS, ROWS, TESTS = config["seeds"], config["rows"], config["tests"]
 SOURCE, TARGET = datasets.dataset(config)["languages"]
 
 # What the corpus is made of.
-GENERATED = [
-    f"{RUN}/generated/{split}.{side}" for split in ("train", "dev", "test") for side in (SOURCE, TARGET)
-]
+GENERATED = [f"{RUN}/generated/{split}.{side}" for split in ("train", "dev", "test") for side in (SOURCE, TARGET)]
 SOURCES = datasets.source_files(config, DOWNLOADS)
 URLS = datasets.downloads(config) | imports.downloads(config)
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()

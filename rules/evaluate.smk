@@ -17,8 +17,7 @@ rule size:
     params:
         code=code("size"),
     shell:
-        f"python {SCRIPTS}/size.py"
-        " --model {input.model} --baseline {input.baseline} --output {output} 2> {log}"
+        f"python {SCRIPTS}/size.py" " --model {input.model} --baseline {input.baseline} --output {output} 2> {log}"
 
 
 rule translate:

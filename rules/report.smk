@@ -160,8 +160,7 @@ rule stages:
         to=subpath(output[0], parent=True),
         code=code("stages"),
     shell:
-        f"python {SCRIPTS}/stages.py"
-        " {params.run} --provenance {input.provenance} --output {params.to} 2> {log}"
+        f"python {SCRIPTS}/stages.py" " {params.run} --provenance {input.provenance} --output {params.to} 2> {log}"
 
 
 # The tables stand for the scores and sizes behind them: `rules.X.output` beside a thousand variants' files would

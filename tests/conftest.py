@@ -17,9 +17,7 @@ settings.load_profile("tzip")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--methods", action="append", default=[], help="a folder of your own methods, tested too"
-    )
+    parser.addoption("--methods", action="append", default=[], help="a folder of your own methods, tested too")
     parser.addoption("--fuzz", type=int, default=1000, metavar="N", help="damaged files per test of fuzzing")
 
 

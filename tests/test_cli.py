@@ -50,8 +50,17 @@ def call(monkeypatch, capsys, *arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def compressed(folder: Path) -> Path:
-    done = tzip("compress", folder / "checkpoint", folder / "model.tzip", "--quantize", "kmeans:bits=4",
-                "--scope", "all", "--threads", "1")  # fmt: skip
+    done = tzip(
+        "compress",
+        folder / "checkpoint",
+        folder / "model.tzip",
+        "--quantize",
+        "kmeans:bits=4",
+        "--scope",
+        "all",
+        "--threads",
+        "1",
+    )
     assert done.returncode == 0, done.stderr
     assert "x smaller" in done.stdout
     return folder / "model.tzip"
@@ -63,9 +72,7 @@ def test_translate_reads_standard_input(folder, compressed, monkeypatch, capsys)
     assert piped.returncode == 0, piped.stderr
     assert piped.stdout.count("\n") == 3
     assert piped.stdout.split("\n")[1] == ""
-    named = call(
-        monkeypatch, capsys, "translate", compressed, folder / "source", "--beam", "2", "--threads", "1"
-    )
+    named = call(monkeypatch, capsys, "translate", compressed, folder / "source", "--beam", "2", "--threads", "1")
     assert named == piped.stdout
     broken = tzip("translate", compressed, "--threads", "1", input="a line\n\udcff\n")
     assert broken.stderr == "error: standard input: line 2 is not UTF-8\n"
@@ -107,12 +114,25 @@ def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
 
 def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, capsys):
     """By default the checkpoint itself, uncompressed; another must have its vocabulary."""
-    tuned = ["--quantize", "kmeans:bits=1", "--threads", "1", "--data", folder / "toy", "--updates", "3",
-             "--batch-tokens", "200", "--warmup", "1", "--factor", "1", "--teacher"]  # fmt: skip
+    tuned = [
+        "--quantize",
+        "kmeans:bits=1",
+        "--threads",
+        "1",
+        "--data",
+        folder / "toy",
+        "--updates",
+        "3",
+        "--batch-tokens",
+        "200",
+        "--warmup",
+        "1",
+        "--factor",
+        "1",
+        "--teacher",
+    ]
     for share in ("0", "0.5"):
-        call(
-            monkeypatch, capsys, "compress", folder / "checkpoint", tmp_path / f"{share}.tzip", *tuned, share
-        )
+        call(monkeypatch, capsys, "compress", folder / "checkpoint", tmp_path / f"{share}.tzip", *tuned, share)
     alone, taught = (container.read(tmp_path / f"{share}.tzip").codes for share in ("0", "0.5"))
     name = "encoder.0.feed_forward.inner.weight"
     assert (alone[name].symbols == taught[name].symbols).all()

@@ -34,8 +34,9 @@ for rows in (*range(100, 200), *range(100, 200)):
 
 def holder(folder: Path) -> subprocess.Popen:
     """A process that takes one of two GPUs, says which, and holds it until its input ends."""
-    return subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], cwd=ROOT, text=True,
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 def test_no_two_processes_take_the_same_gpu_and_a_third_waits(tmp_path: Path) -> None:

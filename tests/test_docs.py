@@ -111,8 +111,14 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(folder: Path, *arguments: str) -> str:
     """What Python says in a copied repository, with the copy's library."""
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
 
@@ -138,9 +144,7 @@ def merged(below: Any, above: Any) -> Any:
 
 def test_the_example_configurations_are_accepted(extended: Path) -> None:
     """One without a data set builds on the default run, and the page's command says so."""
-    base = {
-        name: yaml.safe_load(text(ROOT / name)) for name in ("config/datasets.yaml", "config.yaml", DEFAULT)
-    }
+    base = {name: yaml.safe_load(text(ROOT / name)) for name in ("config/datasets.yaml", "config.yaml", DEFAULT)}
     merges = {}
     for name, body in examples("yaml").items():
         example = yaml.safe_load(body)

@@ -34,9 +34,7 @@ def locked() -> list[str]:
 
 def declared(path: Path) -> list[str]:
     """What a conda environment installs by pip, where the project's packages all come from."""
-    (pip,) = [
-        item["pip"] for item in yaml.safe_load(path.read_text())["dependencies"] if isinstance(item, dict)
-    ]
+    (pip,) = [item["pip"] for item in yaml.safe_load(path.read_text())["dependencies"] if isinstance(item, dict)]
     return pip
 
 
@@ -81,9 +79,7 @@ def test_an_environment_installs_the_library_itself_afterwards(path: Path) -> No
 def test_every_rule_names_an_environment_that_exists() -> None:
     named = set()
     for path in sorted((ROOT / "rules").glob("*.smk")):
-        named |= {
-            (path.parent / found).resolve() for found in re.findall(r'"(\.\./envs/[\w.]+)"', path.read_text())
-        }
+        named |= {(path.parent / found).resolve() for found in re.findall(r'"(\.\./envs/[\w.]+)"', path.read_text())}
     assert named == {path.resolve() for path in ENVIRONMENTS}
 
 

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parent.parent
-SMALL = ["--cpu", "--preset", "tiny", "--batch-tokens", "200", "--warm", "1", "--updates", "1",
-         "--sentences", "4"]  # fmt: skip
+SMALL = ["--cpu", "--preset", "tiny", "--batch-tokens", "200", "--warm", "1", "--updates", "1", "--sentences", "4"]
 MEASURES = (
     "k-means, 4 bits, every matrix",
     "products of (bf16|fp32)",
@@ -23,9 +22,7 @@ MEASURES = (
 
 
 def benchmark(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "benchmarks/gpu.py", *arguments], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "benchmarks/gpu.py", *arguments], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -240,9 +240,7 @@ def run_translate(args: argparse.Namespace) -> None:
 def run_score(args: argparse.Namespace) -> None:
     """score translations, or translate a test set by a model.tzip and score that"""
     if len(args.files) not in (2, 3):
-        raise ValueError(
-            f"score takes MODEL SOURCE REFERENCE or TRANSLATIONS REFERENCE: {len(args.files)} given"
-        )
+        raise ValueError(f"score takes MODEL SOURCE REFERENCE or TRANSLATIONS REFERENCE: {len(args.files)} given")
     search, scoring = chosen(args, "score", "search", "score")
     from tzip.files import write_json
     from tzip.report import score

@@ -70,8 +70,11 @@ def ranks_of_slurm(environment: MutableMapping[str, str]) -> None:
     hosts = subprocess.run(command, capture_output=True, text=True, check=True)
     meeting = 1000 * int(environment["SLURM_JOB_ID"]) + int(environment.get("SLURM_STEP_ID", 0))
     environment.update(
-        RANK=environment["SLURM_PROCID"], LOCAL_RANK=environment["SLURM_LOCALID"], WORLD_SIZE=str(tasks),
-        MASTER_ADDR=hosts.stdout.split()[0], MASTER_PORT=str(20000 + meeting % 20000),
+        RANK=environment["SLURM_PROCID"],
+        LOCAL_RANK=environment["SLURM_LOCALID"],
+        WORLD_SIZE=str(tasks),
+        MASTER_ADDR=hosts.stdout.split()[0],
+        MASTER_PORT=str(20000 + meeting % 20000),
     )
 
 

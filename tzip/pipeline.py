@@ -47,10 +47,22 @@ def here(threads: int | None) -> torch.device:
     return device.prepare(torch.get_num_threads() if threads is None else threads)
 
 
-def compress(folder: Path, output: Path, variant: Variant, training: Training, *, name: str, seed: int,
-             threads: int | None = None, data: str = "", teacher: Path | None = None,
-             statistics: Path | None = None, state: Path | None = None, summary: Path | None = None,
-             student: str = "") -> str:  # fmt: skip
+def compress(
+    folder: Path,
+    output: Path,
+    variant: Variant,
+    training: Training,
+    *,
+    name: str,
+    seed: int,
+    threads: int | None = None,
+    data: str = "",
+    teacher: Path | None = None,
+    statistics: Path | None = None,
+    state: Path | None = None,
+    summary: Path | None = None,
+    student: str = "",
+) -> str:
     """Make the file `output` of a variant of the checkpoint in `folder`; one line of what it is.
 
     The order is: calibrate (where a method asks for it and `statistics` names no file), then per stage of the
@@ -80,27 +92,46 @@ def compress(folder: Path, output: Path, variant: Variant, training: Training, *
             teaching = load_teacher(training, teacher or folder, pieces, place)
             where /= digest[:16]  # another digest's state is not resumed
             tune = tuning(pairs, training, seed=seed, state=where, log=log, teacher=teaching)
-        archive, costs = build(model, pieces, variant, name=name, seed=seed, updates=updates, finetune=tune,
-                               statistics=measured, origin=checkpoint.origin(folder))  # fmt: skip
+        archive, costs = build(
+            model,
+            pieces,
+            variant,
+            name=name,
+            seed=seed,
+            updates=updates,
+            finetune=tune,
+            statistics=measured,
+            origin=checkpoint.origin(folder),
+        )
     if method_digest(variant) != digest:
         raise ValueError(f"{name}: the file of a method changed while it was made; make it again")
     container.write(output, archive)
     if summary:
-        write_json(summary, {
-            "variant": name, "seed": seed, "plan": vars(variant), "updates": updates,
-            **({"student": student, "mixer": model.config.mixer} if student else {}),
-            "seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3),
-            **device.footprint(place),
-        })  # fmt: skip
+        write_json(
+            summary,
+            {
+                "variant": name,
+                "seed": seed,
+                "plan": vars(variant),
+                "updates": updates,
+                **({"student": student, "mixer": model.config.mixer} if student else {}),
+                "seconds_compress": round(costs.compress, 3),
+                "seconds_finetune": round(costs.finetune, 3),
+                **device.footprint(place),
+            },
+        )
     if state:
         shutil.rmtree(state, ignore_errors=True)
     counted = sizes.sizes(container.read(output), output.stat().st_size)
-    return (f"{output}: {counted['file_bytes']:,} bytes, {counted['ratio_file']:.2f}x smaller"
-            f" ({costs.compress:.1f} s to compress, {costs.finetune:.1f} s to fine-tune)")  # fmt: skip
+    return (
+        f"{output}: {counted['file_bytes']:,} bytes, {counted['ratio_file']:.2f}x smaller"
+        f" ({costs.compress:.1f} s to compress, {costs.finetune:.1f} s to fine-tune)"
+    )
 
 
-def translate(file: Path, lines: list[str], options: Search, place: torch.device,
-              summary: Path | None = None) -> list[str]:  # fmt: skip
+def translate(
+    file: Path, lines: list[str], options: Search, place: torch.device, summary: Path | None = None
+) -> list[str]:
     """The translations of lines by a model.tzip as read back from disk; `summary`: JSON of what that took."""
     model, pieces, _ = model_file.restore(file)
     model.to(place)
@@ -109,11 +140,18 @@ def translate(file: Path, lines: list[str], options: Search, place: torch.device
     seconds = time.perf_counter() - started
     if summary:
         words = sum(len(line.split()) for line in lines)
-        write_json(summary, {
-            "seconds": round(seconds, 3), "sentences": len(lines), "words": words,
-            "threads": torch.get_num_threads(), "words_per_second": round(words / seconds, 1),
-            "search": vars(options), **device.footprint(place),
-        })  # fmt: skip
+        write_json(
+            summary,
+            {
+                "seconds": round(seconds, 3),
+                "sentences": len(lines),
+                "words": words,
+                "threads": torch.get_num_threads(),
+                "words_per_second": round(words / seconds, 1),
+                "search": vars(options),
+                **device.footprint(place),
+            },
+        )
     return translations
 
 
@@ -129,13 +167,24 @@ def import_model(source: str, output: Path, options: Import, summary: Path | Non
         write_json(summary, {"imported": options.format, "seconds": seconds, **device.footprint(place)})
     config = model.config
     own = f" and {config.targets:,} of the target" if config.target_vocabulary else ""
-    return (f"{output}: {sum(p.numel() for p in model.parameters()):,} weights, {config.encoder_layers} +"
-            f" {config.decoder_layers} layers, {config.vocabulary:,} pieces{own}")  # fmt: skip
+    return (
+        f"{output}: {sum(p.numel() for p in model.parameters()):,} weights, {config.encoder_layers} +"
+        f" {config.decoder_layers} layers, {config.vocabulary:,} pieces{own}"
+    )
 
 
-def build(model: Transformer, pieces: bytes, variant: Variant, *, name: str, seed: int, updates: int = 0,
-          finetune: Tune | None = None, statistics: Statistics | None = None,
-          origin: dict[str, Any] | None = None) -> tuple[container.Archive, Costs]:
+def build(
+    model: Transformer,
+    pieces: bytes,
+    variant: Variant,
+    *,
+    name: str,
+    seed: int,
+    updates: int = 0,
+    finetune: Tune | None = None,
+    statistics: Statistics | None = None,
+    origin: dict[str, Any] | None = None,
+) -> tuple[container.Archive, Costs]:
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
     statistics  of the model, if a method of the variant asks for them (see `calibrated`)
@@ -175,17 +224,16 @@ def calibrated(model: Transformer, data: Encoded, options: Calibration, *, seed:
     return curvature.collect(model, sentences, tensors(model))
 
 
-def calibrate(folder: Path, output: Path, data: str, options: Calibration, seed: int,
-              threads: int | None = None) -> None:  # fmt: skip
+def calibrate(
+    folder: Path, output: Path, data: str, options: Calibration, seed: int, threads: int | None = None
+) -> None:
     """Write the statistics of the checkpoint in `folder` once for all its variants that ask for them."""
     place = here(threads)
     model, _ = checkpoint.load(folder)
     curvature.save(output, calibrated(model.to(place), Encoded(data), options, seed=seed))
 
 
-def load_teacher(
-    options: Training, folder: Path | None, pieces: bytes, here: torch.device
-) -> Transformer | None:
+def load_teacher(options: Training, folder: Path | None, pieces: bytes, here: torch.device) -> Transformer | None:
     """The teacher that a training's options ask for, or None; ValueError if its vocabulary is another."""
     if not options.teacher or folder is None:
         return None
@@ -195,8 +243,9 @@ def load_teacher(
     return model.to(here)
 
 
-def tuning(data: Encoded, options: Training, *, seed: int, state: Path, log: Path,
-           teacher: Transformer | None = None) -> Tune:
+def tuning(
+    data: Encoded, options: Training, *, seed: int, state: Path, log: Path, teacher: Transformer | None = None
+) -> Tune:
     """Fine-tuning as `build` calls it: the same loop that trains the baseline, resumable in `state`."""
 
     def tune(model: Transformer, compression: compression_of.Compression, stage: int) -> float:

@@ -67,8 +67,7 @@ def write_maps(args: argparse.Namespace, model: Transformer, pieces: Pieces) -> 
     maps = attention.maps(model, source, target)
     kept = {kind: found.numpy() for kind, found in maps.items() if translated or kind == "encoder"}
     with replacing(args.output) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, source=pieces.spell(source),
-                            target=pieces.spell(target, target=True), **kept)  # fmt: skip
+        np.savez_compressed(file, source=pieces.spell(source), target=pieces.spell(target, target=True), **kept)
 
 
 if __name__ == "__main__":

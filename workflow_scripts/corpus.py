@@ -24,9 +24,7 @@ def main() -> None:
     parser.add_argument(
         "--split", metavar="dev=N,test=N,seed=S", help="hold these out of the training text, without leaks"
     )
-    parser.add_argument(
-        "--output", required=True, help="folder to write train, dev, test/ and cleaning.json to"
-    )
+    parser.add_argument("--output", required=True, help="folder to write train, dev, test/ and cleaning.json to")
     options.add_arguments(parser, corpus.Options)
     args = parser.parse_args()
 
@@ -40,9 +38,7 @@ def main() -> None:
         dev=[tuple(map(Side.parse, part)) for part in args.dev],
         tests={name: (Side.parse(source), Side.parse(target)) for name, source, target in args.test},
         options=options.from_arguments(args, corpus.Options, "corpus"),
-        split=options.make(corpus.Split, options.parse(f"split:{args.split}")[1], "split")
-        if args.split
-        else None,
+        split=options.make(corpus.Split, options.parse(f"split:{args.split}")[1], "split") if args.split else None,
     )
     for name, counts in {"train": report["train"], "dev": report["dev"], **report["tests"]}.items():
         print(f"{name}:", ", ".join(f"{count} {what}" for what, count in counts.items()))

@@ -17,9 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="a folder of export.py")
     parser.add_argument("--source", type=Path, required=True, help="sentences, one a line")
-    parser.add_argument(
-        "--repeats", type=int, default=5, help="timed passes over the text, after one untimed"
-    )
+    parser.add_argument("--repeats", type=int, default=5, help="timed passes over the text, after one untimed")
     parser.add_argument("--output", type=Path, required=True, help="translations, one a line")
     parser.add_argument("--time", type=Path, required=True, help="JSON: seconds, words a second, bytes")
     options.add_arguments(parser, inference.Options)
@@ -40,14 +38,23 @@ def main() -> None:
     write_text(args.output, "".join(f"{line}\n" for line in translations))
     counts = {"source": lines, "target": translations}
     words = {side: sum(len(line.split()) for line in text) for side, text in counts.items()}
-    write_json(args.time, {
-        "seconds": seconds, "processor_seconds": busy, "sentences": len(lines), "pinned": pinned,
-        "words": words, "words_per_second": round(words["source"] / statistics.median(seconds), 1),
-        "target_words_per_second": round(words["target"] / statistics.median(seconds), 1),
-        "file_bytes": sum(path.stat().st_size for path in args.model.iterdir()), "memory_bytes": memory,
-        "computed_in": translator.engine.compute_type, "inference": vars(settings),
-        "device": onecore.processor(),
-    })  # fmt: skip
+    write_json(
+        args.time,
+        {
+            "seconds": seconds,
+            "processor_seconds": busy,
+            "sentences": len(lines),
+            "pinned": pinned,
+            "words": words,
+            "words_per_second": round(words["source"] / statistics.median(seconds), 1),
+            "target_words_per_second": round(words["target"] / statistics.median(seconds), 1),
+            "file_bytes": sum(path.stat().st_size for path in args.model.iterdir()),
+            "memory_bytes": memory,
+            "computed_in": translator.engine.compute_type,
+            "inference": vars(settings),
+            "device": onecore.processor(),
+        },
+    )
 
 
 if __name__ == "__main__":

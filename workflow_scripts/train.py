@@ -26,9 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dev-target", required=True, type=Path, help="their translations")
     parser.add_argument("--pieces", required=True, type=Path, help="SentencePiece model")
     parser.add_argument("--teacher-checkpoint", type=Path, help="checkpoint folder of a teacher")
-    parser.add_argument(
-        "--start", choices=("random", "teacher"), default="random", help="weights to start from"
-    )
+    parser.add_argument("--start", choices=("random", "teacher"), default="random", help="weights to start from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", required=True, type=Path, help="folder for the state to resume from")

@@ -21,9 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--model", type=Path, required=True, help="model.tzip of a k-means row")
-    parser.add_argument(
-        "--tensors", nargs="+", help="parameters to look at [one of attention, one feed-forward]"
-    )
+    parser.add_argument("--tensors", nargs="+", help="parameters to look at [one of attention, one feed-forward]")
     parser.add_argument("--output", type=Path, required=True, help="the arrays, .npz")
     args = parser.parse_args()
 
@@ -46,9 +44,7 @@ def main() -> None:
 
 def typical(names: list[str]) -> list[str]:
     """The middle one of the attention matrices and of the feed-forward matrices, where there are any."""
-    kinds = [
-        [n for n in names if part in n and n.endswith("weight")] for part in ("attention", "feed_forward")
-    ]
+    kinds = [[n for n in names if part in n and n.endswith("weight")] for part in ("attention", "feed_forward")]
     return [kind[len(kind) // 2] for kind in kinds if kind] or names[:1]
 
 
@@ -62,10 +58,13 @@ def clustered(trained: np.ndarray, code: Code) -> dict[str, np.ndarray]:
     total = np.bincount(code.symbols, weights, minlength=size)
     counts, edges = np.histogram(weights, BINS)
     return {
-        "edges": edges, "counts": counts, "quantiles": np.quantile(weights, np.linspace(0, 1, QUANTILES)),
+        "edges": edges,
+        "counts": counts,
+        "quantiles": np.quantile(weights, np.linspace(0, 1, QUANTILES)),
         "started": np.where(number > 0, total / np.maximum(number, 1), code.codebook),
-        "centroids": code.codebook, "share": number / number.sum(),
-    }  # fmt: skip
+        "centroids": code.codebook,
+        "share": number / number.sum(),
+    }
 
 
 if __name__ == "__main__":

@@ -25,9 +25,12 @@ def test_every_combination_has_a_readable_name_and_its_plan() -> None:
         f"kmeans-b{bits}{cut}-{scope}" for bits in (2, 8) for cut in ("", "-s50") for scope in ("linear", "all")
     ]
     assert found["variants"]["kmeans-b8-s50-all"] == {
-        "quantize": {"method": "kmeans", "bits": 8}, "prune": {"method": "magnitude", "end": 0.5},
-        "scope": "all", "rest": "float16", "finetune": {"updates": 3},
-    }  # fmt: skip
+        "quantize": {"method": "kmeans", "bits": 8},
+        "prune": {"method": "magnitude", "end": 0.5},
+        "scope": "all",
+        "rest": "float16",
+        "finetune": {"updates": 3},
+    }
     assert "prune" not in found["variants"]["kmeans-b2-linear"]
     assert found["rows"] == ROWS  # what is shown one by one stays what it was
 
@@ -36,8 +39,13 @@ def test_parts_that_do_not_apply_are_left_out() -> None:
     assert checked({"quantize": "fp16"})["made"] == ["fp16-linear"]
     assert checked({"sparsity": [0.5, 0.875]})["made"] == ["magnitude-s50-linear", "magnitude-s87.5-linear"]
     pruned = checked({"quantize": ["none", "kmeans"], "bits": [2, 3], "sparsity": [0, 0.5]})["made"]
-    assert pruned == ["magnitude-s50-linear", "kmeans-b2-linear", "kmeans-b2-s50-linear", "kmeans-b3-linear",
-                      "kmeans-b3-s50-linear"]  # fmt: skip
+    assert pruned == [
+        "magnitude-s50-linear",
+        "kmeans-b2-linear",
+        "kmeans-b2-s50-linear",
+        "kmeans-b3-linear",
+        "kmeans-b3-s50-linear",
+    ]
 
 
 def test_a_methods_own_bits_are_named_too_so_that_more_can_be_added_later() -> None:
@@ -54,8 +62,12 @@ def test_options_of_methods_and_names_that_tell_them_apart() -> None:
     stepwise = {"method": "magnitude", "schedule": "stepwise", "start": 0.3, "name": "stepwise"}
     grid = {"quantize": ["kmeans", lloyd], "prune": ["magnitude", stepwise], "sparsity": 0.5, "name": "a"}
     found = checked(grid)
-    assert found["made"] == ["a-kmeans-b4-s50-linear", "a-kmeans-b4-stepwise-s50-linear",
-                             "a-lloyd-b4-s50-linear", "a-lloyd-b4-stepwise-s50-linear"]  # fmt: skip
+    assert found["made"] == [
+        "a-kmeans-b4-s50-linear",
+        "a-kmeans-b4-stepwise-s50-linear",
+        "a-lloyd-b4-s50-linear",
+        "a-lloyd-b4-stepwise-s50-linear",
+    ]
     made = found["variants"]["a-lloyd-b4-stepwise-s50-linear"]
     assert made["quantize"] == {"method": "kmeans", "optimizer": "lloyd", "bits": 4}
     assert made["prune"] == {"method": "magnitude", "schedule": "stepwise", "start": 0.3, "end": 0.5}
@@ -91,8 +103,10 @@ REFUSED = [
     ({"quantize": {"method": "kmeans", "bits": 3}, "bits": 4}, "grid.quantize: bits of 'kmeans' are given t"),
     ({"quantize": {"optimizer": "lloyd"}}, "key 'method' is missing in grid.quantize"),
     ({"quantize": ["kmeans", {"method": "kmeans", "optimizer": "lloyd"}]}, "grid: 'kmeans-b4-linear' is ano"),
-    ({"quantize": "kmeans", "scop": "all"},
-     "unknown key 'scop' in grid; did you mean 'scope'? choose from quantize, bits,"),
+    (
+        {"quantize": "kmeans", "scop": "all"},
+        "unknown key 'scop' in grid; did you mean 'scope'? choose from quantize, bits,",
+    ),
     ({"quantize": "kmeans", "scope": "some"}, "grid: kmeans-b4-some: scope = 'some' is not one of attent"),
     ({"quantize": "kmeans", "rest": "int8"}, "grid: kmeans-b4-linear: rest = 'int8' is not one of float32"),
     ({"quantize": "kmeans", "finetune": {"update": 1}}, "unknown key 'update' in grid: kmeans-b4-linear."),
@@ -101,7 +115,7 @@ REFUSED = [
     ({"quantize": "kmeans", "biases": 8}, "grid.biases = 8 is not of type object"),
     (["kmeans"], "grid.0 = 'kmeans' is not of type object"),
     ("kmeans", "grid = 'kmeans' is not of type object or array"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("grid", "says"), REFUSED, ids=[says[:50] for _, says in REFUSED])

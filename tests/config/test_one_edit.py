@@ -54,12 +54,14 @@ def edited(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def python(folder: Path, *arguments: str) -> str:
     environment = os.environ | {"PYTHONPATH": str(folder)}
-    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, text=True, check=True,
-                          stdout=subprocess.PIPE).stdout  # fmt: skip
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, text=True, check=True, stdout=subprocess.PIPE
+    ).stdout
 
 
-@pytest.mark.parametrize(("edited", "edit"), [(edit, edit) for edit in EDITS], indirect=["edited"],
-                         ids=[edit[1] for edit in EDITS])  # fmt: skip
+@pytest.mark.parametrize(
+    ("edited", "edit"), [(edit, edit) for edit in EDITS], indirect=["edited"], ids=[edit[1] for edit in EDITS]
+)
 def test_a_new_key_is_one_edit(edited: Path, edit: tuple) -> None:
     """The configuration takes and checks it; flags, --help, the page of keys and the schema have it."""
     path, command = edit[-2:]

@@ -130,8 +130,14 @@ def test_each_filter_counts_what_it_removes_in_order(tmp_path):
     limits = Options(max_words=10, max_characters=50)
     report = build(tmp_path / "out", ("en", "de"), [train], [dev], {"news": test}, limits)
     assert report["train"] == {
-        "read": 12, "empty": 2, "too_long": 2, "length_ratio": 1, "duplicate": 1, "overlap": 2, "kept": 4,
-    }  # fmt: skip
+        "read": 12,
+        "empty": 2,
+        "too_long": 2,
+        "length_ratio": 1,
+        "duplicate": 1,
+        "overlap": 2,
+        "kept": 4,
+    }
     assert report["filters"] == list(corpus.FILTERS)
     assert report["dev"] == report["tests"]["news"] == {"read": 1, "kept": 1}
     assert json.loads((tmp_path / "out/cleaning.json").read_text()) == report
@@ -260,16 +266,12 @@ def test_the_seed_decides_and_the_order_of_the_pool_does_not():
 
 
 @settings(max_examples=15, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from("abcdefghijklmnop"), st.sampled_from("qrstuvwxyzäöüß")), min_size=1)
-)
+@given(st.lists(st.tuples(st.sampled_from("abcdefghijklmnop"), st.sampled_from("qrstuvwxyzäöüß")), min_size=1))
 def test_a_split_on_disk_does_not_leak_either(tmp_path_factory, pool):
     folder = tmp_path_factory.mktemp("pool")
     pool += [(f"s{i}", f"t{i}") for i in range(12)]
     test = part(folder, "news", ("s0", "anders"), ("otherwise", "t1"))
-    report = build(
-        folder / "out", ("en", "de"), [part(folder, "pool", *pool)], tests={"news": test}, split=Split(3, 4)
-    )
+    report = build(folder / "out", ("en", "de"), [part(folder, "pool", *pool)], tests={"news": test}, split=Split(3, 4))
     found, places = placed(folder / "out", "train", "dev", "test/test", "test/news")
     assert leaks(found, places) == []
     counts = report["train"]
@@ -278,8 +280,13 @@ def test_a_split_on_disk_does_not_leak_either(tmp_path_factory, pool):
     assert counts["read"] == len(pool) == sum(counts.values()) - counts["read"]
     assert sorted(found[:-2]) == sorted(set(pool) - {("s0", "t0"), ("s1", "t1")})
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
-        "cleaning.json", "dev.de", "dev.en", "test", "train.de", "train.en",
-    ]  # fmt: skip
+        "cleaning.json",
+        "dev.de",
+        "dev.en",
+        "test",
+        "train.de",
+        "train.en",
+    ]
 
 
 @settings(deadline=None)

@@ -133,9 +133,7 @@ def test_waits_double_up_to_the_longest(get, monkeypatch):
 
 
 def test_nobody_listening_is_one_line(server, tmp_path):
-    with pytest.raises(
-        ValueError, match=r"^http://127.0.0.1:9/file: \[Errno \d+\] Con.* \(gave up after 1 re"
-    ):
+    with pytest.raises(ValueError, match=r"^http://127.0.0.1:9/file: \[Errno \d+\] Con.* \(gave up after 1 re"):
         fetch("http://127.0.0.1:9/file", tmp_path / "file", SUM, options=Options(retries=1, wait=0))
 
 

@@ -68,8 +68,15 @@ def trained(vocabulary: pieces.Pieces, tmp_path_factory: pytest.TempPathFactory)
     return folder / "model.tzip"
 
 
-def compare(model: Transformer, translator: inference.Translator, sources: list[list[int]], *,
-            shortlist: bool = False, cut: bool = True, **given) -> int:  # fmt: skip
+def compare(
+    model: Transformer,
+    translator: inference.Translator,
+    sources: list[list[int]],
+    *,
+    shortlist: bool = False,
+    cut: bool = True,
+    **given,
+) -> int:
     """Both searches give the same pieces and scores, sentence by sentence; returns on how many they ended.
 
     cut  compare also what did not end, where CTranslate2 prefers it to what did

@@ -43,15 +43,18 @@ def test_formats_are_the_files_of_the_folder() -> None:
     assert imports.uses("opennmt") == ("pieces", "target_pieces")
 
 
-@pytest.mark.parametrize(("given", "said"), [
-    ({}, "format = '' is not one of mapping, marian, opennmt, tzip"),
-    ({"format": "fairseq"}, "format = 'fairseq' is not one of"),
-    ({"format": "../evil"}, "is not one of"),
-    ({"format": "marian", "pieces": "x"}, "pieces: the format marian has no such option"),
-    ({"format": "tzip", "prefix": "x"}, "prefix: the format tzip has no such option"),
-    ({"format": "tzip"}, "nowhere: no such file or folder"),
-    ({"format": "opennmt", "pieces": "away"}, "away: no such file or folder"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "format = '' is not one of mapping, marian, opennmt, tzip"),
+        ({"format": "fairseq"}, "format = 'fairseq' is not one of"),
+        ({"format": "../evil"}, "is not one of"),
+        ({"format": "marian", "pieces": "x"}, "pieces: the format marian has no such option"),
+        ({"format": "tzip", "prefix": "x"}, "prefix: the format tzip has no such option"),
+        ({"format": "tzip"}, "nowhere: no such file or folder"),
+        ({"format": "opennmt", "pieces": "away"}, "away: no such file or folder"),
+    ],
+)
 def test_what_cannot_be_read_is_refused(given: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         importing.read("nowhere", Options(**given))

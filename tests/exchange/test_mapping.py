@@ -35,13 +35,20 @@ def made() -> Transformer:
 def mapping(made: Transformer, **given: Any) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """A mapping and a file's tensors: q, k, v below one another, feed-forward transposed, q without bias."""
     names: dict[str, Any] = {
-        "source_embedding.weight": "src", "target_embedding.weight": "tgt", "generator.bias": "out",
-        "encoder_norm.weight": "enc.norm.w", "encoder_norm.bias": "enc.norm.b",
-        "decoder_norm.weight": "dec.norm.w", "decoder_norm.bias": "dec.norm.b",
-    }  # fmt: skip
+        "source_embedding.weight": "src",
+        "target_embedding.weight": "tgt",
+        "generator.bias": "out",
+        "encoder_norm.weight": "enc.norm.w",
+        "encoder_norm.bias": "enc.norm.b",
+        "decoder_norm.weight": "dec.norm.w",
+        "decoder_norm.bias": "dec.norm.b",
+    }
     state = {name: tensor.clone() for name, tensor in made.state_dict().items()}
-    file = {"src": state["source_embedding.weight"], "tgt": state["target_embedding.weight"],
-            "out": state["generator.bias"]}  # fmt: skip
+    file = {
+        "src": state["source_embedding.weight"],
+        "tgt": state["target_embedding.weight"],
+        "out": state["generator.bias"],
+    }
     for stack, short in (("encoder", "enc"), ("decoder", "dec")):
         file |= {f"{short}.norm.{part[0]}": state[f"{stack}_norm.{part}"] for part in ("weight", "bias")}
         attention = ["self_attention"] + ["cross_attention"] * (stack == "decoder")

@@ -82,7 +82,7 @@ WRONG = [
     ({"d_model": [[[[1]]]]}, "d_model = a list is not an integer"),
     ({"dropout": 10**400}, "dropout = 1000"),
     ({"encoder_attention_heads": True, "decoder_attention_heads": True}, "heads = True is not an integer"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("given", "said"), WRONG)
@@ -126,8 +126,11 @@ def test_numbers_that_are_none_and_of_other_types_are_refused(made, tmp_path: Pa
     folder = marian(tmp_path / "m", made)
     state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
     name = "model.encoder.layers.0.fc1.bias"
-    cases = [(state[name] / 0, r"encoder\.0\.feed_forward\.inner\.bias: not all of its numbers are"),
-             (state[name].int(), f"'{name}' is of type torch.int32"), (state[name][:3], "found")]  # fmt: skip
+    cases = [
+        (state[name] / 0, r"encoder\.0\.feed_forward\.inner\.bias: not all of its numbers are"),
+        (state[name].int(), f"'{name}' is of type torch.int32"),
+        (state[name][:3], "found"),
+    ]
     for wrong, said in cases:
         save_file(state | {name: wrong.contiguous()}, folder / "model.safetensors")
         with pytest.raises(ValueError, match=said):

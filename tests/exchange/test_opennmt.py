@@ -58,8 +58,9 @@ def test_two_vocabularies_and_what_is_not_tied(models: Path, tmp_path: Path) -> 
     """The source's words need no begin and end; ours are rows of zeros, which the model never reads."""
     made = foreignmodels.model(SIZE, tie="none", **OPENNMT)
     targets = ["<unk>", "<blank>", "<s>", "</s>", *PIECES[::-1]]
-    found = read(opennmt(tmp_path / "m.pt", made, words=(WORDS, targets)), models,
-                 target_pieces=str(models / "other.model"))  # fmt: skip
+    found = read(
+        opennmt(tmp_path / "m.pt", made, words=(WORDS, targets)), models, target_pieces=str(models / "other.model")
+    )
     assert (found.config.vocabulary, found.config.target_vocabulary, found.config.tie) == (SIZE, SIZE, "none")
     pieces = Pieces(found.pieces)
     assert pieces.spell(range(4, SIZE), target=True) == PIECES[::-1]
@@ -68,8 +69,12 @@ def test_two_vocabularies_and_what_is_not_tied(models: Path, tmp_path: Path) -> 
         assert torch.equal(importing.build(found).state_dict()[name], tensor), name
     sources = [word for word in WORDS if word not in ("<s>", "</s>")]
     weight = torch.randn(SIZE - 2, 16)
-    path = opennmt(tmp_path / "n.pt", made, words=(sources, targets),
-                   **{"encoder.embeddings.make_embedding.emb_luts.0.weight": weight})  # fmt: skip
+    path = opennmt(
+        tmp_path / "n.pt",
+        made,
+        words=(sources, targets),
+        **{"encoder.embeddings.make_embedding.emb_luts.0.weight": weight},
+    )
     found = read(path, models)
     assert Pieces(found.pieces).spell(range(4)) == ["<blank>", "<unk>", "<s>", "</s>"]
     embedding = found.tensors["source_embedding.weight"]
@@ -129,7 +134,7 @@ WRONG = [
     ({"encoder.embeddings.make_embedding.emb_luts.1.weight": torch.ones(3)}, "no place for .*emb_luts"),
     ({"encoder.embeddings.make_embedding.emb_luts.0.weight": torch.ones(3, 16)}, "has 3 rows for"),
     ({"encoder.transformer.3.layer_norm.weight": torch.ones(16)}, "not numbered from 0 on without a gap"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("given", "said"), WRONG)
@@ -145,13 +150,16 @@ def test_a_file_without_its_sentencepiece_model(made, tmp_path: Path) -> None:
         importing.read(path, Options(format="opennmt"))
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    ((WORDS, [*WORDS[:-1], WORDS[5]]), "a word of the target is listed twice"),
-    (([word for word in WORDS if word != "<unk>"], WORDS), "'<unk>' is no word of the source"),
-    ((WORDS, [word for word in WORDS if word != "</s>"]), "'</s>' is no word of the target"),
-    ((WORDS, [*WORDS[:-1], 7]), "no list of the words of 'tgt'"),
-    ((WORDS, []), "no list of the words of 'tgt'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((WORDS, [*WORDS[:-1], WORDS[5]]), "a word of the target is listed twice"),
+        (([word for word in WORDS if word != "<unk>"], WORDS), "'<unk>' is no word of the source"),
+        ((WORDS, [word for word in WORDS if word != "</s>"]), "'</s>' is no word of the target"),
+        ((WORDS, [*WORDS[:-1], 7]), "no list of the words of 'tgt'"),
+        ((WORDS, []), "no list of the words of 'tgt'"),
+    ],
+)
 def test_vocabularies_that_are_none_are_refused(made, models: Path, words, said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):
         read(opennmt(tmp_path / "m.pt", made, "3", words=words), models)
@@ -167,9 +175,11 @@ def test_features_and_missing_parts_are_refused(made, models: Path, tmp_path: Pa
         ({"vocab": vocab | {"decoder_start_token": "</s>"}}, "decoder_start_token"),
         ({"vocab": vocab | {"src_feats": torch.ones(2)}}, "features beside its words"),
         ({"opt": {"heads": 2, "transforms": torch.ones(2)}}, "opt: 'transforms' is a tensor"),
-        ({"vocab": 7}, "neither a dictionary nor a list"), ({"opt": {}}, "no 'heads'"),
-        ({"model": []}, "model is no dictionary"), ({"model": {"x": 7}}, "'x' is no tensor"),
-    ]  # fmt: skip
+        ({"vocab": 7}, "neither a dictionary nor a list"),
+        ({"opt": {}}, "no 'heads'"),
+        ({"model": []}, "model is no dictionary"),
+        ({"model": {"x": 7}}, "'x' is no tensor"),
+    ]
     for changed, said in cases:
         torch.save(value | changed, path)
         with pytest.raises(ValueError, match=said):
@@ -200,8 +210,15 @@ def test_options_of_a_stand_in_that_lie(made, models: Path, tmp_path: Path) -> N
     deep: Any = []
     for _ in range(5000):
         deep = [deep]
-    for key, wrong in (("encoder_type", deep), ("dropout", deep), ("norm_eps", deep), ("transforms", [deep]),
-                       ("heads", 1 << 70), ("norm_eps", float("nan")), ("copy_attn", 0)):  # fmt: skip
+    for key, wrong in (
+        ("encoder_type", deep),
+        ("dropout", deep),
+        ("norm_eps", deep),
+        ("transforms", [deep]),
+        ("heads", 1 << 70),
+        ("norm_eps", float("nan")),
+        ("copy_attn", 0),
+    ):
         opt = pickle.loads(pickle.dumps(value["opt"]))
         setattr(opt, key, wrong)
         with open(path, "wb"):

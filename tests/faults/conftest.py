@@ -33,17 +33,23 @@ NANO = {
     "tests": ["test"],
     "datasets": {"embedded": {"grammar": {"train": 600, "dev": 20, "test": 20, "seed": 1}}},
     "pieces": {"size": 400},
-    "model": {"preset": "tiny", "encoder_layers": 1, "decoder_layers": 1, "d_model": 32, "d_ff": 32,
-              "heads": 2, "dropout": 0.1},
-    "training": {"updates": 150, "batch_tokens": 512, "every": 50, "average": 2, "learning_rate": 0.01,
-                 "warmup": 20},
+    "model": {
+        "preset": "tiny",
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "d_model": 32,
+        "d_ff": 32,
+        "heads": 2,
+        "dropout": 0.1,
+    },
+    "training": {"updates": 150, "batch_tokens": 512, "every": 50, "average": 2, "learning_rate": 0.01, "warmup": 20},
     "finetune": {"updates": 60, "batch_tokens": 256},
     "search": {"beam": 2, "max_ratio": 1.0},
     "scores": {"samples": 40, "trials": 40},
     "rows": ["baseline", "kmeans-4bit", "pruned-50-80"],
     "weights": "kmeans-4bit",
     "attention": {"sentences": 4, "rows": ["baseline"]},
-}  # fmt: skip
+}
 
 ROWS: list[tuple[int, str, str, str]] = []  # of the table: order, fault, promise, what happened
 
@@ -93,8 +99,16 @@ def start(
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
     with open(folder / "said", "a") as out:
-        return subprocess.Popen(command, cwd=folder, env=environment(folder) | more, stdin=subprocess.DEVNULL,
-                                stdout=out, stderr=out, start_new_session=True, preexec_fn=limit)  # fmt: skip
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment(folder) | more,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            preexec_fn=limit,
+        )
 
 
 def finish(folder: Path, *arguments: str, cores: int = 2, **more: str) -> str:

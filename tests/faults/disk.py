@@ -45,9 +45,12 @@ def test_a_full_disk_leaves_no_half_written_file(disk: Path, fresh: Path, undist
         assert size < 200_000, said[-3000:]
         remount(disk, f"size={size}k")
     assert differing(files(fresh), whole) == []
-    told("a disk that is full", "no half-written file under its final name; a rerun with room finishes",
-         f"full {attempts - 1} times, from 64 kB to {size:,} kB, in {', '.join(sorted(failed))}: "
-         "all files whole, at the end the same bytes")  # fmt: skip
+    told(
+        "a disk that is full",
+        "no half-written file under its final name; a rerun with room finishes",
+        f"full {attempts - 1} times, from 64 kB to {size:,} kB, in {', '.join(sorted(failed))}: "
+        "all files whole, at the end the same bytes",
+    )
 
 
 def test_results_that_may_not_be_written_are_named(disk: Path, fresh: Path, undisturbed: Path, told) -> None:
@@ -58,5 +61,8 @@ def test_results_that_may_not_be_written_are_named(disk: Path, fresh: Path, undi
     remount(disk, "rw", "size=2g")
     finish(fresh)
     assert differing(files(fresh), files(undisturbed)) == []
-    told("results that may not be written to", "the error says so, and nothing is lost",
-         "a message that names the read-only file system; once writable, the same bytes")  # fmt: skip
+    told(
+        "results that may not be written to",
+        "the error says so, and nothing is lost",
+        "a message that names the read-only file system; once writable, the same bytes",
+    )

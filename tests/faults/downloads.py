@@ -37,11 +37,14 @@ class Site(Server):
             return {"url": f"https://{HOST}/{name}", "sha256": sha256(self.corpus / name)}
 
         parts = {
-            split: {"source": side(split, "en"), "target": side(split, "de")}
-            for split in ("train", "dev", "test")
+            split: {"source": side(split, "en"), "target": side(split, "de")} for split in ("train", "dev", "test")
         }
-        return {"languages": ["en", "de"], "train": [parts["train"]], "dev": [parts["dev"]],
-                "test": {"test": parts["test"]}}  # fmt: skip
+        return {
+            "languages": ["en", "de"],
+            "train": [parts["train"]],
+            "dev": [parts["dev"]],
+            "test": {"test": parts["test"]},
+        }
 
 
 class Page(Handler):
@@ -82,9 +85,13 @@ def site(undisturbed: Path) -> Iterator[Site]:
 
 def fetching(site: Site, folder: Path, kind: str, **limits: float) -> None:
     """The configuration of a run that takes its corpus from the site, served in this way."""
-    settings = {"datasets": {"served": site.urls()}, "dataset": "served", "tests": ["test"],
-                "mirror": f"{site.url}/{kind}",
-                "download": {"wait": 0.0, "timeout": 5.0, **limits}}  # fmt: skip
+    settings = {
+        "datasets": {"served": site.urls()},
+        "dataset": "served",
+        "tests": ["test"],
+        "mirror": f"{site.url}/{kind}",
+        "download": {"wait": 0.0, "timeout": 5.0, **limits},
+    }
     write_configuration(folder, NANO | settings)
 
 
@@ -106,9 +113,7 @@ def downloaded(folder: Path) -> list[str]:
         ("moved", "a redirected one"),
     ],
 )
-def test_what_can_be_overcome_is(
-    kind: str, fault: str, site: Site, fresh: Path, undisturbed: Path, told
-) -> None:
+def test_what_can_be_overcome_is(kind: str, fault: str, site: Site, fresh: Path, undisturbed: Path, told) -> None:
     fetching(site, fresh, kind)
     finish(fresh, "--", CLEANED, cores=1)
     assert cleaned(fresh) == cleaned(undisturbed)
@@ -156,5 +161,8 @@ def test_a_mirror_that_vanishes_midway(site: Site, fresh: Path, undisturbed: Pat
     finish(fresh, "--", CLEANED, cores=1)
     assert cleaned(fresh) == cleaned(undisturbed)
     assert any(asked for _, asked in site.seen)  # from where it was
-    told("a mirror that vanishes midway", "what has arrived is kept; a rerun asks for the rest",
-         f"{before:,} bytes were there, the rerun asked for those after them: the same bytes")  # fmt: skip
+    told(
+        "a mirror that vanishes midway",
+        "what has arrived is kept; a rerun asks for the rest",
+        f"{before:,} bytes were there, the rerun asked for those after them: the same bytes",
+    )

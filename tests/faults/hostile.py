@@ -22,8 +22,14 @@ REGULAR = tarfile.REGTYPE
 
 def command(*arguments: object) -> str:
     """The one line in which a command of the project must end."""
-    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, env=environment(ROOT), text=True,
-                          capture_output=True, timeout=120)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(ROOT),
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     (line,) = done.stderr.strip().splitlines()[-1:]
     assert line.startswith("error: "), done.stderr
@@ -38,19 +44,34 @@ ARCHIVES = {
     "a device": lambda path: tar(path, "w", ("evil", "", tarfile.CHRTYPE)),
     "a link in a zip": lambda path: make_zip(path, "evil", b"/etc", stat.S_IFLNK | 0o777),
     "a bomb": lambda path: make_zip(path, "evil", bytes(1 << 30)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_a_hostile_archive_is_refused(kind: str, tmp_path: Path, told) -> None:
     member = f"{ARCHIVES[kind](tmp_path / 'a')}::evil"
-    line = command("workflow_scripts/corpus.py", "--languages", "en", "de", "--train", member, member,
-                   "--dev", member, member, "--output", tmp_path / "out" / "deep")  # fmt: skip
+    line = command(
+        "workflow_scripts/corpus.py",
+        "--languages",
+        "en",
+        "de",
+        "--train",
+        member,
+        member,
+        "--dev",
+        member,
+        member,
+        "--output",
+        tmp_path / "out" / "deep",
+    )
     assert "evil" in line or "unpacks to more than" in line
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "a"]
     assert not Path("/etc/evil").exists()
-    told(f"an archive with {kind}" if kind != "a bomb" else "an archive that is a bomb: 1 GiB of zeros",
-         "refused by name, nothing written", f"`{line.replace(str(tmp_path), '…')}`")  # fmt: skip
+    told(
+        f"an archive with {kind}" if kind != "a bomb" else "an archive that is a bomb: 1 GiB of zeros",
+        "refused by name, nothing written",
+        f"`{line.replace(str(tmp_path), '…')}`",
+    )
 
 
 class Evil:
@@ -64,9 +85,7 @@ class Evil:
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_checkpoint_with_a_pickle_inside_is_refused(
-    zipped: bool, tmp_path: Path, undisturbed: Path, told
-) -> None:
+def test_a_checkpoint_with_a_pickle_inside_is_refused(zipped: bool, tmp_path: Path, undisturbed: Path, told) -> None:
     folder, trace = tmp_path / "checkpoint", tmp_path / "trace"
     subprocess.run(["cp", "-r", undisturbed / RUN / "seed-1" / "checkpoint", folder], check=True)
     weights = folder / "model.safetensors"
@@ -80,20 +99,32 @@ def test_a_checkpoint_with_a_pickle_inside_is_refused(
     assert not trace.exists()
     assert not (tmp_path / "x.tzip").exists()
     kind = "a pickle, zipped as torch does" if zipped else "a pickle"
-    told(
-        f"a checkpoint that is {kind}", "refused by name, never run", f"`{line.replace(str(tmp_path), '…')}`"
-    )
+    told(f"a checkpoint that is {kind}", "refused by name, never run", f"`{line.replace(str(tmp_path), '…')}`")
 
 
 @pytest.mark.parametrize("kind", ["noise", "half of a vocabulary", "one byte of it changed"])
 def test_a_hostile_vocabulary_is_refused(kind: str, tmp_path: Path, undisturbed: Path, told) -> None:
     good = (undisturbed / RUN / "data" / "pieces.model").read_bytes()
-    bad = {"noise": bytes(range(256)) * 40, "half of a vocabulary": good[: len(good) // 2],
-           "one byte of it changed": good[:1] + b"\xff" + good[2:]}[kind]  # fmt: skip
+    bad = {
+        "noise": bytes(range(256)) * 40,
+        "half of a vocabulary": good[: len(good) // 2],
+        "one byte of it changed": good[:1] + b"\xff" + good[2:],
+    }[kind]
     (tmp_path / "pieces.model").write_bytes(bad)
     text = undisturbed / RUN / "data" / "dev.en"
-    line = command("workflow_scripts/encode.py", "--pieces", tmp_path / "pieces.model", "--source", text,
-                   "--target", text, "--max-length", 256, "--output", tmp_path / "dev")  # fmt: skip
+    line = command(
+        "workflow_scripts/encode.py",
+        "--pieces",
+        tmp_path / "pieces.model",
+        "--source",
+        text,
+        "--target",
+        text,
+        "--max-length",
+        256,
+        "--output",
+        tmp_path / "dev",
+    )
     assert "SentencePiece model: " in line
     assert not list(tmp_path.glob("dev*"))
     told(f"a SentencePiece model: {kind}", "refused by name", f"`{line.replace(str(tmp_path), '…')}`")

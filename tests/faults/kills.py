@@ -63,5 +63,8 @@ def test_killed_runs_end_as_if_they_had_not_been(who: str, fresh: Path, undistur
     wrong = differing(files(fresh), files(undisturbed))
     assert wrong == []
     count = len(files(undisturbed))
-    told(f"kill -9 of {who} at {KILLS} random moments", "a rerun ends with the bytes of an undisturbed run",
-         f"{KILLS} kills in {starts} starts, then a rerun: {count} files, the same bytes")  # fmt: skip
+    told(
+        f"kill -9 of {who} at {KILLS} random moments",
+        "a rerun ends with the bytes of an undisturbed run",
+        f"{KILLS} kills in {starts} starts, then a rerun: {count} files, the same bytes",
+    )

@@ -49,8 +49,15 @@ def read_configuration(folder: Path) -> None:
 
 def read_corpus(folder: Path) -> None:
     part = tuple(corpus.Side.parse(str(folder / side)) for side in SIDES)
-    corpus.build(folder / "built", ("en", "de"), train=[part], dev=[], tests={}, options=corpus.Options(),
-                 split=corpus.Split(dev=20, test=20, seed=1))  # fmt: skip
+    corpus.build(
+        folder / "built",
+        ("en", "de"),
+        train=[part],
+        dev=[],
+        tests={},
+        options=corpus.Options(),
+        split=corpus.Split(dev=20, test=20, seed=1),
+    )
 
 
 def read_model(folder: Path) -> None:
@@ -70,7 +77,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], object], tuple[str, ...]]] = {
     "corpus": ("data", read_corpus, ("train.en", "train.de")),
     "encoded corpus": ("data", read_encoded, ("train.tokens.npy", "train.offsets.npy")),
     "checkpoint": ("seed-1/checkpoint", checkpoint.load, checkpoint.FILES),
-}  # fmt: skip
+}
 
 
 HOSTILE = (
@@ -135,9 +142,7 @@ def main(kind: str, folder: Path) -> None:
         (folder / name).unlink()  # the old one may be mapped
         damage = reworded if kind == "configuration" and number % 4 else mutant
         data = damage(generator, good[name])
-        if (
-            kind == "configuration"
-        ):  # what is not UTF-8 is Snakemake's to refuse, before it reads the Snakefile
+        if kind == "configuration":  # what is not UTF-8 is Snakemake's to refuse, before it reads the Snakefile
             data = data.decode(errors="replace").encode()
         (folder / name).write_bytes(data)
         signal.alarm(SECONDS)
@@ -154,15 +159,15 @@ def main(kind: str, folder: Path) -> None:
         (folder / name).write_bytes(good[name])
     assert peak() <= 2 * honest, f"{peak()} kB, {honest} kB for the honest file"
     assert not found["silent"]
-    print(f"{found['refused']:,} refused in one line, {found['read']:,} read; "
-          f"at most {peak() / honest:.2f} times the honest file's memory")  # fmt: skip
+    print(
+        f"{found['refused']:,} refused in one line, {found['read']:,} read; "
+        f"at most {peak() / honest:.2f} times the honest file's memory"
+    )
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's count of peak memory")
 @pytest.mark.parametrize("kind", KINDS)
-def test_damaged_files_end_in_a_result_or_in_one_line(
-    kind: str, tmp_path: Path, undisturbed: Path, told
-) -> None:
+def test_damaged_files_end_in_a_result_or_in_one_line(kind: str, tmp_path: Path, undisturbed: Path, told) -> None:
     place = KINDS[kind][0]
     folder = tmp_path / "copy"
     if place == ".":
@@ -173,9 +178,11 @@ def test_damaged_files_end_in_a_result_or_in_one_line(
     command = [sys.executable, "-m", "tests.faults.mutants", kind, str(folder)]
     done = subprocess.run(command, cwd=ROOT, env=environment(ROOT), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    told(f"{MUTANTS:,} damaged files: {kind}",
-         f"each is read or refused in one line, within {SECONDS} s and twice the memory of an honest file",
-         done.stdout.strip())  # fmt: skip
+    told(
+        f"{MUTANTS:,} damaged files: {kind}",
+        f"each is read or refused in one line, within {SECONDS} s and twice the memory of an honest file",
+        done.stdout.strip(),
+    )
 
 
 if __name__ == "__main__":

@@ -20,9 +20,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_wherever_it_runs_it_ends_with_the_same_bytes(
-    place: str, tmp_path: Path, undisturbed: Path, told
-) -> None:
+def test_wherever_it_runs_it_ends_with_the_same_bytes(place: str, tmp_path: Path, undisturbed: Path, told) -> None:
     name, environment = PLACES[place]
     folder = copy(tmp_path / name)
     finish(folder, **environment)
@@ -38,16 +36,17 @@ def test_of_two_runs_in_one_folder_the_second_is_refused(fresh: Path, undisturbe
     assert "cannot be locked" in (fresh / "said").read_text()
     assert first.wait(600) == 0
     assert differing(files(fresh), files(undisturbed)) == []
-    told("two runs started in one folder", "one of them refuses; the other is not disturbed",
-         "the second ended with Snakemake's line about the lock; the first with the same bytes")  # fmt: skip
+    told(
+        "two runs started in one folder",
+        "one of them refuses; the other is not disturbed",
+        "the second ended with Snakemake's line about the lock; the first with the same bytes",
+    )
 
 
 def test_a_method_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path: Path, told) -> None:
     def change(folder: Path) -> None:
         file = folder / "tzip" / "quantizers" / "kmeans.py"
-        file.write_text(
-            file.read_text().replace("kmeans1d.exact(values, k)", "kmeans1d.exact(values, k - 1)")
-        )
+        file.write_text(file.read_text().replace("kmeans1d.exact(values, k)", "kmeans1d.exact(values, k - 1)"))
 
     running = start(fresh)
     wait_for((fresh / "results/nano/seed-1/kmeans-4bit/state").exists, 300)  # it has read the file
@@ -61,9 +60,11 @@ def test_a_method_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path:
     change(straight)
     finish(straight)
     assert differing(files(fresh), files(straight)) == []
-    told("a method's file that changes while a variant is made",
-         "that variant fails and says why; the next run makes it anew",
-         f"`{said}`, then the bytes of a run that had the changed file from the start")  # fmt: skip
+    told(
+        "a method's file that changes while a variant is made",
+        "that variant fails and says why; the next run makes it anew",
+        f"`{said}`, then the bytes of a run that had the changed file from the start",
+    )
 
 
 def test_a_configuration_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path: Path, told) -> None:
@@ -77,6 +78,8 @@ def test_a_configuration_changed_under_a_run_is_done_by_the_next(fresh: Path, tm
     write_configuration(straight, changed)
     finish(straight)
     assert differing(files(fresh), files(straight)) == []
-    told("a configuration that changes while a run goes on",
-         "that run ends; the next makes anew what the change concerns",
-         "the bytes of a run that had the changed configuration from the start")  # fmt: skip
+    told(
+        "a configuration that changes while a run goes on",
+        "that run ends; the next makes anew what the change concerns",
+        "the bytes of a run that had the changed configuration from the start",
+    )

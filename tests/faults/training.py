@@ -29,8 +29,11 @@ def test_out_of_memory_names_the_setting(fresh: Path, told) -> None:
     assert "out of memory in a batch of batch_tokens = 2000000; lower it" in said
     write_configuration(fresh, settings)
     finish(fresh, "--", TRAINED)
-    told("a batch too large for the memory (6 GiB of address space)",
-         "the message says which setting to lower", f"`{said}`; lowered, the training ended")  # fmt: skip
+    told(
+        "a batch too large for the memory (6 GiB of address space)",
+        "the message says which setting to lower",
+        f"`{said}`; lowered, the training ended",
+    )
 
 
 def test_a_loss_that_explodes_stops_the_training_and_keeps_its_state(fresh: Path, told) -> None:

@@ -137,8 +137,7 @@ def test_what_follows_an_import(case: str, peer: Peer, tmp_path: Path) -> None:
     options = ["--format", "opennmt", "--pieces", folder / "sp.model"] if given else ["--format", "marian"]
     tzip("import", folder / source, tmp_path / "checkpoint", *options, "--max-length", LONGEST + 1)
     assert checkpoint.origin(tmp_path / "checkpoint")["format"] in ("opennmt", "marian")
-    tzip("compress", tmp_path / "checkpoint", tmp_path / "small.tzip", "--quantize", "uniform:bits=8",
-         "--scope", "all")  # fmt: skip
+    tzip("compress", tmp_path / "checkpoint", tmp_path / "small.tzip", "--quantize", "uniform:bits=8", "--scope", "all")
     assert f"imported from {'opennmt' if given else 'marian'}" in tzip("inspect", tmp_path / "small.tzip")
     model, pieces, _ = model_file.restore(tmp_path / "small.tzip")
     lines = read_lines(folder / "test.en")[:100]
@@ -147,14 +146,23 @@ def test_what_follows_an_import(case: str, peer: Peer, tmp_path: Path) -> None:
     translator = inference.Translator(tmp_path / "exported")
     found = translator.translate(lines, inference.Options(beam=1, batch_tokens=1))
     assert sum(a == b for a, b in zip(ours, found, strict=True)) >= 98  # near ties fall either way
-    whole = pipeline.build(importing.build(importing.read(tmp_path / "checkpoint", Options(format="tzip"))),
-                          pieces.model, Variant(), name="whole", seed=1)[0]  # fmt: skip
+    whole = pipeline.build(
+        importing.build(importing.read(tmp_path / "checkpoint", Options(format="tzip"))),
+        pieces.model,
+        Variant(),
+        name="whole",
+        seed=1,
+    )[0]
     assert len(container.encode(whole)) > 2 * (tmp_path / "small.tzip").stat().st_size
 
 
 def tzip(*arguments: object) -> str:
-    done = subprocess.run([sys.executable, "-m", "tzip.cli", *map(str, arguments)], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "tzip.cli", *map(str, arguments)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 

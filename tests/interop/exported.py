@@ -45,9 +45,7 @@ def trained(folder: Path, texts: Path, **form: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(
-    peer: Peer, corpus: Callable, environment: Callable, tmp_path_factory: pytest.TempPathFactory
-) -> Made:
+def made(peer: Peer, corpus: Callable, environment: Callable, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """case → where its small.tzip and what transformers recorded of it lie, and the texts' folder."""
     done: dict[str, tuple[Path, Path]] = {}
 
@@ -62,8 +60,7 @@ def made(
         else:
             texts = corpus("texts")
             trained(folder, texts, **({"tie": "none", "activation": "gelu"} if "apart" in case else {}))
-        tzip("compress", folder / "checkpoint", folder / "small.tzip", "--quantize", "uniform:bits=8",
-             "--scope", "all")  # fmt: skip
+        tzip("compress", folder / "checkpoint", folder / "small.tzip", "--quantize", "uniform:bits=8", "--scope", "all")
         tzip("export", folder / "small.tzip", "--to", "marian", "--output", folder / "marian")
         in_transformers(python, folder, HERE / "peers" / "exported.py", folder / "marian", texts, folder)
         done[case] = folder, texts

@@ -26,18 +26,17 @@ def make(seed: int = 0, **more) -> Transformer:
 
 def some_pairs(count: int, seed: int = 0) -> list[tuple[list[int], list[int]]]:
     rng = np.random.default_rng(seed)
-    draw = [
-        (rng.integers(4, 300, rng.integers(3, 9)), rng.integers(4, 300, rng.integers(3, 9)))
-        for _ in range(count)
-    ]
+    draw = [(rng.integers(4, 300, rng.integers(3, 9)), rng.integers(4, 300, rng.integers(3, 9))) for _ in range(count)]
     return [([*s.tolist(), END], [BEGIN, *t.tolist()]) for s, t in draw]
 
 
 def test_maps_are_distributions_over_what_each_position_may_see() -> None:
     found = attention.maps(make(), [5, 6, 7, 8, END], [BEGIN, 9, 10])
     assert {kind: tuple(maps.shape) for kind, maps in found.items()} == {
-        "encoder": (2, 4, 5, 5), "decoder": (3, 4, 3, 3), "cross": (3, 4, 3, 5),
-    }  # fmt: skip
+        "encoder": (2, 4, 5, 5),
+        "decoder": (3, 4, 3, 3),
+        "cross": (3, 4, 3, 5),
+    }
     for maps in found.values():
         torch.testing.assert_close(maps.sum(-1), torch.ones(maps.shape[:-1]))
     assert found["decoder"].triu(1).count_nonzero() == 0
@@ -78,9 +77,7 @@ def test_sharpness_is_entropy_in_nats() -> None:
     one_hot = torch.eye(8).expand(2, 3, 8, 8)
     torch.testing.assert_close(attention.sharpness(one_hot), torch.zeros(2, dtype=torch.float64))
     uniform = torch.full((2, 3, 5, 8), 1 / 8)
-    torch.testing.assert_close(
-        attention.sharpness(uniform), torch.full((2,), math.log(8), dtype=torch.float64)
-    )
+    torch.testing.assert_close(attention.sharpness(uniform), torch.full((2,), math.log(8), dtype=torch.float64))
     both = torch.cat([one_hot[:1], torch.full((1, 3, 8, 8), 1 / 8)])
     torch.testing.assert_close(attention.sharpness(both), torch.tensor([0, math.log(8)], dtype=torch.float64))
 
@@ -137,9 +134,7 @@ def test_what_two_models_do_not_have_alike_is_left_out_with_the_reason() -> None
     assert "distance" not in found
     narrow = attention.summarize(attention.measure(make(heads=2), make(), some_pairs(4)), seed=1)
     assert narrow["by_kind"] == {}
-    assert (
-        narrow["left_out"]["cross"] == "the model has 3 layers of 2 heads, the baseline 3 layers of 4 heads"
-    )
+    assert narrow["left_out"]["cross"] == "the model has 3 layers of 2 heads, the baseline 3 layers of 4 heads"
     against = attention.measure(make(), student, some_pairs(4))
     assert against.left_out["encoder"] == "the baseline has no such attention"
 
@@ -174,10 +169,25 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, output: str, *more: str):
     return script(
-        "attention", "--model", folder / "other.tzip", "--baseline", folder / "baseline.tzip", "--sentence",
-        "the old cat", "--source", folder / "dev.en", "--target", folder / "dev.de", "--sentences", "5",
-        "--output", folder / f"{output}.npz", "--json", folder / f"{output}.json", *more,
-    )  # fmt: skip
+        "attention",
+        "--model",
+        folder / "other.tzip",
+        "--baseline",
+        folder / "baseline.tzip",
+        "--sentence",
+        "the old cat",
+        "--source",
+        folder / "dev.en",
+        "--target",
+        folder / "dev.de",
+        "--sentences",
+        "5",
+        "--output",
+        folder / f"{output}.npz",
+        "--json",
+        folder / f"{output}.json",
+        *more,
+    )
 
 
 def test_the_script_writes_the_same_bytes_twice(files: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from tzip.data.pieces import BEGIN, PAD
 from tzip.nmt.dropout import Dropout, MaskPool
-from tzip.nmt.model import Sign, Transformer, binarized, sinusoids  # fmt: skip
+from tzip.nmt.model import Sign, Transformer, binarized, sinusoids
 from tzip.nmt.options import PRESETS, Config, configure, settings
 
 TOY = {"vocabulary": 50, "d_model": 16, "d_ff": 32, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
@@ -23,9 +23,7 @@ def ids(*rows: list[int]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-@pytest.mark.parametrize(
-    "form", [{}, *({"mixer": "convolution", "kernel": k} for k in (1, 2, 3, 9))], ids=str
-)
+@pytest.mark.parametrize("form", [{}, *({"mixer": "convolution", "kernel": k} for k in (1, 2, 3, 9))], ids=str)
 def test_logits_ignore_padding_and_the_future(norm, form):
     model = toy(norm=norm, **form)
     short = model(ids([5, 6, 7, 3]), ids([BEGIN, 8, 9]))
@@ -42,9 +40,7 @@ def reached(change: int, kernel: int, stack: str) -> list[int]:
     other = piece.clone()
     other[0, change] = 30
     source, bias = model.encode(ids([5, 6, 3]))
-    states = [
-        model.encode(p)[0] if stack == "encoder" else model.decode(p, source, bias) for p in (piece, other)
-    ]
+    states = [model.encode(p)[0] if stack == "encoder" else model.decode(p, source, bias) for p in (piece, other)]
     return (states[0] - states[1]).abs().amax(-1).squeeze(0).gt(1e-9).nonzero().flatten().tolist()
 
 
@@ -165,14 +161,10 @@ def test_binary_inputs_are_signs_times_their_mean_magnitude():
         seen: dict[str, torch.Tensor] = {}
         for name, module in model.named_modules():
             if isinstance(module, torch.nn.Linear):
-                module.register_forward_hook(
-                    lambda _, given, __, name=name, seen=seen: seen.update({name: given[0]})
-                )
+                module.register_forward_hook(lambda _, given, __, name=name, seen=seen: seen.update({name: given[0]}))
         model(ids([5, 6, 7, 3]), ids([BEGIN, 8, 9]))
         binary = {name for name, given in seen.items() if given.abs().unique(dim=-1).shape[-1] == 1}
-        expected = {name for name in seen if wanted is None or name.rpartition(".")[2] in wanted} - {
-            "generator"
-        }
+        expected = {name for name in seen if wanted is None or name.rpartition(".")[2] in wanted} - {"generator"}
         assert binary == expected
 
 
@@ -183,19 +175,33 @@ FOREIGN = {"activation": "silu", "positions": "halves", "epsilon": 1e-6, "source
 
 def test_files_name_the_later_options_only_where_they_say_something():
     assert list(settings(Config(**TOY))) == [
-        "vocabulary", "d_model", "d_ff", "heads", "encoder_layers", "decoder_layers", "dropout", "mixer",
-        "kernel", "binary_inputs", "norm", "tie", "max_length",
-    ]  # fmt: skip
+        "vocabulary",
+        "d_model",
+        "d_ff",
+        "heads",
+        "encoder_layers",
+        "decoder_layers",
+        "dropout",
+        "mixer",
+        "kernel",
+        "binary_inputs",
+        "norm",
+        "tie",
+        "max_length",
+    ]
     given = Config(**TOY, **FOREIGN, target_vocabulary=30, tie="none")
     assert Config(**settings(given)) == given
     assert {key: settings(given)[key] for key in FOREIGN} == FOREIGN
 
 
-@pytest.mark.parametrize(("name", "formula"), [
-    ("relu", lambda x: max(x, 0.0)),
-    ("gelu", lambda x: x * 0.5 * (1 + math.erf(x / math.sqrt(2)))),
-    ("silu", lambda x: x / (1 + math.exp(-x))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("relu", lambda x: max(x, 0.0)),
+        ("gelu", lambda x: x * 0.5 * (1 + math.erf(x / math.sqrt(2)))),
+        ("silu", lambda x: x / (1 + math.exp(-x))),
+    ],
+)
 def test_activations(name, formula):
     layer = toy(activation=name).encoder[0].feed_forward
     inner = layer.inner(torch.randn(3, 16, dtype=torch.float64))

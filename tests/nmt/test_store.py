@@ -27,9 +27,7 @@ def test_what_is_kept_is_found_elsewhere(tmp_path: Path, outputs: dict[str, Path
     assert not store.fetch(shelf, "ab12", there)
     store.keep(shelf, "ab12", outputs)
     assert store.fetch(shelf, "ab12", there)
-    assert {name: path.read_text() for name, path in there.items()} == {
-        "model": "the model", "summary": "the summary"
-    }  # fmt: skip
+    assert {name: path.read_text() for name, path in there.items()} == {"model": "the model", "summary": "the summary"}
     assert not store.fetch(shelf, "ab13", there)
 
 

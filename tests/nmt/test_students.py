@@ -72,28 +72,42 @@ def test_who_is_taught() -> None:
 @pytest.mark.parametrize(
     ("over", "says"),
     [
-        ({"variants": {"student": {"from": "tny"}}},
-         "variants.student.from = 'tny' is not defined; did you mean 'tiny'? choose from tiny, flat, spare"),
+        (
+            {"variants": {"student": {"from": "tny"}}},
+            "variants.student.from = 'tny' is not defined; did you mean 'tiny'? choose from tiny, flat, spare",
+        ),
         ({"variants": {"baseline": {"from": "tiny"}}}, "variants.baseline.from: the baseline starts from no"),
         ({"variants": {"students": {}}}, "variants: 'students' is a folder of the run's own; choose another"),
         ({"training": {"teacher": 0.5}}, "training.teacher = 0.5: the baseline has no teacher"),
-        ({"students": {"tiny": {"model": {"preset": "giant"}}}},
-         "students.tiny.model.preset = 'giant' is not one of tiny, small, base"),
+        (
+            {"students": {"tiny": {"model": {"preset": "giant"}}}},
+            "students.tiny.model.preset = 'giant' is not one of tiny, small, base",
+        ),
         ({"students": {"tiny": {"model": {"mixer": "mlp"}}}}, "students.tiny.model: mixer = 'mlp' is not"),
         ({"students": {"tiny": {"model": {"max_length": 9}}}}, "unknown key 'max_length' in students.tiny."),
         ({"students": {"tiny": {"model": {"vocabulary": 9}}}}, "unknown key 'vocabulary' in students.tiny."),
-        ({"students": {"tiny": {"training": {"teacher": 2}}}},
-         "students.tiny.training: teacher = 2 is not a number at least 0.0 and at most 1.0"),
-        ({"students": {"tiny": {"training": {"temprature": 2}}}},
-         "unknown key 'temprature' in students.tiny.training; did you mean 'temperature'?"),
-        ({"students": {"tiny": {"start": "teacher"}}},
-         "students.tiny.model.norm = 'post': to start from the baseline's layers it must be 'pre'"),
-        ({"students": {"deep": {"start": "teacher", "model": DEEP}}},
-         "students.deep.model.decoder_layers = 3: the baseline, whose layers it starts from, has 2"),
-        ({"attention": {"rows": ["baseline", "convolutional"]}},
-         "attention.rows = 'convolutional' has no maps to draw: its model's mixer is convolution"),
+        (
+            {"students": {"tiny": {"training": {"teacher": 2}}}},
+            "students.tiny.training: teacher = 2 is not a number at least 0.0 and at most 1.0",
+        ),
+        (
+            {"students": {"tiny": {"training": {"temprature": 2}}}},
+            "unknown key 'temprature' in students.tiny.training; did you mean 'temperature'?",
+        ),
+        (
+            {"students": {"tiny": {"start": "teacher"}}},
+            "students.tiny.model.norm = 'post': to start from the baseline's layers it must be 'pre'",
+        ),
+        (
+            {"students": {"deep": {"start": "teacher", "model": DEEP}}},
+            "students.deep.model.decoder_layers = 3: the baseline, whose layers it starts from, has 2",
+        ),
+        (
+            {"attention": {"rows": ["baseline", "convolutional"]}},
+            "attention.rows = 'convolutional' has no maps to draw: its model's mixer is convolution",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_told_in_one_line_with_the_choices(over: dict, says: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
         checked(**over)
@@ -120,16 +134,29 @@ def teacher(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary)}))
     codes = {name: code.raw(value.detach().numpy()) for name, value in model.named_parameters()}
-    container.write(
-        tmp_path / "model.tzip", container.Archive(vars(model.config), codes, vocabulary.model, {})
-    )
+    container.write(tmp_path / "model.tzip", container.Archive(vars(model.config), codes, vocabulary.model, {}))
     return tmp_path
 
 
 def translate(folder: Path, output: str, *more: str) -> tuple[int, str]:
-    return script("hypotheses", "--model", folder / "model.tzip", "--source", folder / "text", "--beam", "2",
-                  "--max-ratio", "1", "--block", "16", "--state", folder / "state",
-                  "--output", folder / output, *more)  # fmt: skip
+    return script(
+        "hypotheses",
+        "--model",
+        folder / "model.tzip",
+        "--source",
+        folder / "text",
+        "--beam",
+        "2",
+        "--max-ratio",
+        "1",
+        "--block",
+        "16",
+        "--state",
+        folder / "state",
+        "--output",
+        folder / output,
+        *more,
+    )
 
 
 def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:

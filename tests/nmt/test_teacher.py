@@ -25,8 +25,12 @@ def test_a_shallow_student_has_layers_of_its_teacher():
     student = toy(encoder_layers=3, decoder_layers=1)
     inherit(student, teacher)
     theirs, mine = teacher.state_dict(), student.state_dict()
-    for own, source in (("encoder.0", "encoder.0"), ("encoder.1", "encoder.2"), ("encoder.2", "encoder.4"),
-                        ("decoder.0", "decoder.0")):  # fmt: skip
+    for own, source in (
+        ("encoder.0", "encoder.0"),
+        ("encoder.1", "encoder.2"),
+        ("encoder.2", "encoder.4"),
+        ("decoder.0", "decoder.0"),
+    ):
         for name in ("feed_forward.inner.weight", "self_attention_norm.bias"):
             assert torch.equal(mine[f"{own}.{name}"], theirs[f"{source}.{name}"])
     assert torch.equal(mine["generator.weight"], theirs["generator.weight"])
@@ -68,6 +72,4 @@ def test_a_share_without_a_teacher_is_refused(tmp_path):
         (Transformer(Config(**TOY | {"vocabulary": 60})), "vocabulary has 60 pieces, 50 expected"),
     ):
         with pytest.raises(ValueError, match=says):
-            train(
-                student, data, Training(teacher=0.5), seed=1, folder=tmp_path, log=tmp_path, teacher=teacher
-            )
+            train(student, data, Training(teacher=0.5), seed=1, folder=tmp_path, log=tmp_path, teacher=teacher)

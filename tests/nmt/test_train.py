@@ -157,8 +157,16 @@ def test_two_trainings_do_not_share_a_state(tmp_path, monkeypatch):
 def test_two_processes_equal_one(tmp_path, teacher):
     """torchrun with two processes of one batch each = one process that accumulates two."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
-               "--rdzv-endpoint=127.0.0.1:0", "-m", "tests.toys.training"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=127.0.0.1:0",
+        "-m",
+        "tests.toys.training",
+    ]
     arguments = [str(tmp_path / "two"), "0", "precision=fp32", f"teacher={teacher}"]
     done = subprocess.run([*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -65,9 +65,7 @@ def missing() -> str:
     """Why no cluster can be started here, in one line; empty if one can."""
     if os.geteuid() != 0:
         return "SLURM's daemons are started as root here, and this is another user"
-    absent = [
-        name for name in ("munged", "slurmctld", "slurmd", "sinfo") if not shutil.which(name, path=path())
-    ]
+    absent = [name for name in ("munged", "slurmctld", "slurmd", "sinfo") if not shutil.which(name, path=path())]
     if absent:
         return f"{absent[0]} is missing; on Debian: apt-get install {' '.join(PACKAGES)}"
     conf = ETC / "slurm.conf"
@@ -108,9 +106,7 @@ def start() -> None:
         run = Path("/run/munge")
         run.mkdir(exist_ok=True)
         shutil.chown(run, "munge", "munge")
-        subprocess.run(
-            ["runuser", "-u", "munge", "--", "munged"], check=True, env={**os.environ, "PATH": path()}
-        )
+        subprocess.run(["runuser", "-u", "munge", "--", "munged"], check=True, env={**os.environ, "PATH": path()})
     daemon("slurmctld", "-D")
     daemon("slurmd", "-D", "-N", host)
     deadline = time.monotonic() + HEALTHY
@@ -125,8 +121,14 @@ def start() -> None:
 def daemon(name: str, *arguments: str) -> None:
     """Start one in the background, with its number on file."""
     with open(FOLDER / "log" / f"{name}.out", "w") as out:
-        process = subprocess.Popen([name, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                   start_new_session=True, env={**os.environ, "PATH": path()})  # fmt: skip
+        process = subprocess.Popen(
+            [name, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            env={**os.environ, "PATH": path()},
+        )
     (FOLDER / f"{name}.started").write_text(str(process.pid))
 
 

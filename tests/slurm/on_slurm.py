@@ -59,8 +59,15 @@ def submit(folder: Path, *arguments: str) -> subprocess.Popen:
     profile = ["--workflow-profile", "profiles/slurm", "--configfile", MINIATURE, *SOON]
     command = ["snakemake", *arguments, *profile]
     with open(folder / "slurm.log", "w") as log:
-        return subprocess.Popen(command, cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL,
-                                stdout=log, stderr=log, start_new_session=True)  # fmt: skip
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def through_slurm(folder: Path, *arguments: str) -> str:
@@ -171,9 +178,7 @@ def test_a_grid_of_200_variants_is_fifty_jobs(tmp_path: Path, local: Future) -> 
     assert len(re.findall(r"submitted with SLURM jobid", said)) - len(submissions(said, "record")) == 50
 
 
-def test_a_training_longer_than_its_time_limit_ends_over_several_jobs(
-    copied: Path, undisturbed: Future
-) -> None:
+def test_a_training_longer_than_its_time_limit_ends_over_several_jobs(copied: Path, undisturbed: Future) -> None:
     said = through_slurm(copied, *train_alone(1), "--retries", "12", *LONG)
     jobs = submissions(said, "train")
     assert len(jobs) > 1, said[-3000:]
@@ -186,8 +191,9 @@ def test_a_preempted_training_goes_on_where_it_was(copied: Path, undisturbed: Fu
     try:
         wait_for(lambda: updates_done(copied) > 500)
         (job,) = submissions((copied / "slurm.log").read_text(), "train")
-        urgent = cluster.ask("sbatch", "--parsable", "--partition=high", "--exclusive", "--output=/dev/null",
-                             "--wrap=sleep 5")  # fmt: skip
+        urgent = cluster.ask(
+            "sbatch", "--parsable", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=sleep 5"
+        )
         wait_for(lambda: state_of(job) != "RUNNING")
         before = updates_done(copied)
         wait_for(lambda: state_of(urgent) == "COMPLETED")
@@ -215,8 +221,13 @@ def test_two_tasks_of_a_step_train_as_one_process(tmp_path: Path) -> None:
         "-m",
         "tests.toys.training",
     ]
-    done = subprocess.run([*command, str(tmp_path / "two"), "0", "precision=fp32"], cwd=ROOT, text=True,
-                          capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    done = subprocess.run(
+        [*command, str(tmp_path / "two"), "0", "precision=fp32"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     fit(tmp_path / "one", accumulate=2, precision="fp32")
     one, two = (load_file(tmp_path / name / WEIGHTS) for name in ("one", "two"))

@@ -15,13 +15,22 @@ def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:
     named = [("baseline", "baseline", 1.0, 40.0), *lines]
     frame = pd.DataFrame(named, columns=["row", "method", "ratio_file", "bleu"])
     frame = frame.assign(
-        label=frame["row"], test="flat", seeds=1, baseline_bytes=10_000_000,
+        label=frame["row"],
+        test="flat",
+        seeds=1,
+        baseline_bytes=10_000_000,
         file_bytes=(1e7 / frame["ratio_file"]).round().astype(int),
-        ratio_printed=frame["ratio_file"], ratio_limit=frame["ratio_file"],
-        bleu_sd=math.nan, bleu_low=frame["bleu"] - 1, bleu_high=frame["bleu"] + 1, bleu_margin=1.0,
-        percent=frame["bleu"] / 0.4, percent_sd=math.nan, p_value=math.nan,
+        ratio_printed=frame["ratio_file"],
+        ratio_limit=frame["ratio_file"],
+        bleu_sd=math.nan,
+        bleu_low=frame["bleu"] - 1,
+        bleu_high=frame["bleu"] + 1,
+        bleu_margin=1.0,
+        percent=frame["bleu"] / 0.4,
+        percent_sd=math.nan,
+        p_value=math.nan,
         file="seed-1/" + frame["row"] + "/model.tzip",
-    )  # fmt: skip
+    )
     frame = frame.assign(plan="", source="")
     return frame.assign(frontier=frontier.undominated(frame))[list(frontier.COLUMNS)]
 

@@ -12,8 +12,14 @@ from tzip.config import dependencies
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
-FIGURES = {"figure_of_frontier", "figure_of_sharpness", "figure_of_attention", "figure_of_layers",
-           "figure_of_weights", "figure_of_cumulative_weights"}  # fmt: skip
+FIGURES = {
+    "figure_of_frontier",
+    "figure_of_sharpness",
+    "figure_of_attention",
+    "figure_of_layers",
+    "figure_of_weights",
+    "figure_of_cumulative_weights",
+}
 TABLES = {"tables", "claims", "frontier", "timings", "speed"}
 
 

@@ -79,7 +79,4 @@ def test_the_page_can_be_followed(folder: Path, monkeypatch: pytest.MonkeyPatch)
     for name in ("ctranslate2", "marian", "dense"):
         assert read_json(f"exported/{name}/origin.json")["format"] == "marian", name
     assert checkpoint.load("exported/dense")[0].config.activation == "silu"
-    assert (
-        importing.read("exported/marian", importing.Options(format="marian")).config.d_model
-        == SIZES["d_model"]
-    )
+    assert importing.read("exported/marian", importing.Options(format="marian")).config.d_model == SIZES["d_model"]

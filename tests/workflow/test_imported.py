@@ -104,9 +104,7 @@ def test_another_source_imports_again(folder: Path) -> None:
     changed["baseline"]["import"]["source"]["member"] = "sentencepiece.model"
     (folder / "other.yaml").write_text(yaml.safe_dump(changed))
     target = str(RUN / "seed-1" / "training.json")
-    said = command(
-        folder, "snakemake", "--cores", "1", "--configfile", "other.yaml", "--dry-run", "--", target
-    )
+    said = command(folder, "snakemake", "--cores", "1", "--configfile", "other.yaml", "--dry-run", "--", target)
     assert {rule for rule, _ in planned(said)} == {"import_baseline"}
 
 
@@ -139,7 +137,7 @@ WRONG = [
     (imported(source={"paht": "x"}), "unknown key 'paht' in baseline.import.source"),
     (imported(source=7), "baseline.import.source = 7 is not of type string or object or array"),
     (imported(source=[*FOLDER, {"url": "https://hub.example/b"}]), "several files must lie in one folder"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("baseline", "said"), WRONG)
@@ -152,9 +150,7 @@ def test_the_form_of_an_imported_model_is_no_choice() -> None:
     found = checked(baseline=imported(), model={"max_length": 99})
     assert found["model"] == {"max_length": 99}
     assert checked(baseline=imported())["model"] == {}
-    with pytest.raises(
-        ValueError, match=r"model.d_model: the baseline is imported as it is; only max_length"
-    ):
+    with pytest.raises(ValueError, match=r"model.d_model: the baseline is imported as it is; only max_length"):
         checked(baseline=imported(), model={"d_model": 64})
 
 
@@ -167,9 +163,7 @@ def test_what_is_downloaded_and_how_the_command_names_it() -> None:
         f"store/{place}::averaged-10-epoch.pt --format opennmt --pieces store/{place}::sentencepiece.model"
     )
     found = checked(baseline={"import": {"format": "marian", "source": FOLDER, "prefix": ">>de<<"}})
-    assert imports.flags(found, "store") == (
-        "store/hub.example/org/m/resolve/abc --format marian --prefix '>>de<<'"
-    )
+    assert imports.flags(found, "store") == ("store/hub.example/org/m/resolve/abc --format marian --prefix '>>de<<'")
     assert len(imports.inputs(found, "store")) == len(imports.downloads(found)) == 2
 
 
@@ -179,9 +173,7 @@ def test_a_local_model_is_a_file_or_a_folder(tmp_path: Path) -> None:
     found = checked(baseline={"import": {"format": "marian", "source": str(tmp_path / "model")}})
     assert imports.inputs(found, "store") == [str(tmp_path / "model" / "config.json")]
     imports.check_data(found, "store", "")
-    found = checked(
-        baseline=imported(source=str(tmp_path / "away"), pieces=str(tmp_path / "model/config.json"))
-    )
+    found = checked(baseline=imported(source=str(tmp_path / "away"), pieces=str(tmp_path / "model/config.json")))
     with pytest.raises(ValueError, match=r"baseline.import.source.path: no file '.*away'"):
         imports.check_data(found, "store", "")
     with pytest.raises(ValueError, match=r"baseline.import.source.url in mirror: no file"):

@@ -94,14 +94,14 @@ def test_students_are_made_scored_and_shown(finished: Path) -> None:
     folder = finished / RUN / "seed-1"
     sources = (finished / RUN / "data" / "train.en").read_text().splitlines()
     assert len((folder / "teacher" / "train.de").read_text().splitlines()) == len(sources)
-    references, both = (
-        len(Encoded(p)) for p in (finished / RUN / "data" / "train", folder / "teacher" / "both")
-    )
+    references, both = (len(Encoded(p)) for p in (finished / RUN / "data" / "train", folder / "teacher" / "both"))
     assert references < both <= 2 * references
     forms = {row: container.read(folder / row / "model.tzip").config for row in ("baseline", *STUDENTS)}
     assert {row: form["mixer"] for row, form in forms.items() if row in STUDENTS} == {
-        "student": "attention", "student-4bit": "attention", "student-convolutional": "convolution"
-    }  # fmt: skip
+        "student": "attention",
+        "student-4bit": "attention",
+        "student-convolutional": "convolution",
+    }
     assert {form["vocabulary"] for form in forms.values()} == {forms["baseline"]["vocabulary"]}
     sizes = {row: read_json(folder / row / "size.json") for row in forms}
     assert len({size["baseline_bytes"] for size in sizes.values()}) == 1
@@ -123,8 +123,12 @@ def test_without_students_nothing_is_made_for_them(copied: Path) -> None:
     assert not {rule for rule, _ in planned(mini(copied, "--dry-run"))} & (TRAINING | {"compress"})
     shutil.rmtree(copied / RUN)
     assert {rule for rule, _ in planned(mini(copied, "--dry-run"))} & TRAINING == {
-        "train", "corpus", "pieces", "encode", "generate"
-    }  # fmt: skip
+        "train",
+        "corpus",
+        "pieces",
+        "encode",
+        "generate",
+    }
 
 
 def test_a_second_run_does_nothing(finished: Path) -> None:
@@ -171,9 +175,17 @@ def test_a_large_corpus_that_was_only_copied_again_reruns_nothing(tmp_path: Path
 
 
 def test_one_core_gives_the_same_bytes_as_two(runs: tuple[Path, Path]) -> None:
-    patterns = ("seed-*/checkpoint/*", "seed-*/students/*/checkpoint/*", "seed-*/teacher/*",
-                "seed-*/*/model.tzip", "seed-*/*/*.hyp.txt", "seed-*/*/*.score.json",
-                "seed-*/*/attention.json", "tables/*", "data/**/*")  # fmt: skip
+    patterns = (
+        "seed-*/checkpoint/*",
+        "seed-*/students/*/checkpoint/*",
+        "seed-*/teacher/*",
+        "seed-*/*/model.tzip",
+        "seed-*/*/*.hyp.txt",
+        "seed-*/*/*.score.json",
+        "seed-*/*/attention.json",
+        "tables/*",
+        "data/**/*",
+    )
     first, second = (contents(folder, patterns) for folder in runs)
     assert [name for name in first if first[name] != second.get(name)] == []
     assert len([name for name in first if name.endswith("model.tzip")]) == 16
@@ -254,9 +266,7 @@ def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> Non
     sweep(folder, [2, 3, 4])
     after = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
     assert before.items() < after.items()
-    assert {"seed-1/kmeans-b3-linear/model.tzip", "seed-1/kmeans-b3-linear/test.hyp.txt"} == {*after} - {
-        *before
-    }
+    assert {"seed-1/kmeans-b3-linear/model.tzip", "seed-1/kmeans-b3-linear/test.hyp.txt"} == {*after} - {*before}
     table = (folder / RUN / "tables" / "frontier.csv").read_text()
     assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + 4
 
@@ -321,6 +331,4 @@ def test_a_method_of_ones_own_is_a_file_and_a_line(copied: Path, tmp_path: Path)
     again = {variant for rule, variant in planned(mini(copied, str(line), "--", table)) if rule == "compress"}
     assert again == {"mean"}
     own.unlink()
-    assert "variants.mean.quantize.method = 'mean' is not one of binarize" in mini(
-        copied, str(line), ok=False
-    )
+    assert "variants.mean.quantize.method = 'mean' is not one of binarize" in mini(copied, str(line), ok=False)

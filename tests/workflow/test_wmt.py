@@ -77,13 +77,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     mirror, host = folder / "mirror", folder / "mirror" / "s3.amazonaws.com"
     cut = sentencepiece.SentencePieceProcessor(model_proto=ONE)
     sides = [list(side) for side in zip(*text(400), strict=True)]
-    pieces = {f"train.{language}": lines([" ".join(row) for row in cut.encode(side[:300], out_type=str)])
-              for language, side in zip(("en", "de"), sides, strict=True)}  # fmt: skip
+    pieces = {
+        f"train.{language}": lines([" ".join(row) for row in cut.encode(side[:300], out_type=str)])
+        for language, side in zip(("en", "de"), sides, strict=True)
+    }
     pack(host / ARCHIVES[0], pieces)
     made = foreignmodels.model(4 + len(PIECES), **OPENNMT)
     foreignmodels.opennmt(folder / "averaged-10-epoch.pt", made, "2018")
-    pack(host / ARCHIVES[1], {"averaged-10-epoch.pt": (folder / "averaged-10-epoch.pt").read_bytes(),
-                              "sentencepiece.model": ONE})  # fmt: skip
+    pack(
+        host / ARCHIVES[1],
+        {"averaged-10-epoch.pt": (folder / "averaged-10-epoch.pt").read_bytes(), "sentencepiece.model": ONE},
+    )
     own = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]["wmt"]
     news = {"dev": own["dev"], "test": own["test"]}
     for start, pair in zip((300, 330, 360), [*news["dev"], *news["test"].values()], strict=True):

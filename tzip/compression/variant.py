@@ -29,9 +29,7 @@ class Variant:
         "layers that are compressed: attention; and feed-forward; and embeddings and output layer",
         choices=("attention", "linear", "all"),
     )
-    prune: str = option(
-        "", "pruner and schedule, as magnitude:schedule=stepwise,start=0.3,end=0.5", metavar="METHOD"
-    )
+    prune: str = option("", "pruner and schedule, as magnitude:schedule=stepwise,start=0.3,end=0.5", metavar="METHOD")
     quantize: str = option("", "quantizer of the weights, as kmeans:bits=4", metavar="METHOD")
     biases: str = option("", "quantizer of these layers' biases, as kmeans:bits=8", metavar="METHOD")
     rest: str = option("float32", "format of what no method touches", choices=("float32", "float16"))

@@ -32,10 +32,21 @@ ONE, OTHER, MANY, TEXT = FORMS = ("<one>", "<other>", "<many>", "<text>")
 # Patterns with what they stand for.
 NAME, LANGUAGE = r"^[A-Za-z0-9][A-Za-z0-9._-]*$", r"^[A-Za-z][A-Za-z0-9_-]*$"
 URL, SHA256 = r"^https?://[^/?#]+/[^?#]+$", r"^[0-9a-fA-F]{64}$"
-WORDS = {NAME: "a folder's name", LANGUAGE: "a language's short name",
-         URL: "a URL of the form https://HOST/PATH", SHA256: "64 hexadecimal digits"}  # fmt: skip
-TYPES = {"dataclass": "object", "dict": "object", "list": "array", "string": "string", "int": "integer",
-         "float": "number", "bool": "boolean"}  # fmt: skip
+WORDS = {
+    NAME: "a folder's name",
+    LANGUAGE: "a language's short name",
+    URL: "a URL of the form https://HOST/PATH",
+    SHA256: "64 hexadecimal digits",
+}
+TYPES = {
+    "dataclass": "object",
+    "dict": "object",
+    "list": "array",
+    "string": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+}
 
 
 def choose(name: str, choices: Iterable[str]) -> str:

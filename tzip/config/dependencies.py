@@ -68,9 +68,7 @@ def files(step: str) -> list[Path]:
 def function(subcommand: str) -> ast.FunctionDef:
     """The function of the command line that runs a subcommand."""
     name = f"run_{subcommand}"
-    return next(
-        node for node in parsed(COMMANDS).body if isinstance(node, ast.FunctionDef) and node.name == name
-    )
+    return next(node for node in parsed(COMMANDS).body if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
 @functools.cache

@@ -59,8 +59,14 @@ def variants(grid: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, 
         raise ValueError(f"{where}: neither quantizes nor prunes; that is the baseline, which every run has")
     for quantizer, pruner, scope in combined:
         usual = quantizer and pruner.get("name") == PRUNER["method"]
-        parts = [grid.get("name"), quantizer.get("name"), quantizer.get("bits"),
-                 None if usual else pruner.get("name"), pruner.get("sparsity"), scope]  # fmt: skip
+        parts = [
+            grid.get("name"),
+            quantizer.get("name"),
+            quantizer.get("bits"),
+            None if usual else pruner.get("name"),
+            pruner.get("sparsity"),
+            scope,
+        ]
         variant = fixed | pruner.get("plan", {}) | quantizer.get("plan", {}) | {"scope": scope}
         yield "-".join(filter(None, parts)), variant
 

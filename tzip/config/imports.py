@@ -41,8 +41,9 @@ def check(found: dict[str, Any], where: str = "baseline.import") -> None:
         raise ValueError(f"{where}.format = {name!r} is not one of {', '.join(formats())}")
     for key in found:
         if key not in ("format", "source", *uses(name)):
-            raise ValueError(f"{where}.{key}: the format {name} has no such option; "
-                             f"choose from {', '.join(('source', *uses(name)))}")  # fmt: skip
+            raise ValueError(
+                f"{where}.{key}: the format {name} has no such option; choose from {', '.join(('source', *uses(name)))}"
+            )
     for key in needs(name):
         if key not in found:
             raise ValueError(f"{where}.{key}: the format {name} needs it; give a file")

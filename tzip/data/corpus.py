@@ -62,11 +62,7 @@ class Side:
         return cls(match[1], match[2] or "", int(match[3] or 0))
 
     def __str__(self) -> str:
-        return (
-            self.path
-            + (f"::{self.member}" if self.member else "")
-            + (f"#{self.column}" if self.column else "")
-        )
+        return self.path + (f"::{self.member}" if self.member else "") + (f"#{self.column}" if self.column else "")
 
     def lines(self) -> Iterator[str]:
         """Read the text line by line, without trailing whitespace; ValueError names this side and the line.
@@ -187,9 +183,7 @@ def components(sources: Sequence[int], targets: Sequence[int]) -> np.ndarray:
     return csgraph.connected_components(edges, directed=False)[1][ends[0]]
 
 
-def divide(
-    sources: Sequence[int], targets: Sequence[int], split: Split, parts: Sequence[int] = ()
-) -> list[int]:
+def divide(sources: Sequence[int], targets: Sequence[int], split: Split, parts: Sequence[int] = ()) -> list[int]:
     """TRAIN, DEV or TEST for each pair of a pool; connected pairs go together, the sizes are exact.
 
     The seed and the texts' keys decide the order in which components are taken, whatever the pool's order. A
@@ -264,9 +258,7 @@ def _check(languages: tuple, train: Sequence, dev: Sequence, tests: Mapping, spl
         raise ValueError("no training text given")
     for name in (*languages, *tests, *([split.name] if split else [])):
         if not re.fullmatch(r"\w[\w.-]*", name):
-            raise ValueError(
-                f"'{name}' does not do as part of a file name: letters, digits, '.', '_' and '-'"
-            )
+            raise ValueError(f"'{name}' does not do as part of a file name: letters, digits, '.', '_' and '-'")
     if languages[0] == languages[1]:
         raise ValueError(f"source and target are both called '{languages[0]}'")
     if split and split.part > len(train):

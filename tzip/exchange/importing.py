@@ -249,8 +249,9 @@ def of_torch(tensors: Any, path: str, key: str = "it") -> Tensors:
     return Tensors(tensors, path)
 
 
-def layers(tensors: Tensors, ours: str, theirs: str, names: Mapping[str, str], count: int,
-           lacks_bias: Iterable[str] = ()) -> dict[str, Tensor]:  # fmt: skip
+def layers(
+    tensors: Tensors, ours: str, theirs: str, names: Mapping[str, str], count: int, lacks_bias: Iterable[str] = ()
+) -> dict[str, Tensor]:
     """Weights and biases of `count` layers by our names.
 
     ours, theirs  what the names of the layers begin with, {i} for the layer's number

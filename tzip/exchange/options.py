@@ -23,12 +23,8 @@ class Import:
         f"what the model was made by, a file of tzip/exchange/importers ({', '.join(FORMATS)})",
         metavar="FORMAT",
     )
-    pieces: str = option(
-        "", "SentencePiece model that cuts the text, where it is no part of the model", metavar="FILE"
-    )
-    target_pieces: str = option(
-        "", "SentencePiece model of the target's text; `pieces` where empty", metavar="FILE"
-    )
+    pieces: str = option("", "SentencePiece model that cuts the text, where it is no part of the model", metavar="FILE")
+    target_pieces: str = option("", "SentencePiece model of the target's text; `pieces` where empty", metavar="FILE")
     prefix: str = option("", "piece to put before every source, such as >>deu<<", metavar="PIECE")
     mapping: str = option("", "YAML file that names the tensors", metavar="FILE")
     max_length: int = option(0, "longest sentence in pieces, end included; 0: the model's own", low=0)

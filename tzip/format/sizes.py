@@ -151,12 +151,16 @@ def lines(path: Path) -> list[str]:
         shape = "" if row["shape"] is None else "x".join(map(str, row["shape"]))
         bits = "" if row["bits"] is None else f"{row['bits']:.2f}"
         entropy = "" if row["entropy"] is None else f"{row['entropy']:.3f}"
-        text.append(f"{row['name']:{width}}  {shape:>12}  {bits:>5}  {entropy:>7}  {row['bytes']:>11,}"
-                    f"  {100 * row['share']:5.1f}%")  # fmt: skip
+        text.append(
+            f"{row['name']:{width}}  {shape:>12}  {bits:>5}  {entropy:>7}  {row['bytes']:>11,}"
+            f"  {100 * row['share']:5.1f}%"
+        )
     counted, history = sizes(archive, path.stat().st_size), archive.history
     text += ["", f"{path}: {counted['file_bytes']:,} bytes for {counted['weights']:,} weights"]
-    text.append(f"{counted['ratio_printed']:.2f}x as printed, {counted['ratio_file']:.2f}x in the file, "
-                f"{counted['ratio_limit']:.2f}x at the limit")  # fmt: skip
+    text.append(
+        f"{counted['ratio_printed']:.2f}x as printed, {counted['ratio_file']:.2f}x in the file, "
+        f"{counted['ratio_limit']:.2f}x at the limit"
+    )
     done = {key: value for key, value in history.get("variant", {}).items() if value}
     text.append(f"{history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
     if origin := history.get("origin"):

@@ -79,9 +79,7 @@ class Sample:
     sentences: int
 
 
-def measure(
-    model: nn.Module, baseline: nn.Module, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]
-) -> Sample:
+def measure(model: nn.Module, baseline: nn.Module, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Sample:
     """Both models on the same pairs, with teacher forcing, so that their rows correspond."""
     rows: list[dict[str, list]] = [{kind: [] for kind in KINDS} for _ in range(3)]
     left_out: dict[str, str] = {}

@@ -23,9 +23,7 @@ class SmoothedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, *teacher
-    ):
+    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, *teacher):
         learning = any(ctx.needs_input_grad)
         grads = [torch.zeros_like(x) for x in (hidden, weight, bias)] if learning else []
         weight_in = weight.to(hidden.dtype)

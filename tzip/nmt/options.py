@@ -18,9 +18,7 @@ class Config:
     heads: int = option(8, "attention heads", low=1, high=1024)
     encoder_layers: int = option(6, "layers of the encoder", low=1, high=128)
     decoder_layers: int = option(6, "layers of the decoder", low=1, high=128)
-    dropout: float = option(
-        0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9
-    )
+    dropout: float = option(0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9)
     mixer: str = option(
         "attention", "layer that mixes the positions of a sentence", choices=("attention", "convolution")
     )
@@ -28,14 +26,10 @@ class Config:
     binary_inputs: str = option(
         "none", "linear layers whose inputs are binarized", choices=("none", "attention", "linear")
     )
-    norm: str = option(
-        "post", "LayerNorm after each residual sum or before each block", choices=("post", "pre")
-    )
+    norm: str = option("post", "LayerNorm after each residual sum or before each block", choices=("post", "pre"))
     tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
     max_length: int = option(256, "longest sentence in pieces, END included", low=2, high=8192)
-    activation: str = option(
-        "relu", "activation function of the feed-forward layers", choices=("relu", "gelu", "silu")
-    )
+    activation: str = option("relu", "activation function of the feed-forward layers", choices=("relu", "gelu", "silu"))
     positions: str = option(
         "interleaved",
         "order of sines and cosines in the position encodings; single: interleaved, in single precision",
@@ -95,9 +89,7 @@ class Training:
     schedule: str = option(
         "noam", "schedule of the learning rate", choices=("noam", "inverse_sqrt", "linear", "cosine")
     )
-    learning_rate: float = option(
-        0.0, "peak of the learning rate; 0 = factor / sqrt(d_model * warmup)", low=0.0
-    )
+    learning_rate: float = option(0.0, "peak of the learning rate; 0 = factor / sqrt(d_model * warmup)", low=0.0)
     factor: float = option(1.0, "factor of the noam schedule", low=0.0)
     warmup: int = option(4000, "updates of linear warm-up", low=1)
     beta1: float = option(0.9, "AdamW's decay of the gradient's mean", low=0.0, high=1.0)
@@ -105,9 +97,7 @@ class Training:
     weight_decay: float = option(0.0, "AdamW's weight decay", low=0.0)
     clip: float = option(0.0, "largest norm of the gradient; 0 = not clipped", low=0.0)
     smoothing: float = option(0.1, "label smoothing", low=0.0, high=0.99)
-    teacher: float = option(
-        0.0, "weight of knowledge distillation in the loss; 0 = no teacher", low=0.0, high=1.0
-    )
+    teacher: float = option(0.0, "weight of knowledge distillation in the loss; 0 = no teacher", low=0.0, high=1.0)
     temperature: float = option(
         1.0, "temperature of distillation: it divides the logits of both models", low=0.05, high=100.0
     )
@@ -120,9 +110,7 @@ class Training:
     every: int = option(0, "updates between evaluations; 0 = none", low=0)
     average: int = option(1, "last evaluated checkpoints to average at the end; 1 = no averaging", low=1)
     patience: int = option(0, "evaluations without a better score before early stopping; 0 = never", low=0)
-    metric: str = option(
-        "loss", "score on the development set that early stopping watches", choices=("loss", "bleu")
-    )
+    metric: str = option("loss", "score on the development set that early stopping watches", choices=("loss", "bleu"))
 
     def __post_init__(self) -> None:
         if (self.patience or self.average > 1) and not self.every:
@@ -131,9 +119,15 @@ class Training:
 
 # Defaults of fine-tuning, as in transformers.zip; the other options are as in training.
 FINETUNE = {
-    "updates": 10000, "batch_tokens": 512, "accumulate": 2, "schedule": "noam", "factor": 0.01, "warmup": 50,
-    "beta2": 0.998, "smoothing": 0.1,
-}  # fmt: skip
+    "updates": 10000,
+    "batch_tokens": 512,
+    "accumulate": 2,
+    "schedule": "noam",
+    "factor": 0.01,
+    "warmup": 50,
+    "beta2": 0.998,
+    "smoothing": 0.1,
+}
 
 
 @dataclass(frozen=True)
@@ -143,9 +137,7 @@ class Search:
     beam: int = option(5, "hypotheses kept at each step; 1 = greedy", low=1, high=256)
     alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0, high=10.0)
     nbest: int = option(1, "translations per sentence, at most beam", low=1)
-    max_ratio: float = option(
-        2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0, high=1000.0
-    )
+    max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0, high=1000.0)
     batch_tokens: int = option(4000, "source tokens x beam per batch", low=1)
     patience: float = option(1.0, "a sentence is done when patience x beam hypotheses have ended", low=1.0)
     precision: str = option("fp32", "precision of weights and products", choices=("fp32", "bf16"))

@@ -87,9 +87,7 @@ def _cut(finished, alive, last: list[bool], pieces, scores, divisor: float) -> N
         _add(finished, [alive[row] for row in rows for _ in range(pieces.shape[1])], done, left, divisor)
 
 
-def _add(
-    finished, sentences: list[int], pieces: list[list[int]], scores: list[float], divisor: float
-) -> None:
+def _add(finished, sentences: list[int], pieces: list[list[int]], scores: list[float], divisor: float) -> None:
     """Add the hypotheses of a probability above 0 to the finished ones of their sentence."""
     for sentence, ids, score in zip(sentences, pieces, scores, strict=True):
         if score > -torch.inf:

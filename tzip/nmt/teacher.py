@@ -31,9 +31,7 @@ def inherit(student: Transformer, teacher: Transformer) -> None:
             number, _, rest = rest.partition(".")
             depth, available = len(getattr(student, stack)), len(getattr(teacher, stack))
             if depth > available:
-                raise ValueError(
-                    f"a student of {depth} {stack} layers cannot start from a teacher of {available}"
-                )
+                raise ValueError(f"a student of {depth} {stack} layers cannot start from a teacher of {available}")
             source = f"{stack}.{spread(depth, available)[int(number)]}.{rest}"
         if source not in weights or weights[source].shape != value.shape:
             shape = tuple(weights[source].shape) if source in weights else "nothing"

@@ -90,9 +90,7 @@ def without(inverse: Tensor, column: int) -> Tensor:
     return cleared
 
 
-def by_blocks(
-    rows: Tensor, keep: Tensor, hessian: Tensor, chosen: Tensor, block: int
-) -> tuple[Tensor, Tensor]:
+def by_blocks(rows: Tensor, keep: Tensor, hessian: Tensor, chosen: Tensor, block: int) -> tuple[Tensor, Tensor]:
     """Prune block after block of columns, each passing what it loses on to those after it.
 
     A block loses as many weights as `chosen` [R, C] has in it, the least salient once those before it have

@@ -28,17 +28,25 @@ class Options:
 
     bits: int = option(4, "bits a weight; the codebook has at most 2^bits entries", low=1, high=8)
     levels: str = option(
-        "kmeans", "the codebook: the tensor's optimal centroids, or even steps times a scale by row",
+        "kmeans",
+        "the codebook: the tensor's optimal centroids, or even steps times a scale by row",
         choices=("kmeans", "uniform"),
-    )  # fmt: skip
+    )
     damp: float = option(0.01, "what is added to the Hessian's diagonal, over its mean", low=1e-6, high=1.0)
 
 
 class Quantizer(Indexed):
     """A weight as fixed indices, chosen column by column, into a trained codebook."""
 
-    def __init__(self, weight: Tensor, options: Options, *, keep: Tensor | None = None, seed: int = 0,
-                 hessian: Tensor | None = None):  # fmt: skip
+    def __init__(
+        self,
+        weight: Tensor,
+        options: Options,
+        *,
+        keep: Tensor | None = None,
+        seed: int = 0,
+        hessian: Tensor | None = None,
+    ):
         shape = matrix(tuple(weight.shape))
         value = weight.detach().reshape(shape)
         kept = torch.ones_like(value, dtype=torch.bool) if keep is None else keep.reshape(shape)

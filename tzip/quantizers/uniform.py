@@ -20,9 +20,10 @@ class Options:
     bits: int = option(4, "bits a weight; there are 2^bits - 1 levels", low=2, high=8)
     per: str = shared_scale("row")
     clip: str = option(
-        "max", "whether the scale reaches the largest weight, or is the one of least squared error",
+        "max",
+        "whether the scale reaches the largest weight, or is the one of least squared error",
         choices=("max", "error"),
-    )  # fmt: skip
+    )
 
 
 class Quantizer(Grid):

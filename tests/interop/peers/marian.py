@@ -19,9 +19,12 @@ from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
 FOLDER, UPDATES = Path(sys.argv[1]), int(sys.argv[2])
 SEARCH = {
-    "do_sample": False, "length_penalty": 0.0, "early_stopping": True, "forced_eos_token_id": None,
+    "do_sample": False,
+    "length_penalty": 0.0,
+    "early_stopping": True,
+    "forced_eos_token_id": None,
     "max_new_tokens": 99,  # pieces of a translation, the end included
-}  # fmt: skip
+}
 
 
 def vocabulary(folder: Path) -> int:
@@ -46,12 +49,25 @@ def vocabulary(folder: Path) -> int:
 def create(size: int) -> MarianMTModel:
     torch.manual_seed(1)
     config = MarianConfig(
-        vocab_size=size, decoder_vocab_size=size, d_model=128, encoder_layers=2, decoder_layers=2,
-        encoder_ffn_dim=256, decoder_ffn_dim=256, encoder_attention_heads=4, decoder_attention_heads=4,
-        activation_function="swish", max_position_embeddings=128, scale_embedding=True, dropout=0.0,
-        pad_token_id=size - 1, decoder_start_token_id=size - 1, eos_token_id=0, forced_eos_token_id=0,
+        vocab_size=size,
+        decoder_vocab_size=size,
+        d_model=128,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_ffn_dim=256,
+        decoder_ffn_dim=256,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        activation_function="swish",
+        max_position_embeddings=128,
+        scale_embedding=True,
+        dropout=0.0,
+        pad_token_id=size - 1,
+        decoder_start_token_id=size - 1,
+        eos_token_id=0,
+        forced_eos_token_id=0,
         init_std=0.05,
-    )  # fmt: skip
+    )
     return MarianMTModel(config)
 
 
@@ -67,8 +83,9 @@ def train(model: MarianMTModel, tokenizer: MarianTokenizer) -> None:
     for update in range(UPDATES):
         start = int(draw.integers(0, len(source) - 48))
         rows = by_length[start : start + 48]
-        batch = tokenizer([source[i] for i in rows], text_target=[target[i] for i in rows],
-                          padding=True, return_tensors="pt")  # fmt: skip
+        batch = tokenizer(
+            [source[i] for i in rows], text_target=[target[i] for i in rows], padding=True, return_tensors="pt"
+        )
         batch["labels"][batch["labels"] == tokenizer.pad_token_id] = -100
         loss = model(**batch).loss
         loss.backward()

@@ -23,16 +23,36 @@ OLD = onmt.__version__.startswith("1.")
 LOGITS = 50  # sentences
 LONGEST = 99  # pieces of a translation
 FORM = {
-    "encoder_type": "transformer", "decoder_type": "transformer", "position_encoding": True,
-    "enc_layers": 2, "dec_layers": 2, "word_vec_size": 128, "transformer_ff": 256, "heads": 4,
-    "dropout": [0.0], "attention_dropout": [0.0],
-}  # fmt: skip
+    "encoder_type": "transformer",
+    "decoder_type": "transformer",
+    "position_encoding": True,
+    "enc_layers": 2,
+    "dec_layers": 2,
+    "word_vec_size": 128,
+    "transformer_ff": 256,
+    "heads": 4,
+    "dropout": [0.0],
+    "attention_dropout": [0.0],
+}
 TRAINING = {
-    "train_steps": UPDATES, "valid_steps": UPDATES, "save_checkpoint_steps": UPDATES // 2, "batch_size": 1500,
-    "batch_type": "tokens", "normalization": "tokens", "optim": "adam", "adam_beta2": 0.98,
-    "decay_method": "noam", "warmup_steps": 100, "learning_rate": 0.25, "max_grad_norm": 0, "param_init": 0,
-    "param_init_glorot": True, "label_smoothing": 0.0, "seed": 1, "save_model": "./m",
-}  # fmt: skip
+    "train_steps": UPDATES,
+    "valid_steps": UPDATES,
+    "save_checkpoint_steps": UPDATES // 2,
+    "batch_size": 1500,
+    "batch_type": "tokens",
+    "normalization": "tokens",
+    "optim": "adam",
+    "adam_beta2": 0.98,
+    "decay_method": "noam",
+    "warmup_steps": 100,
+    "learning_rate": 0.25,
+    "max_grad_norm": 0,
+    "param_init": 0,
+    "param_init_glorot": True,
+    "label_smoothing": 0.0,
+    "seed": 1,
+    "save_model": "./m",
+}
 # OpenNMT-py's commands by their modules, with torch as it was for them: what it loads is trusted, and whole
 # numbers divided into whole numbers are rounded down.
 RUN = """
@@ -69,9 +89,11 @@ def flags(settings: dict) -> list[str]:
 def cut() -> None:
     """sp.model of both languages, and each text cut by it."""
     sentencepiece.SentencePieceTrainer.train(
-        input=[str(FOLDER / f"train.{end}") for end in ("en", "de")], model_prefix=str(FOLDER / "sp"),
-        vocab_size=1500, minloglevel=2,
-    )  # fmt: skip
+        input=[str(FOLDER / f"train.{end}") for end in ("en", "de")],
+        model_prefix=str(FOLDER / "sp"),
+        vocab_size=1500,
+        minloglevel=2,
+    )
     model = sentencepiece.SentencePieceProcessor(model_file=str(FOLDER / "sp.model"))
     for name in ("train", "dev", "test"):
         for end in ("en", "de"):
@@ -82,8 +104,20 @@ def cut() -> None:
 
 def train_old() -> None:
     """1.0: one vocabulary, all three embeddings tied; the last two checkpoints are averaged, too."""
-    run("preprocess", "-train_src", "train.sp.en", "-train_tgt", "train.sp.de", "-valid_src", "dev.sp.en",
-        "-valid_tgt", "dev.sp.de", "-save_data", "./d", "-share_vocab")  # fmt: skip
+    run(
+        "preprocess",
+        "-train_src",
+        "train.sp.en",
+        "-train_tgt",
+        "train.sp.de",
+        "-valid_src",
+        "dev.sp.en",
+        "-valid_tgt",
+        "dev.sp.de",
+        "-save_data",
+        "./d",
+        "-share_vocab",
+    )
     tied = {"share_embeddings": True, "share_decoder_embeddings": True, "rnn_size": 128, "data": "./d"}
     run("train", *flags(FORM | TRAINING | tied))
     both = [f"m_step_{step}.pt" for step in (UPDATES // 2, UPDATES)]
@@ -92,8 +126,10 @@ def train_old() -> None:
 
 def train_new() -> None:
     """3.x: two vocabularies, nothing tied."""
-    data = {"corpus_1": {"path_src": "train.sp.en", "path_tgt": "train.sp.de"},
-            "valid": {"path_src": "dev.sp.en", "path_tgt": "dev.sp.de"}}  # fmt: skip
+    data = {
+        "corpus_1": {"path_src": "train.sp.en", "path_tgt": "train.sp.de"},
+        "valid": {"path_src": "dev.sp.en", "path_tgt": "dev.sp.de"},
+    }
     files = {"save_data": "./d", "src_vocab": "./vocab.src", "tgt_vocab": "./vocab.tgt", "data": data}
     own = {"hidden_size": 128, "num_workers": 0, "bucket_size": 4000}
     (FOLDER / "c.yaml").write_text(json.dumps(files | FORM | TRAINING | own))  # JSON is YAML
@@ -102,8 +138,23 @@ def train_new() -> None:
 
 
 def translate(beam: int) -> list[dict]:
-    run("translate", "-model", "model.pt", "-src", "test.sp.en", "-output", f"beam-{beam}", "-beam_size",
-        str(beam), "-max_length", str(LONGEST), "-batch_size", "50", "-length_penalty", "none")  # fmt: skip
+    run(
+        "translate",
+        "-model",
+        "model.pt",
+        "-src",
+        "test.sp.en",
+        "-output",
+        f"beam-{beam}",
+        "-beam_size",
+        str(beam),
+        "-max_length",
+        str(LONGEST),
+        "-batch_size",
+        "50",
+        "-length_penalty",
+        "none",
+    )
     model = sentencepiece.SentencePieceProcessor(model_file=str(FOLDER / "sp.model"))
     rows = (FOLDER / f"beam-{beam}").read_text(encoding="utf-8").split("\n")[:-1]
     return [{"pieces": row.split(), "text": model.decode(row.split())} for row in rows]
@@ -115,13 +166,9 @@ def logits(sources: list[list[str]], targets: list[list[str]]) -> tuple[dict, di
     from onmt.model_builder import load_test_model
 
     torch.load = functools.partial(torch.load, weights_only=False)
-    opt = argparse.Namespace(
-        models=[str(FOLDER / "model.pt")], gpu=-1, fp32=False, int8=False, data_type="text"
-    )
+    opt = argparse.Namespace(models=[str(FOLDER / "model.pt")], gpu=-1, fp32=False, int8=False, data_type="text")
     vocabs, model, _ = load_test_model(opt, str(FOLDER / "model.pt"))
-    sides = [
-        vocabs[side].base_field.vocab.itos if OLD else vocabs[side].ids_to_tokens for side in ("src", "tgt")
-    ]
+    sides = [vocabs[side].base_field.vocab.itos if OLD else vocabs[side].ids_to_tokens for side in ("src", "tgt")]
     numbers = [{piece: i for i, piece in enumerate(side)} for side in sides]
     found = {}
     for i in range(LOGITS):

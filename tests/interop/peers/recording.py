@@ -14,9 +14,7 @@ def lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def record(
-    model: MarianMTModel, tokenizer: MarianTokenizer, texts: Path, out: Path, searches: dict[str, dict]
-) -> None:
+def record(model: MarianMTModel, tokenizer: MarianTokenizer, texts: Path, out: Path, searches: dict[str, dict]) -> None:
     """Write record.json and logits.npz to `out`, of test.en and test.de in `texts`.
 
     record.json  pieces: those of the target by their ids; source, target: the pieces of each sentence; by the
@@ -37,11 +35,11 @@ def record(
     start = model.config.decoder_start_token_id
     with torch.inference_mode():
         logits = {
-            str(i): model(
-                torch.tensor([sources[i]]), decoder_input_ids=torch.tensor([[start, *targets[i][:-1]]])
-            ).logits[0].numpy()
+            str(i): model(torch.tensor([sources[i]]), decoder_input_ids=torch.tensor([[start, *targets[i][:-1]]]))
+            .logits[0]
+            .numpy()
             for i in range(LOGITS)
-        }  # fmt: skip
+        }
     np.savez(out / "logits.npz", **logits)
     (out / "record.json").write_text(json.dumps(found), encoding="utf-8")
 

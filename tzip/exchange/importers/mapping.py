@@ -99,8 +99,7 @@ def expanded(names: dict[str, Any], config: Config, where: str) -> dict[str, Any
             found[str(ours)] = theirs
             continue
         if stack not in ("encoder", "decoder"):
-            raise ValueError(f"{where}: tensors: our model has no layers '{str(ours)[:80]}', "
-                             "only encoder and decoder")  # fmt: skip
+            raise ValueError(f"{where}: tensors: our model has no layers '{str(ours)[:80]}', only encoder and decoder")
         for i in range(getattr(config, f"{stack}_layers")):
             found[ours.replace("{i}", str(i))] = numbered(theirs, i)
     return found
@@ -122,8 +121,12 @@ def taken(tensors: importing.Tensors, theirs: Any, where: str) -> Tensor | None:
     found = tensors.take(wanted["name"])
     if "rows" in wanted:
         span = wanted["rows"]
-        if not (isinstance(span, list) and len(span) == 2 and all(type(end) is int for end in span)
-                and 0 <= span[0] < span[1] <= len(found)):  # fmt: skip
+        if not (
+            isinstance(span, list)
+            and len(span) == 2
+            and all(type(end) is int for end in span)
+            and 0 <= span[0] < span[1] <= len(found)
+        ):
             raise ValueError(f"{where}: rows must be [first, last + 1], within the {len(found)} of '{wanted['name']}'")
         found = found[span[0] : span[1]]
     if not wanted.get("transpose"):

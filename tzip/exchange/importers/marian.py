@@ -28,19 +28,46 @@ NAMES = ("<pad>", "<unk>", "<s>", "</s>")
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "silu", "silu": "silu"}
 # What would change the computation, and the values that our model computes; older files say some of them.
 FORM: dict[str, tuple[Any, ...]] = {
-    "model_type": ("marian",), "scale_embedding": (True,), "normalize_before": (False,),
-    "normalize_embedding": (False,), "add_final_layer_norm": (False,), "static_position_embeddings": (True,),
-}  # fmt: skip
-REQUIRED = ("model_type", "scale_embedding", "vocab_size", "d_model", "encoder_layers", "decoder_layers",
-            "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim",
-            "activation_function", "max_position_embeddings", "pad_token_id", "eos_token_id",
-            "decoder_start_token_id")  # fmt: skip
+    "model_type": ("marian",),
+    "scale_embedding": (True,),
+    "normalize_before": (False,),
+    "normalize_embedding": (False,),
+    "add_final_layer_norm": (False,),
+    "static_position_embeddings": (True,),
+}
+REQUIRED = (
+    "model_type",
+    "scale_embedding",
+    "vocab_size",
+    "d_model",
+    "encoder_layers",
+    "decoder_layers",
+    "encoder_attention_heads",
+    "decoder_attention_heads",
+    "encoder_ffn_dim",
+    "decoder_ffn_dim",
+    "activation_function",
+    "max_position_embeddings",
+    "pad_token_id",
+    "eos_token_id",
+    "decoder_start_token_id",
+)
 # What their search may be told to write or not, and the value that, beside none and 0, says nothing.
 BANS = dict.fromkeys(
-    ("bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "forced_bos_token_id",
-     "forced_decoder_ids", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "min_length",
-     "min_new_tokens", "exponential_decay_length_penalty")
-) | {"repetition_penalty": 1.0, "encoder_repetition_penalty": 1.0}  # fmt: skip
+    (
+        "bad_words_ids",
+        "suppress_tokens",
+        "begin_suppress_tokens",
+        "sequence_bias",
+        "forced_bos_token_id",
+        "forced_decoder_ids",
+        "no_repeat_ngram_size",
+        "encoder_no_repeat_ngram_size",
+        "min_length",
+        "min_new_tokens",
+        "exponential_decay_length_penalty",
+    )
+) | {"repetition_penalty": 1.0, "encoder_repetition_penalty": 1.0}
 SHARED = "model.shared.weight"
 TABLES = ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
@@ -68,14 +95,25 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
         raise ValueError(f"{path}: neither {' nor '.join(WEIGHTS)} is there (in parts it is not read)")
     shared = settings.get("share_encoder_decoder_embeddings", True)
     lists, orders = vocabulary(path, settings, shared, options.prefix)
-    config = make(Config, {
-        "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), "tie": "none",
-        "d_model": settings["d_model"], "d_ff": settings["encoder_ffn_dim"], "positions": "halves",
-        "heads": settings["encoder_attention_heads"], "encoder_layers": settings["encoder_layers"],
-        "decoder_layers": settings["decoder_layers"], "dropout": settings.get("dropout", 0.1),
-        "norm": "post", "activation": ACTIVATIONS[settings["activation_function"]],
-        "max_length": settings["max_position_embeddings"],
-    }, str(path / "config.json"))  # fmt: skip
+    config = make(
+        Config,
+        {
+            "vocabulary": len(lists.source),
+            "target_vocabulary": len(lists.target),
+            "tie": "none",
+            "d_model": settings["d_model"],
+            "d_ff": settings["encoder_ffn_dim"],
+            "positions": "halves",
+            "heads": settings["encoder_attention_heads"],
+            "encoder_layers": settings["encoder_layers"],
+            "decoder_layers": settings["decoder_layers"],
+            "dropout": settings.get("dropout", 0.1),
+            "norm": "post",
+            "activation": ACTIVATIONS[settings["activation_function"]],
+            "max_length": settings["max_position_embeddings"],
+        },
+        str(path / "config.json"),
+    )
     tensors = importing.opened(weights)
     if settings.get("tie_word_embeddings") is False and TABLES[2] not in tensors:
         raise ValueError(f"{weights}: no tensor '{TABLES[2]}', which config.json says is not tied")
@@ -102,8 +140,7 @@ def checked(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path}: {key} = {shown(found[key])}; our model has {choices[0]!r}")
     if (bent := found["activation_function"]) not in list(ACTIVATIONS):
         raise ValueError(f"{path}: activation_function = {shown(bent)} is not one of {', '.join(ACTIVATIONS)}")
-    for one, other in (("encoder_attention_heads", "decoder_attention_heads"),
-                       ("encoder_ffn_dim", "decoder_ffn_dim")):  # fmt: skip
+    for one, other in (("encoder_attention_heads", "decoder_attention_heads"), ("encoder_ffn_dim", "decoder_ffn_dim")):
         if found[one] != found[other]:
             raise ValueError(f"{path}: {one} and {other} differ, which our model's cannot")
     return found
@@ -133,8 +170,10 @@ def vocabulary(path: Path, settings: dict[str, Any], shared: bool, prefix: str) 
     lists = [importing.spelled(side, rows, NAMES) for side, rows in zip(sides, orders, strict=True)]
     codes = [piece for piece in sides[0] if piece.startswith(">>") and piece.endswith("<<")]
     if codes and not prefix:
-        raise ValueError(f"{path}: it translates into several languages; give prefix, one of "
-                         f"{', '.join(codes[:20])}{', ...' if len(codes) > 20 else ''}")  # fmt: skip
+        raise ValueError(
+            f"{path}: it translates into several languages; give prefix, one of "
+            f"{', '.join(codes[:20])}{', ...' if len(codes) > 20 else ''}"
+        )
     models = [importing.piece_model(path / f"{side}.spm") for side in ("source", "target")]
     models[1] = b"" if models[0] == models[1] else models[1]
     return Lists(*models, lists[0], lists[1] if not shared else (), prefix=prefix), [orders[0], orders[-1]]
@@ -162,8 +201,10 @@ def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
     if len({pad, first[1], end}) < 3 or start in (first[1], end):
         raise ValueError(f"{path}: pad, <unk>, eos and decoder_start are not four pieces, nor start = pad")
     if start != pad and pieces[start] != NAMES[2]:
-        raise ValueError(f"{path}: decoder_start_token_id = {start} is {shown(pieces[start])}; our "
-                         f"translations begin with padding or {NAMES[2]}, which no text has")  # fmt: skip
+        raise ValueError(
+            f"{path}: decoder_start_token_id = {start} is {shown(pieces[start])}; our "
+            f"translations begin with padding or {NAMES[2]}, which no text has"
+        )
     return [*first, *(row for row in range(len(pieces)) if row not in first)]
 
 
@@ -181,8 +222,12 @@ def taken(tensors: importing.Tensors, config: Config, shared: bool, orders: list
     bias = generator.new_zeros(len(generator))
     if "final_logits_bias" in tensors:
         bias = tensors.take("final_logits_bias").squeeze(0)  # [1, V]
-    placed = zip(("source_embedding.weight", "target_embedding.weight", "generator.weight", "generator.bias"),
-                 (source, target, generator, bias), (orders[0], *[orders[1]] * 3), strict=True)  # fmt: skip
+    placed = zip(
+        ("source_embedding.weight", "target_embedding.weight", "generator.weight", "generator.bias"),
+        (source, target, generator, bias),
+        (orders[0], *[orders[1]] * 3),
+        strict=True,
+    )
     for name, tensor, rows in placed:
         made[name] = importing.arranged(tensor, rows, f"{tensors.where}: {name}")
     return made

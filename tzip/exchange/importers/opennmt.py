@@ -28,16 +28,31 @@ POSITIONS = 5000  # that they have where the file does not say so
 NAMES = ("<blank>", "<unk>", "<s>", "</s>")
 # What would change the computation, and the values that our model computes; the first where nothing is said.
 FORM: dict[str, tuple[Any, ...]] = {
-    "model_type": ("text",), "model_task": ("seq2seq",), "data_task": ("seq2seq",),
-    "encoder_type": ("transformer",), "decoder_type": ("transformer",),
-    "self_attn_type": ("scaled-dot", "scaled-dot-flash"), "max_relative_positions": (0,),
-    "position_encoding_type": ("SinusoidalInterleaved", None), "copy_attn": (False,),
-    "coverage_attn": (False,), "context_gate": (None,), "generator_function": ("softmax",),
+    "model_type": ("text",),
+    "model_task": ("seq2seq",),
+    "data_task": ("seq2seq",),
+    "encoder_type": ("transformer",),
+    "decoder_type": ("transformer",),
+    "self_attn_type": ("scaled-dot", "scaled-dot-flash"),
+    "max_relative_positions": (0,),
+    "position_encoding_type": ("SinusoidalInterleaved", None),
+    "copy_attn": (False,),
+    "coverage_attn": (False,),
+    "context_gate": (None,),
+    "generator_function": ("softmax",),
     "pos_ffn_activation_fn": ("relu", "gelu"),
-    "layer_norm": ("standard",), "parallel_residual": (False,), "shared_layer_norm": (False,),
-    "multiquery": (False,), "num_kv": (0,), "num_experts": (0,), "sliding_window": (0,),
-    "rotary_dim": (0,), "lora_layers": ([],), "lora_embedding": (False,), "quant_layers": ([],),
-}  # fmt: skip
+    "layer_norm": ("standard",),
+    "parallel_residual": (False,),
+    "shared_layer_norm": (False,),
+    "multiquery": (False,),
+    "num_kv": (0,),
+    "num_experts": (0,),
+    "sliding_window": (0,),
+    "rotary_dim": (0,),
+    "lora_layers": ([],),
+    "lora_embedding": (False,),
+    "quant_layers": ([],),
+}
 # Of the transforms of 2.x and 3.x, those that leave a sentence to be translated as it is, but for its pieces.
 TRANSFORMS = ("sentencepiece", "filtertoolong", "switchout", "tokendrop", "tokenmask")
 ATTENTION = {
@@ -55,9 +70,12 @@ SELF = {f"self_attention.{our}": f"self_attn.{their}" for our, their in ATTENTIO
 CROSS = {f"cross_attention.{our}": f"context_attn.{their}" for our, their in ATTENTION.items()}
 ENCODER = {**SELF, "self_attention_norm": "layer_norm", **FEED_FORWARD}
 DECODER = {
-    **SELF, "self_attention_norm": "layer_norm_1", **CROSS, "cross_attention_norm": "layer_norm_2",
+    **SELF,
+    "self_attention_norm": "layer_norm_1",
+    **CROSS,
+    "cross_attention_norm": "layer_norm_2",
     **FEED_FORWARD,
-}  # fmt: skip
+}
 STACKS = (
     ("encoder", "encoder.transformer.{i}", ENCODER),
     ("decoder", "decoder.transformer_layers.{i}", DECODER),
@@ -75,17 +93,29 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
     orders = [order(path, side, name) for side, name in zip(sides, ("source", "target"), strict=True)]
     models = [importing.piece_model(one) if one else b"" for one in (options.pieces, options.target_pieces)]
     own = sides[0] != sides[1]
-    lists = Lists(models[0], models[1] if models[1] != models[0] else b"",
-                  importing.spelled(sides[0], orders[0], NAMES),
-                  importing.spelled(sides[1], orders[1], NAMES) if own else (), source_end=False)  # fmt: skip
+    lists = Lists(
+        models[0],
+        models[1] if models[1] != models[0] else b"",
+        importing.spelled(sides[0], orders[0], NAMES),
+        importing.spelled(sides[1], orders[1], NAMES) if own else (),
+        source_end=False,
+    )
     made, counts = taken(path, value, settings, orders)
     found = {
-        "vocabulary": len(lists.source), "target_vocabulary": len(lists.target), **counts,
-        "tie": importing.tie(made, not own), "d_model": made["source_embedding.weight"].shape[-1],
-        "d_ff": len(made["encoder.0.feed_forward.inner.weight"]), "heads": settings["heads"],
-        "dropout": settings["dropout"], "norm": "pre", "positions": "single", "source_end": False,
-        "epsilon": settings["norm_eps"], "activation": settings["pos_ffn_activation_fn"],
-    }  # fmt: skip
+        "vocabulary": len(lists.source),
+        "target_vocabulary": len(lists.target),
+        **counts,
+        "tie": importing.tie(made, not own),
+        "d_model": made["source_embedding.weight"].shape[-1],
+        "d_ff": len(made["encoder.0.feed_forward.inner.weight"]),
+        "heads": settings["heads"],
+        "dropout": settings["dropout"],
+        "norm": "pre",
+        "positions": "single",
+        "source_end": False,
+        "epsilon": settings["norm_eps"],
+        "activation": settings["pos_ffn_activation_fn"],
+    }
     read_files = [path, *(Path(one) for one in (options.pieces, options.target_pieces) if one)]
     return importing.Imported(make(Config, found, str(path)), made, pack(lists), tuple(read_files))
 
@@ -112,12 +142,15 @@ def checked(path: Path, told: Any, vocabulary: Any) -> dict[str, Any]:
         raise ValueError(f"{path}: vocab: decoder_start_token = {shown(start)}; '<s>' is read")
     dropout = found.get("dropout", 0.1)
     return {
-        "heads": found["heads"], "dropout": dropout[0] if isinstance(dropout, list) and dropout else dropout,
+        "heads": found["heads"],
+        "dropout": dropout[0] if isinstance(dropout, list) and dropout else dropout,
         "norm_eps": found.get("norm_eps", 1e-6),
-        "without_bias": [*([] if found.get("add_qkvbias", True) else ATTENTION),
-                         *([] if found.get("add_ffnbias", True) else ("inner", "outer"))],
+        "without_bias": [
+            *([] if found.get("add_qkvbias", True) else ATTENTION),
+            *([] if found.get("add_ffnbias", True) else ("inner", "outer")),
+        ],
         "pos_ffn_activation_fn": found.get("pos_ffn_activation_fn", "relu"),
-    }  # fmt: skip
+    }
 
 
 # ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
