@@ -161,7 +161,9 @@ def test_memory_and_processor_are_told() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin a process")
 def test_pinned_to_one_core() -> None:
-    code = "import os; from tzip.exchange import onecore; assert onecore.pin(); print(len(os.sched_getaffinity(0)))"
+    code = (
+        "import os; from tzip.exchange.onecore import pin; assert pin(); print(len(os.sched_getaffinity(0)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True)  # fmt: skip
     assert done.stdout == "1\n"

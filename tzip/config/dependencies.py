@@ -10,4 +10,83 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 COMPRESSION = ROOT / "tzip" / "compression"
-COMMANDS = ROOT / "tzip" / "cli.py"  # it starts every step, and decides what none of them gives
+COMMANDS = ROOT / "tzip" / "cli.py"  # it starts every step, and decides the result of none
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def named(tree: ast.AST) -> set[str]:
+    """Full names of all that a file or function imports, anywhere in it; `from a import b` is a and a.b."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def modules(tree: ast.AST) -> set[Path]:
+    """The project's modules that a file or function imports itself; the empty __init__ of a room is none."""
+    paths = {ROOT / f"{name.replace('.', '/')}.py" for name in named(tree) if name.startswith("tzip.")}
+    return {path for path in paths if path != COMMANDS and path.is_file()}
+
+
+@functools.cache
+def beside(path: Path) -> frozenset[Path]:
+    """Files of a module's folder that it names, such as a template: what is no Python is code, too."""
+    texts = {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
+    names = {text for text in texts if isinstance(text, str) and text.endswith(".html") and "/" not in text}
+    return frozenset(path.parent / name for name in names if (path.parent / name).is_file())
+
+
+@functools.cache
+def near(path: Path) -> frozenset[Path]:
+    return frozenset(modules(parsed(path)) | beside(path)) if path.suffix == ".py" else frozenset()
+
+
+def reached(starts: Iterable[Path], room: Path = ROOT) -> list[Path]:
+    """These files and all in the folder `room` that they bring along, sorted."""
+    seen: set[Path] = set()
+    todo = set(starts)
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        todo |= {other for other in near(path) - seen if other.is_relative_to(room)}
+    return sorted(seen)
+
+
+def files(step: str) -> list[Path]:
+    """What decides a step: of a script, all that it reaches; of a subcommand, what its function imports."""
+    script = ROOT / "workflow_scripts" / f"{step}.py"
+    return reached([script] if script.exists() else modules(function(step)))
+
+
+def function(subcommand: str) -> ast.FunctionDef:
+    """The function of the command line that runs a subcommand."""
+    name = f"run_{subcommand}"
+    return next(
+        node for node in parsed(COMMANDS).body if isinstance(node, ast.FunctionDef) and node.name == name
+    )
+
+
+@functools.cache
+def digest(step: str, *more: str | Path) -> str:
+    """The first digits of a SHA-256 of a step's code and of more files, for Snakemake to see a change."""
+    return _digest(files(step), more)
+
+
+@functools.cache
+def methods(*paths: Path) -> str:
+    """As `digest`, of the files of methods with what they use of the room compression; empty without any."""
+    return _digest(reached(paths, COMPRESSION)) if paths else ""
+
+
+def _digest(*groups: Iterable[str | Path]) -> str:
+    content = hashlib.sha256()
+    for path in (path for group in groups for path in group):
+        content.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return content.hexdigest()[:12]
