@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[Callable, tuple]] = {}  # by name: what runs it, and i
 def command(*arguments):
     """Add the function below as a subcommand, with these arguments and the options of its `classes`."""
 
-    def add(function: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    def add(function: Callable) -> Callable:
         COMMANDS[function.__name__.removeprefix("run_")] = function, arguments
         return function
 
@@ -46,8 +46,8 @@ def plain(*names: str, **more) -> tuple[tuple[str, ...], dict]:
     return names, more
 
 
-def path(*names: str, help: str, metavar: str = "FILE", **more) -> tuple[tuple[str, ...], dict]:
-    return names, {"type": Path, "metavar": metavar, "help": help} | more
+def path(*names: str, metavar: str = "FILE", **more) -> tuple[tuple[str, ...], dict]:
+    return names, {"type": Path, "metavar": metavar} | more
 
 
 def classes(name: str) -> dict[type, dict | None]:
@@ -152,11 +152,8 @@ def run_compress(args: argparse.Namespace) -> None:
     from tzip import pipeline
 
     given = {key: getattr(args, key) for key in ("seed", "threads", "data", "statistics", "state", "summary")}
-    given |= {
-        "name": args.name or args.output.stem,
-        "student": args.student,
-        "teacher": args.teacher_checkpoint,
-    }
+    given |= {"teacher": args.teacher_checkpoint, "student": args.student}
+    given["name"] = args.name or args.output.stem
     print(pipeline.compress(args.checkpoint, args.output, variant, training, **given))
 
 
@@ -343,11 +340,8 @@ def parser(only: str = "") -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    def called() -> None:
-        args = parser(next(iter(sys.argv[1:]), "")).parse_args()
-        args.run(args)
-
-    run(called)
+    args = parser(next(iter(sys.argv[1:]), "")).parse_args()
+    run(lambda: args.run(args))
 
 
 if __name__ == "__main__":
