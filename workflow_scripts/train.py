@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from sacrebleu import corpus_bleu
 
+import tzip
 from tzip import device, options, pipeline
 from tzip.cli import run
 from tzip.data.pieces import Encoded, Pieces
 from tzip.files import read_lines, write_json
 from tzip.format import model as model_file
-from tzip.nmt import checkpoint, model, teacher, train
+from tzip.nmt import checkpoint, model, store, teacher, train
 from tzip.nmt.batches import batch, groups
 from tzip.nmt.options import OF_PIECES, PRESETS, Config, Search, Training, configure
 
@@ -33,15 +37,35 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--journal", required=True, type=Path, help="JSON lines: losses, speed, evaluations")
     parser.add_argument("--output", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--summary", required=True, type=Path, help="JSON: time, memory, last scores")
+    parser.add_argument("--store", type=Path, help="folder of models that runs share; it is looked at first")
     parser.add_argument("--preset", choices=PRESETS, default="base", help="sizes of the model")
     options.add_arguments(parser, Config, skip=OF_PIECES)
     options.add_arguments(parser, Training)
     return parser.parse_args()
 
 
+def identity(args: argparse.Namespace, here: torch.device) -> tuple[dict[str, Any], list[str | Path]]:
+    """What a trained model follows from: its settings, and the files that are read."""
+    places = ("train", "dev", "dev_source", "dev_target", "pieces", "teacher_checkpoint", "state", "journal")
+    places += ("output", "summary", "store")
+    about = {key: str(value) for key, value in vars(args).items() if key not in places}
+    about |= {"device": device.describe(here), "torch": torch.__version__, "tzip": tzip.__version__}
+    about["world"] = os.environ.get("WORLD_SIZE", "1")
+    encoded = [f"{prefix}.{part}.npy" for prefix in (args.train, args.dev) for part in ("tokens", "offsets")]
+    taught = [args.teacher_checkpoint / checkpoint.WEIGHTS] if args.teacher_checkpoint else []
+    return about, [*encoded, args.dev_source, args.dev_target, args.pieces, *taught]
+
+
 def main() -> None:
     args = arguments()
     here = device.prepare(args.threads)
+    shared = {"training.json": args.summary, "training.jsonl": args.journal}
+    shared |= {name: args.output / name for name in checkpoint.FILES}
+    if args.store:
+        name = store.key(*identity(args, here))
+        if store.fetch(args.store, name, shared):
+            print(f"taken from {args.store}: {name}", file=sys.stderr)
+            return
     pieces = Pieces(args.pieces.read_bytes())
     config = configure({"preset": args.preset, **pieces.decides(), **options.given(args, Config)})
     settings = options.from_arguments(args, Training, "training")
@@ -81,6 +105,8 @@ def main() -> None:
         done = {"updates": state.update, "seconds": round(state.seconds, 2), **device.footprint(here)}
         write_json(args.summary, done | {f"dev_{key}": value for key, value in last.items()})
         checkpoint.save(args.output, network, pieces.model)
+        if args.store:
+            store.keep(args.store, name, shared)
         state.remove()
 
 
