@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 VERBS = [verb for kind in ("verb", "modal", "that", "whether", "inf") for verb in WORDS[kind]]
 DETERMINERS = {"the": "the  the", "this": "this dies der", "two": "two zwei strong"}
 DETERMINERS |= {"a": "a ein ein", "no": "a kein ein", "many": "many viele strong"}
-PARTS = [Part("not", "nicht", "not"), Part("", "gern", "manner"), Part("today", "heute", "time")]
+PARTS = [Part("not", "nicht", "not"), Part("", "gern", "gern"), Part("today", "heute", "time")]
 PARTS += [Part("not", "", "not"), Part("yesterday", "gestern", "front"), Part("", "mich", "itself")]
 DECLENSIONS = """
 a tired student | ein müder Student | einen müden Studenten | einem müden Studenten | eines müden Studenten
