@@ -12,17 +12,16 @@ from tzip.data.language import WORDS, Clause, Part, Phrase, complement, noun_phr
 
 ROOT = Path(__file__).parents[2]
 VERBS = [verb for kind in ("verb", "modal", "that", "whether", "inf") for verb in WORDS[kind]]
-DETERMINERS = {"the": "the  the", "this": "this dies der", "two": "two zwei strong"}
+DETERMINERS = {"the": "the  the", "this": "this dies der"}
 DETERMINERS |= {"a": "a ein ein", "no": "a kein ein", "many": "many viele strong"}
-PARTS = [Part("not", "nicht", "not"), Part("", "gern", "manner"), Part("today", "heute", "time")]
+PARTS = [Part("not", "nicht", "not"), Part("", "gern", "gern"), Part("today", "heute", "time")]
 PARTS += [Part("not", "", "not"), Part("yesterday", "gestern", "front"), Part("", "mich", "itself")]
 DECLENSIONS = """
 a tired student | ein müder Student | einen müden Studenten | einem müden Studenten | eines müden Studenten
 this old house | dieses alte Haus | dieses alte Haus | diesem alten Haus | dieses alten Hauses
 a old woman | eine alte Frau | eine alte Frau | einer alten Frau | einer alten Frau
 no high mountain | kein hoher Berg | keinen hohen Berg | keinem hohen Berg | keines hohen Berges
-many old men | viele alte Männer | viele alte Männer | vielen alten Männern | vieler alter Männer
-two expensive cars | zwei teure Autos | zwei teure Autos | zwei teuren Autos | zwei teurer Autos
+many expensive rings | viele teure Ringe | viele teure Ringe | vielen teuren Ringen | vieler teurer Ringe
 cold water | kaltes Wasser | kaltes Wasser | kaltem Wasser | kalten Wassers"""
 STATEMENTS = """
 The child is reading a book. | Das Kind liest ein Buch. | the child | lesen | a book | progressive

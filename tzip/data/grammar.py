@@ -141,13 +141,13 @@ class Grammar:
             kind = "kein" if case == "acc" and not german and not gern else "known"
             phrase = self.phrase(tags, "place" if case in ("at", "to") else kind * negated, subject)
             parts.append(language.complement(english, german, case, phrase))
-            theme = phrase if case == "acc" and phrase.noun and phrase.known else theme
+            theme = phrase if case == "acc" and not german and phrase.noun and phrase.known else theme
         if verb.german.reflexive:
             parts.append(Part("", subject.german[1] if subject.english[0] in ("I", "we") else "sich", "itself"))
         if negated:
             parts.append(Part("not", "" if any("kein" in part.german for part in parts) else "nicht", "not"))
         if gern:
-            parts.append(Part("", "gern", "manner"))
+            parts.append(Part("", "gern", "gern"))
         elif self.chance(adverbs) and "state" not in verb.flags:
             parts.append(self.adverb(verb, when, negated))
         return Clause(subject, verb, tense, parts, modal, negated, theme)
@@ -155,7 +155,7 @@ class Grammar:
     def adverb(self, verb: Verb, tense: str, negated: bool) -> Part:
         """Time, frequency, manner, place or the speaker's opinion."""
         kinds = {"time": 4, "often": 2 * (not negated), "sentence": 1, "place": 2 * ("where" in verb.flags)}
-        kind = self.weighted(kinds | {"manner": 2 * bool(fitting("manner", verb.flags))})
+        kind = self.weighted(kinds | {"manner": 2 * bool(fitting("manner", verb.flags) and not negated)})
         if kind == "place":
             return language.complement("", "", "at", self.phrase(PLACE, kind))._replace(place=kind)
         (english,), (german,), _ = self.word(fitting(kind, verb.flags | {tense, "any"}))
@@ -179,6 +179,7 @@ class Grammar:
         subject = self.phrase(verb.tags)
         one, two = (self.again(subject), subject) if front else (subject, self.again(subject))
         main = self.clause(one, verb, tense, negation=0.1 * reason, adverbs=0.3 * reason)
+        main = main._replace(theme=None) if front else main
         second = self.reason(main, two) if reason else self.event(main, two, other)
         pair = second.subordinate(english, german)
         if front:
@@ -189,7 +190,7 @@ class Grammar:
         """Something else that the subject does, perhaps with the same thing."""
         verbs = [verb for verb in DOING if verb.tags & subject.tags and verb is not main.verb]
         verbs = [verb for verb in verbs if not verb.flags & main.verb.flags & {"alone"}]
-        if not main.theme or subject.noun or self.chance(0.4):
+        if not main.theme or self.chance(0.4):
             return self.clause(subject, self.word(verbs), tense, 0, 0)
         before, after = ("first", "last") if tense == "pluperfect" else ("last", "first")
         able = [verb for verb in verbs if verb.objects & main.theme.tags and after not in verb.flags]
@@ -201,7 +202,7 @@ class Grammar:
         """How the subject, its object or the weather is, or what it can, must or wants to do."""
         if self.chance(0.3):
             return self.event(main, subject, "past modal" if main.tense == "past" else "modal")
-        theme = self.again(main.theme) if main.theme and not subject.noun else subject
+        theme = self.again(main.theme) if main.theme else subject
         return self.clause(self.random.choice([subject, theme, theme, IT]), IS, main.tense, adverbs=0)
 
     def reported(self) -> Pair:

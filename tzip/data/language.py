@@ -15,7 +15,7 @@ ENDINGS = {"m": "er en em es", "f": "e e er er", "n": "es es em es", "p": "e e e
 ARTICLES = {"m": "der den dem des", "f": "die die der der", "n": "das das dem des", "p": "die die den der"}
 # The order of a clause's parts. it: an accusative pronoun; known, new: an accusative; him, someone: a dative.
 ENGLISH = "it particle known new him someone rest manner place time"
-GERMAN = "it him time someone known often not manner place new rest"
+GERMAN = "it him time someone known often not gern place new manner rest"
 
 
 class Word(NamedTuple):
