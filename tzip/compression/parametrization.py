@@ -1,4 +1,4 @@
-"""What quantizers and pruners share: zeros that stay, codebooks that train, scales by row or group."""
+"""Base classes of quantizers and pruners: fixed zeros, trained codebooks, scales per row or group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FITTING = 20  # iterations of a least-squares scale; a handful are needed
 
 
 def compact(indices: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and codebook without the entries that nobody uses (one is left if nobody uses any)."""
+    """Indices and codebook without the unused entries (one is left if none is used)."""
     used = np.bincount(indices, minlength=len(codebook)) > 0
     used[0] |= not used.any()
     kind = np.uint8 if len(codebook) <= 256 else np.uint16
@@ -24,7 +24,7 @@ def compact(indices: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 class Lookup(torch.autograd.Function):
-    """codebook[indices], trainable: `Lookup.apply(codebook, indices, latent)`.
+    """codebook[indices], differentiable: `Lookup.apply(codebook, indices, latent)`.
 
     An entry's gradient is the sum over the weights that use it (Deep Compression, equation 3). `latent`,
     if given, receives the weights' gradient unchanged (straight-through).
@@ -54,14 +54,14 @@ def summed(values: Tensor, indices: Tensor, entries: int) -> Tensor:
 
 
 def summed_by_sorting(values: Tensor, indices: Tensor, entries: int) -> Tensor:
-    """As `summed`, for devices where adding up by index has no fixed order; waits for none of its results."""
+    """As `summed`, for devices that add up by index in no fixed order; does not wait for the device."""
     ordered, order = torch.sort(indices.int(), stable=True)
     ends = torch.searchsorted(ordered, torch.arange(entries + 1, dtype=torch.int32, device=indices.device))
     return torch.segment_reduce(values[order], "sum", lengths=ends.diff(), unsafe=True)
 
 
 def zeroed(weight: Tensor, keep: Tensor | None) -> Tensor:
-    """The weight, exactly 0 where `keep` is False; so is its gradient there."""
+    """The weight, exactly 0 where `keep` is False, as is its gradient."""
     return weight if keep is None else Zeroed.apply(weight, keep)
 
 
@@ -80,9 +80,9 @@ class Zeroed(torch.autograd.Function):
 
 
 class Straight(torch.autograd.Function):
-    """A value computed from a weight, as if it were the weight: `Straight.apply(weight, value)`.
+    """The straight-through estimator: `Straight.apply(weight, value)` is `value`.
 
-    The gradient passes unchanged (the straight-through estimator of Bengio et al. 2013, arXiv 1308.3432).
+    Its gradient goes to the weight unchanged (Bengio et al. 2013, arXiv 1308.3432).
     """
 
     @staticmethod
@@ -103,7 +103,7 @@ def scale_form(shape: torch.Size, per: str) -> tuple[int, int]:
 
 
 def blocks(weight: Tensor, form: tuple[int, int]) -> Tensor:
-    """The weights that share a scale: [R, G, weights], filled up with zeros."""
+    """The weights that share a scale: [R, G, weights], padded with zeros."""
     if form == (1, 1):
         return weight.reshape(1, 1, -1)
     rows, columns = matrix(tuple(weight.shape))
@@ -112,7 +112,7 @@ def blocks(weight: Tensor, form: tuple[int, int]) -> Tensor:
 
 
 def spread(scales: Tensor, shape: torch.Size) -> Tensor:
-    """A scale for each weight: [R, G] → `shape` (or what broadcasts to its matrix, viewed as `shape`)."""
+    """A scale for each weight: [R, G] (or a shape that broadcasts to the matrix) → `shape`."""
     rows, columns = matrix(tuple(shape))
     if scales.shape[1] > 1:
         scales = scales.repeat_interleave(-(-columns // scales.shape[1]), 1)[:, :columns]
@@ -125,9 +125,9 @@ def half(scales: Tensor) -> Tensor:
 
 
 class Latent(nn.Module):
-    """Base of the quantizers that train the weight itself, straight through the rounding.
+    """Base of the quantizers that train the weight itself by the straight-through estimator.
 
-    A subclass says in `quantize` what a weight becomes.
+    A subclass defines `quantize`.
     """
 
     trains_latent = True
@@ -140,7 +140,7 @@ class Latent(nn.Module):
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Indices (integers of the weight's shape), codebook [K] and scales [R, G] (as `half` makes them).
 
-        `weight` is exactly 0 where it is pruned, and what becomes of it there is ignored.
+        `weight` is exactly 0 where it is pruned, and its index there is ignored.
         """
         raise NotImplementedError
 
@@ -156,7 +156,7 @@ class Latent(nn.Module):
         return coded(weight.shape, *parts, self.keep)
 
     def kept(self, weight: Tensor, form: tuple[int, int]) -> Tensor:
-        """How many weights of each block are not pruned: [R, G], at least 1."""
+        """The number of weights per block that are not pruned: [R, G], at least 1."""
         there = torch.ones_like(weight) if self.keep is None else self.keep.float()
         return blocks(there, form).sum(2).clamp(min=1)
 
@@ -171,12 +171,12 @@ def coded(shape: torch.Size, indices: Tensor, codebook: Tensor, scales: Tensor |
 
 
 class Grid(Latent):
-    """Base of the quantizers with fixed levels, the same magnitudes on either side of 0, times a scale.
+    """Base of the quantizers with fixed levels, the same magnitudes on both sides of 0, times a scale.
 
     A subclass gives the ascending magnitudes in `levels`, and in `nearest` the index of the one that a
-    scaled magnitude becomes. A scale is the largest weight that shares it over the largest level, or, where
-    `fits`, the least-squares one: from there on s ← Σ w·q / Σ q², q the levels that the weights take at
-    scale s (Aji & Heafield 2020, section 3.2). `refits`: once more at every step of the training.
+    scaled magnitude becomes. A scale is the largest of its weights over the largest level; with `fits` it is
+    the least-squares one, found from there by iterating s ← Σ w·q / Σ q², q the levels of the weights at
+    scale s (Aji & Heafield 2020, section 3.2). `refits`: one more iteration at every step of the training.
     """
 
     fits, refits = False, False
@@ -198,7 +198,7 @@ class Grid(Latent):
         raise NotImplementedError
 
     def nearest(self, size: Tensor) -> Tensor:
-        """The index of the level that each of these magnitudes becomes; larger ones become the last."""
+        """The index of the level of each of these magnitudes; `indices` clips those beyond the last."""
         raise NotImplementedError
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -210,8 +210,8 @@ class Grid(Latent):
         return self.indices(weight, scales), self.codebook, scales
 
     def indices(self, weight: Tensor, scales: Tensor) -> Tensor:
-        """Where the scaled weights lie in the codebook; what the declared bits do not reach is cut off."""
-        above = (len(self.codebook) + 1) // 2  # levels on one side, 0 among them if it is one
+        """Indices of the scaled weights in the codebook, clipped to the declared bits."""
+        above = (len(self.codebook) + 1) // 2  # levels on one side, including 0 if that is a level
         size = weight.abs() / spread(scales, weight.shape).clamp(min=TINY)
         level = self.nearest(size).clamp_(max=above - 1).int()
         index = torch.where(weight >= 0, len(self.codebook) - above + level, above - 1 - level)
@@ -221,7 +221,7 @@ class Grid(Latent):
         return blocks(weight.abs(), self.form).amax(2) / self.codebook[-1]
 
     def refitted(self, weight: Tensor) -> Tensor:
-        """The least-squares scales of the levels that weights take at the fitted ones."""
+        """The least-squares scales for the levels of the weights at the fitted scales."""
         scales = half(self.scales)
         level = self.codebook[self.indices(weight, scales)]
         level = blocks(zeroed(level, self.keep), self.form)
@@ -230,7 +230,7 @@ class Grid(Latent):
 
 
 class Indexed(nn.Module):
-    """Base of the quantizers whose weights keep their indices while the codebook's entries are trained."""
+    """Base of the quantizers with fixed indices and a trained codebook."""
 
     trains_latent = False
 
@@ -252,10 +252,9 @@ class Indexed(nn.Module):
 
 
 class Mask(nn.Module):
-    """Base of the pruners: the least salient weights go first, and stay away.
+    """Base of the pruners: the least salient weights are pruned first, and for good.
 
-    A subclass gives the `saliency` of each weight, at least 0; `degree` is the power of the weight that it
-    goes with.
+    A subclass gives the `saliency` of each weight, at least 0, proportional to |weight|^`degree`.
     """
 
     degree = 1
@@ -266,18 +265,18 @@ class Mask(nn.Module):
         self.register_buffer("keep", torch.ones_like(weight, dtype=torch.bool))
 
     def saliency(self, weight: Tensor) -> Tensor:
-        """How much is lost with each weight, in a unit of the method's; of the weight's shape."""
+        """The loss from pruning each weight, in the method's own unit; of the weight's shape."""
         raise NotImplementedError
 
     def ranks(self, weight: Tensor) -> Tensor:
-        """The saliency, -1 where a weight is pruned already; [size]."""
+        """The saliency, -1 where a weight is already pruned; [size]."""
         return self.saliency(weight).masked_fill(~self.keep, -1.0).flatten()
 
     @torch.no_grad()
     def prune(self, weight: Tensor, sparsity: float) -> None:
         """Prune the least salient of the kept weights until round(sparsity * size) are pruned.
 
-        Of equal saliencies the one with the lower row-major index goes first.
+        Of equal saliencies the one with the lower row-major index is pruned first.
         """
         count = round(sparsity * weight.numel())
         if count > int((~self.keep).sum()):

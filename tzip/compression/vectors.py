@@ -13,7 +13,7 @@ from tzip.compression.parametrization import compact
 
 
 def cut(weight: Tensor, width: int) -> Tensor:
-    """The tensor's weights, `width` consecutive ones a vector: [N, width], the last filled up with zeros."""
+    """A tensor as vectors of `width` consecutive weights: [N, width], the last padded with zeros."""
     flat = weight.detach().float().flatten()
     return nn.functional.pad(flat, (0, -len(flat) % width)).view(-1, width)
 
@@ -24,7 +24,7 @@ def fitted(vectors: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarr
 
     distinct = len(np.unique(vectors, axis=0)) if len(vectors) <= 4 * k else k
     model = KMeans(min(k, distinct), init="k-means++", n_init=3, max_iter=100, random_state=seed)
-    scale = np.abs(vectors).max(initial=0.0) or 1.0  # of whatever size weights are, squares stay numbers
+    scale = np.abs(vectors).max(initial=0.0) or 1.0  # no square overflows or vanishes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fewer distinct vectors than clusters
         model.fit((vectors / scale).astype(np.float64))
@@ -34,20 +34,19 @@ def fitted(vectors: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarr
 
 
 class Books(nn.Module):
-    """Codebooks of vectors, trained while each vector keeps its book and its index.
+    """Codebooks of vectors, trained while each vector keeps its codebook and its index.
 
-    codebook [B, K, D] parameter   indices [N] uint8 buffer; vector i is of book i mod B
+    codebook [B, K, D] parameter   indices [N] uint8 buffer; vector i uses codebook i mod B
     """
 
     def __init__(self, vectors: Tensor, k: int, books: int, seed: int):
         super().__init__()
         values = vectors.cpu().numpy()
-        indices, found = np.zeros(len(values), np.uint8), []
-        for book in range(books):
-            own = values[book::books]
-            centroids, indices[book::books] = fitted(own, k, seed + book) if len(own) else (None, indices[:0])
-            found.append(np.zeros((k, values.shape[1]), np.float32) if centroids is None else centroids)
-        self.codebook = nn.Parameter(torch.from_numpy(np.stack(found)).to(vectors.device))
+        indices = np.zeros(len(values), np.uint8)
+        codebook = np.zeros((books, k, values.shape[1]), np.float32)
+        for book in range(min(books, len(values))):
+            codebook[book], indices[book::books] = fitted(values[book::books], k, seed + book)
+        self.codebook = nn.Parameter(torch.from_numpy(codebook).to(vectors.device))
         self.register_buffer("indices", torch.from_numpy(indices).to(vectors.device))
 
     def forward(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Binarization: two levels a tensor, fixed or trained (BS-Fixed and BS-Flexible of transformers.zip).
+"""Binarization: two levels per tensor, fixed or trained (BS-Fixed and BS-Flexible of transformers.zip).
 
 After Word2Bits (Lam 2018, arXiv 1803.05651) and BinaryNet (Courbariaux & Bengio 2016, arXiv 1602.02830).
 """
@@ -25,8 +25,8 @@ class Options:
     levels: str = option("flexible", "whether fine-tuning moves the levels", choices=("fixed", "flexible"))
     gradient: str = option(
         "latent",
-        "what fine-tuning reaches: the full-precision weights behind the levels (straight-through, as the "
-        "report says), or the levels alone (as its code does)",
+        "what fine-tuning trains: the full-precision weights behind the levels (straight-through, as the "
+        "paper says), or the levels alone (as its code does)",
         choices=("latent", "levels"),
     )
 

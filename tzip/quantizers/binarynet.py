@@ -19,11 +19,11 @@ SOURCE = "Courbariaux & Bengio 2016 (BinaryNet); Rastegari et al. 2016 (XNOR-Net
 
 @dataclass(frozen=True)
 class Options:
-    """A sign a weight."""
+    """One sign per weight."""
 
     per: str = shared_scale("row")
 
-    activations: bool = option(False, "whether the layers' inputs are binarized, too")
+    activations: bool = option(False, "whether the inputs of the layers are binarized, too")
 
     @property
     def bits(self) -> int:

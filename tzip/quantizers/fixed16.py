@@ -1,4 +1,4 @@
-"""Fixed point: 16-bit integers of 1/1024 (Devlin 2017, "Sharp Models on Dull Hardware", arXiv 1705.01991)."""
+"""Fixed point: 16-bit integers over 1024 (Devlin 2017, "Sharp Models on Dull Hardware", arXiv 1705.01991)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = "Devlin 2017 (Sharp Models on Dull Hardware)"
 
 @dataclass(frozen=True)
 class Options:
-    """16-bit fixed point; it has nothing to choose."""
+    """16-bit fixed point, without options."""
 
     @property
     def bits(self) -> int:

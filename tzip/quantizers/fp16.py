@@ -1,4 +1,4 @@
-"""Half precision: the halving that costs nothing, against which every other method must justify itself."""
+"""Half precision: the baseline that every other method must beat."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = "IEEE 754 half precision"
 
 @dataclass(frozen=True)
 class Options:
-    """Half precision; it has nothing to choose."""
+    """Half precision, without options."""
 
     @property
     def bits(self) -> int:
@@ -24,7 +24,7 @@ class Options:
 
 
 class Quantizer(nn.Module):
-    """A weight in half precision, trained through the rounding."""
+    """A weight in half precision, trained by the straight-through estimator."""
 
     trains_latent = True
 
@@ -42,5 +42,5 @@ class Quantizer(nn.Module):
 
 
 def half(weight: Tensor) -> Tensor:
-    """The nearest float16; what is too large for it becomes the largest one."""
+    """The nearest float16; larger values become the largest one."""
     return weight.clamp(-LARGEST, LARGEST).half()

@@ -1,4 +1,4 @@
-"""Rounding with calibration: what one column's rounding loses, the columns after it make up for.
+"""GPTQ: rounding with calibration, in which later columns compensate the error of earlier ones.
 
 Frantar, Ashkboos, Hoefler & Alistarh 2022 ("GPTQ", arXiv 2210.17323, algorithm 1): Optimal Brain Surgeon with
 rounding in place of pruning, the columns in one order for all rows.
@@ -26,13 +26,13 @@ SOURCE = "Frantar et al. 2022 (GPTQ)"
 class Options:
     """Rounding with calibration, to a codebook that is trained afterwards."""
 
-    bits: int = option(4, "bits a weight; the codebook has at most 2^bits entries", low=1, high=8)
+    bits: int = option(4, "bits per weight; the codebook has at most 2^bits entries", low=1, high=8)
     levels: str = option(
         "kmeans",
-        "the codebook: the tensor's optimal centroids, or even steps times a scale by row",
+        "the codebook: optimal centroids of the tensor, or even steps times a scale per row",
         choices=("kmeans", "uniform"),
     )
-    damp: float = option(0.01, "what is added to the Hessian's diagonal, over its mean", low=1e-6, high=1.0)
+    damp: float = option(0.01, "damping of the Hessian, over the mean of its diagonal", low=1e-6, high=1.0)
 
 
 class Quantizer(Indexed):
@@ -50,15 +50,15 @@ class Quantizer(Indexed):
         shape = matrix(tuple(weight.shape))
         value = weight.detach().reshape(shape)
         kept = torch.ones_like(value, dtype=torch.bool) if keep is None else keep.reshape(shape)
-        levels, scales = made(value, kept, options)
+        levels, scales = initial(value, kept, options)
         second = damped(hessian, shape[1], options.damp).to(value.device)
         indices = rounded(value.masked_fill(~kept, 0.0).double(), kept, levels, scales, second)
-        padding = (0, 2**options.bits - len(levels))  # entries that no weight uses: a size that is known
+        padding = (0, 2**options.bits - len(levels))  # unused entries, for a known size
         codebook = torch.from_numpy(np.pad(levels.cpu().numpy(), padding, "edge")).to(value.device)
         super().__init__(indices.view(weight.shape), codebook, scales, keep)
 
 
-def made(value: Tensor, keep: Tensor, options: Options) -> tuple[Tensor, Tensor | None]:
+def initial(value: Tensor, keep: Tensor, options: Options) -> tuple[Tensor, Tensor | None]:
     """Levels, ascending float32 [K], and scales [R, 1]."""
     if options.levels == "kmeans":
         centroids = kmeans1d.exact(value[keep].float().cpu().numpy(), 2**options.bits)
@@ -71,7 +71,8 @@ def made(value: Tensor, keep: Tensor, options: Options) -> tuple[Tensor, Tensor 
 def rounded(rows: Tensor, keep: Tensor, levels: Tensor, scales: Tensor | None, hessian: Tensor) -> Tensor:
     """The index of the level that each weight becomes; uint8 [R, C].
 
-    Columns of the largest second derivative come first ("act order"): what they lose, most others can mend.
+    Columns of the largest second derivative come first ("act order"): most other columns can still
+    compensate their error.
     """
     order = hessian.diagonal().argsort(descending=True, stable=True)
     factor = inverse_factor(hessian[order][:, order])

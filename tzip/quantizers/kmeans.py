@@ -1,4 +1,4 @@
-"""K-means quantization: one codebook a tensor, whose entries are trained while the assignment stays.
+"""K-means quantization: one codebook per tensor, whose entries are trained while the assignment is fixed.
 
 transformers.zip; Han, Mao & Dally 2016 (Deep Compression, arXiv 1510.00149), section 3.
 """
@@ -22,15 +22,15 @@ SOURCE = "Cheong & Daniel 2019 (transformers.zip); Han, Mao & Dally 2016 (Deep C
 class Options:
     """K-means quantization with trained centroids."""
 
-    bits: int = option(4, "bits a weight; the codebook has at most 2^bits entries", low=1, high=8)
+    bits: int = option(4, "bits per weight; the codebook has at most 2^bits entries", low=1, high=8)
     optimizer: str = option(
         "exact",
-        "the optimum; Lloyd's algorithm to its end; or the report's MiniBatchKMeans",
+        "the optimum, Lloyd's algorithm until it converges, or the paper's MiniBatchKMeans",
         choices=("exact", "lloyd", "minibatch"),
     )
     start: str = option(
         "linear",
-        "where lloyd and minibatch begin (exact needs no start)",
+        "initial centroids of lloyd and minibatch (exact needs none)",
         choices=("linear", "density", "random", "kmeans++"),
     )
 
@@ -43,7 +43,7 @@ class Quantizer(Indexed):
         kept = values if keep is None else values[keep.cpu().numpy()]
         centroids = fit(kept, options, seed)
         indices, centroids = compact(kmeans1d.assigned(values, centroids), centroids)
-        padding = (0, 2**options.bits - len(centroids))  # entries that no weight uses: a size that is known
+        padding = (0, 2**options.bits - len(centroids))  # unused entries, for a known size
         codebook = torch.from_numpy(np.pad(centroids, padding, "edge"))
         indices = torch.from_numpy(indices).view(weight.shape)
         super().__init__(indices.to(weight.device), codebook.to(weight.device), None, keep)

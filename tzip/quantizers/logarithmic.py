@@ -1,8 +1,8 @@
 """Logarithmic quantization: powers of two times a scale (Aji & Heafield 2020, WNGT, section 3).
 
-Their error feedback adds what rounding took from a weight to its next update: the weight before rounding
-is kept and trained by the gradient at the rounded one. That is what latent weights do here; biases are
-left alone, as there, unless a variant names them.
+Their error feedback adds the rounding error of a weight to its next update: the weight before rounding is
+kept and trained by the gradient at the rounded one. Latent weights do the same here. Biases are left alone,
+as in the paper by Aji & Heafield, unless a variant names them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SOURCE = "Aji & Heafield 2020"
 class Options:
     """Powers of two with a sign."""
 
-    bits: int = option(4, "bits a weight: one for the sign, the rest for the exponent", low=2, high=6)
+    bits: int = option(4, "bits per weight: one for the sign, the rest for the exponent", low=2, high=6)
     per: str = shared_scale("tensor")
 
 

@@ -1,4 +1,4 @@
-"""NF4: sixteen levels that a normal distribution fills evenly (Dettmers et al. 2023, arXiv 2305.14314)."""
+"""NF4: sixteen levels at quantiles of a normal distribution (Dettmers et al. 2023, arXiv 2305.14314)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Residual quantization: a codebook of sub-vectors, and another for what the first one leaves.
+"""Residual quantization: a codebook of sub-vectors, and further ones for the remaining error.
 
 Gong et al. 2014 (arXiv 1412.6115), section 3.4.
 """
@@ -21,9 +21,9 @@ SOURCE = "Gong et al. 2014"
 class Options:
     """Codebooks of sub-vectors that are added up."""
 
-    bits: int = option(8, "bits a sub-vector and stage; a codebook has at most 2^bits of them", low=1, high=8)
-    width: int = option(4, "weights of a sub-vector", choices=(2, 4, 8))
-    stages: int = option(2, "codebooks, each for what those before it leave", low=1, high=4)
+    bits: int = option(8, "bits per sub-vector and stage; a codebook has at most 2^bits entries", low=1, high=8)
+    width: int = option(4, "weights per sub-vector", choices=(2, 4, 8))
+    stages: int = option(2, "number of codebooks, each for the error that those before it leave", low=1, high=4)
 
 
 class Quantizer(nn.Module):
@@ -41,7 +41,7 @@ class Quantizer(nn.Module):
             left = left - self.stages[-1]().detach()
 
     def forward(self, weight: Tensor) -> Tensor:
-        total = self.stages[-1]()  # added up from the last stage on, as a file is read
+        total = self.stages[-1]()  # from the last stage on, as in `Code.decode`
         for stage in reversed(self.stages[:-1]):
             total = stage() + total
         return zeroed(total.flatten()[: weight.numel()].view(weight.shape), self.keep)

@@ -18,7 +18,7 @@ class Options:
     """Three levels."""
 
     per: str = shared_scale("tensor")
-    threshold: float = option(0.7, "Δ over the mean magnitude", low=0.0, high=2.0)
+    threshold: float = option(0.7, "Δ divided by the mean magnitude", low=0.0, high=2.0)
 
     @property
     def bits(self) -> int:

@@ -1,4 +1,4 @@
-"""Uniform quantization: evenly spaced levels around 0, a scale by tensor, row or group."""
+"""Uniform quantization: evenly spaced levels around 0, with a scale per tensor, row or group."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SOURCE = "Quinn & Ballesteros 2018 (Pieces of Eight)"
 class Options:
     """Evenly spaced levels, symmetric around 0."""
 
-    bits: int = option(4, "bits a weight; there are 2^bits - 1 levels", low=2, high=8)
+    bits: int = option(4, "bits per weight; there are 2^bits - 1 levels", low=2, high=8)
     per: str = shared_scale("row")
     clip: str = option(
         "max",
-        "whether the scale reaches the largest weight, or is the one of least squared error",
+        "the scale: from the largest weight, or the one of least squared error",
         choices=("max", "error"),
     )
 

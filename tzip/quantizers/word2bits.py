@@ -1,7 +1,8 @@
 """Word2Bits: fixed levels between -1 and 1, times a constant of the tensor (Lam 2018, arXiv 1803.05651).
 
-Word vectors are of the size of 1, a Transformer's weights far smaller: each tensor is divided by a constant
-before and multiplied by it after. The constant is the one of least squared error at the start, and stays.
+Word vectors have magnitudes around 1, a Transformer's weights far smaller ones: each tensor is divided by a
+constant before quantization and multiplied by it afterwards. The constant of least squared error at the start
+is kept.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SOURCE = "Lam 2018 (Word2Bits)"
 class Options:
     """The levels of Word2Bits."""
 
-    bits: int = option(1, "bits a weight", choices=(1, 2, 4, 5, 6, 7, 8))
+    bits: int = option(1, "bits per weight", choices=(1, 2, 4, 5, 6, 7, 8))
 
     @property
     def per(self) -> str:
@@ -29,12 +30,12 @@ class Options:
 
 
 class Quantizer(Grid):
-    """Word2Bits' quantization function (section 3), a tensor's constant apart.
+    """Word2Bits' quantization function (section 3), before the constant of the tensor.
 
     1 bit   sign(x) / 3, sign(0) = +1
     2 bits  ±1/4 where |x| ≤ 1/2, else ±3/4
     more    sign(x) · min(⌊|x| · 2^(bits-1) + 1/2⌋, 2^(bits-1)) / 2^(bits-1); +1 itself is left out, as
-            in two's complement, for there are one more of these levels than the bits reach
+            in two's complement, because it is one level too many for the bits
     """
 
     fits = True
