@@ -188,7 +188,7 @@ def build(
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
     statistics  of the model, if a method of the variant asks for them (see `calibrated`)
-    finetune  called once a stage with the model under its parametrizations, the compression and the
+    finetune  called once per stage with the model under its parametrizations, the compression and the
               stage's number; returns the seconds spent (see `tuning`)
     origin    where the model came from, if it was imported
     """

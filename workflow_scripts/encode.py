@@ -11,13 +11,13 @@ from tzip.data.pieces import Pieces, encode_pairs
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pieces", required=True, help="SentencePiece model")
-    parser.add_argument("--source", required=True, nargs="+", help="text, one sentence a line")
+    parser.add_argument("--source", required=True, nargs="+", help="text, one sentence per line")
     parser.add_argument("--target", required=True, nargs="+", help="its translation, line by line")
     parser.add_argument(
         "--output", required=True, metavar="PREFIX", help="writes PREFIX.tokens.npy, PREFIX.offsets.npy"
     )
     parser.add_argument(
-        "--max-length", type=int, required=True, help="drop pairs with more pieces a side, end included"
+        "--max-length", type=int, required=True, help="drop pairs with more pieces per side, end included"
     )
     args = parser.parse_args()
     if len(args.source) != len(args.target):

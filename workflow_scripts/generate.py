@@ -1,4 +1,4 @@
-"""Write the embedded corpus: train, dev and test as one sentence a line, DIR/NAME.en and DIR/NAME.de."""
+"""Write the embedded corpus: train, dev and test as one sentence per line, DIR/NAME.en and DIR/NAME.de."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ from tzip.nmt.options import Search
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, type=Path, help="model.tzip of the teacher")
-    parser.add_argument("--source", required=True, type=Path, help="sentences, one a line")
+    parser.add_argument("--source", required=True, type=Path, help="sentences, one per line")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", required=True, type=Path, help="folder for the blocks to resume from")
     parser.add_argument("--block", type=int, default=8192, help="lines between saves [8192]")
-    parser.add_argument("--output", required=True, type=Path, help="translations, one a line")
+    parser.add_argument("--output", required=True, type=Path, help="translations, one per line")
     options.add_arguments(parser, Search)
     args = parser.parse_args()
 
@@ -31,7 +31,7 @@ def main() -> None:
     made_of = [files.sha256(args.model), files.sha256(args.source), vars(settings), args.block]
     folder = args.state / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     model, pieces, _ = model_file.restore(args.model)
-    model = model_file.cast(model.to(here), settings)  # once, not once a block
+    model = model_file.cast(model.to(here), settings)  # once, not once per block
     lines = files.read_lines(args.source)
     blocks = {folder / f"{start}.txt": start for start in range(0, len(lines), args.block)}
     for number, (path, start) in enumerate(blocks.items(), 1):

@@ -16,10 +16,10 @@ from tzip.files import read_lines, write_json, write_text
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="a folder of export.py")
-    parser.add_argument("--source", type=Path, required=True, help="sentences, one a line")
+    parser.add_argument("--source", type=Path, required=True, help="sentences, one per line")
     parser.add_argument("--repeats", type=int, default=5, help="timed passes over the text, after one untimed")
-    parser.add_argument("--output", type=Path, required=True, help="translations, one a line")
-    parser.add_argument("--time", type=Path, required=True, help="JSON: seconds, words a second, bytes")
+    parser.add_argument("--output", type=Path, required=True, help="translations, one per line")
+    parser.add_argument("--time", type=Path, required=True, help="JSON: seconds, words per second, bytes")
     options.add_arguments(parser, inference.Options)
     args = parser.parse_args()
 

@@ -171,7 +171,7 @@ def test_pairs_too_long_are_dropped_and_counted(pieces, tmp_path):
     assert done["pairs"] == sum(length <= limit for length in lengths)
     assert done["pairs"] + done["dropped"] == 200
     assert Encoded(tmp_path / "x").lengths().max() + 1 == limit
-    with pytest.raises(ValueError, match=r"none of 200 pairs has at most 1 pieces a side"):
+    with pytest.raises(ValueError, match=r"none of 200 pairs has at most 1 pieces per side"):
         encode_pairs(pieces, [(source, target)], tmp_path / "y", 1)
     assert not list(tmp_path.glob("y.*"))
 

@@ -121,7 +121,7 @@ def spread(scales: np.ndarray, columns: int) -> np.ndarray:
 
 
 def raw(weights: np.ndarray, dtype: str = "float32") -> Code:
-    """The code of a tensor that is stored as it is, at 32 or 16 bits a weight."""
+    """The code of a tensor that is stored as it is, at 32 or 16 bits per weight."""
     if dtype not in RAW_TYPES:
         raise ValueError(f"dtype: {dtype!r} found; choose from {', '.join(RAW_TYPES)}")
     with np.errstate(over="ignore"):

@@ -31,7 +31,7 @@ def sample(data: Encoded, sentences: int, seed: int, source_end: bool = True) ->
 
 
 def collect(model: nn.Module, sentences: Iterable[Batch], places: Places) -> Statistics:
-    """The statistics of a plain model's tensors over sentence pairs, one a batch.
+    """The statistics of a plain model's tensors over sentence pairs, one per batch.
 
     hessian  2 X Xᵀ / n of the n inputs x of a linear layer: the second derivative of its squared error by a
              row of its weight (Hassibi et al. 1993); float32 [C, C]. Of a tensor that several layers share,

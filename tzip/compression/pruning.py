@@ -45,7 +45,7 @@ def shares(select: str, pruned: Pruned, sparsity: float) -> list[float]:
     """The sparsity of each weight such that `sparsity` of all weights are pruned.
 
     uniform       the same for each (class-uniform)
-    blind         what is least salient of all goes, whosever it is (class-blind)
+    blind         the least salient of all weights go, in whatever tensor (class-blind)
     distribution  a weight's magnitude is taken in standard deviations of its tensor's (class-distribution);
                   so are saliencies, to the power of the weight that they go with
     """

@@ -224,7 +224,7 @@ def encode_pairs(
             done["dropped"] += len(chunk) - len(kept) // 2
             done["tokens"] = tokens.count
         if not done["pairs"]:
-            raise ValueError(f"{parts[0][0]}: none of {done['dropped']} pairs has at most {max_length} pieces a side")
+            raise ValueError(f"{parts[0][0]}: none of {done['dropped']} pairs has at most {max_length} pieces per side")
     return done
 
 

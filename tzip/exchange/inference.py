@@ -81,7 +81,7 @@ class Translator:
         return found
 
     def _batch(self, batch: list[list[str]], limit: int, options: Options, scores: bool) -> list[Hypothesis]:
-        """One batch. CTranslate2 divides by length^alpha; its hypotheses are ranked anew by our penalty."""
+        """One batch. CTranslate2 divides by length^alpha; its hypotheses are ranked again by our penalty."""
         greedy = options.beam == 1
         alpha = 0.0 if greedy else max(NEAR * options.alpha, LEAST_ALPHA)
         results = self.engine.translate_batch(

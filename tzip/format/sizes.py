@@ -98,12 +98,12 @@ def declared_bits(code: Code) -> float:
 
 
 def limit_bits(code: Code) -> float:
-    """The entropy limit of one tensor: symbols and mask, codebooks at 32 bits a value, scales at 16."""
+    """The entropy limit of one tensor: symbols and mask, codebooks at 32 bits per value, scales at 16."""
     return entropy_bits(code) + side_bits(code)
 
 
 def safetensors_bytes(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """The exact size of a float32 safetensors file of these tensors: 8 + header + 4 bytes a weight."""
+    """The exact size of a float32 safetensors file of these tensors: 8 + header + 4 bytes per weight."""
     header, offset = {}, 0
     for name in sorted(shapes, key=str.encode):
         end = offset + 4 * prod(shapes[name])
@@ -119,7 +119,7 @@ def table(archive: Archive) -> list[dict[str, Any]]:
     name     of the tensor; "(vocabulary)" and "(header)" for what is none
     shape    of the tensor; None
     bits     a kept weight, before entropy coding: log2 of the codebook, or 32 or 16 without one; None
-    entropy  bits a weight, pruned ones included, that a static model needs for symbols and mask; None
+    entropy  bits per weight, pruned ones included, that a static model needs for symbols and mask; None
     bytes    in the file; all rows together make the whole file
     share    of the file, 0 to 1
     """

@@ -1,4 +1,4 @@
-"""Pruners, one file a method: some weights become 0 and stay 0.
+"""Pruners, one file per method: some weights become 0 and stay 0.
 
 A module `tzip/pruners/NAME.py`, or `pruners/NAME.py` in a folder of a user's own, holds
 

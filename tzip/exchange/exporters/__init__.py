@@ -1,1 +1,1 @@
-"""One file an engine: `write(folder, model, pieces, options)`; TYPES and USES name what options it has."""
+"""One file per engine: `write(folder, model, pieces, options)`; TYPES and USES name what options it has."""
