@@ -15,10 +15,11 @@ from tzip.options import option
 class Sample:
     """Options to test with."""
 
-    bits: int = option(4, "bits a weight", low=1, high=8)
+    bits: int = option(4, "bits per weight", low=1, high=8)
     start: str = option("linear", "where to begin", choices=("linear", "random"))
     rate: float = option(0.5, "how fast", low=0.0)
     trained: bool = option(True, "whether 100% of it is trained")
+    width: int = option(4, "weights per vector", choices=(2, 4, 8))
 
     def __post_init__(self) -> None:
         if self.bits == 7 and self.start == "random":
@@ -26,23 +27,28 @@ class Sample:
 
 
 def test_make_converts_what_the_command_line_gives() -> None:
-    made = options.make(Sample, {"bits": "2", "rate": "1e-3", "trained": "false"}, "sample")
-    assert made == Sample(bits=2, rate=1e-3, trained=False)
+    made = options.make(Sample, {"bits": "2", "rate": "1e-3", "trained": "false", "width": "8"}, "sample")
+    assert made == Sample(bits=2, rate=1e-3, trained=False, width=8)
     assert options.make(Sample, {"rate": 1}, "sample").rate == 1.0
 
 
 @pytest.mark.parametrize(
     ("given_", "says"),
     [
-        ({"bist": 4}, "sample: no option 'bist'; choose from bits, start, rate, trained"),
+        ({"bist": 4}, "sample: no option 'bist'; choose from bits, start, rate, trained, width"),
         ({"bits": 0}, "sample: bits = 0 is not an integer at least 1 and at most 8"),
         ({"bits": 9}, "sample: bits = 9 is not an integer at least 1 and at most 8"),
         ({"bits": "four"}, "sample: bits = 'four' is not an integer at least 1 and at most 8"),
         ({"bits": 4.5}, "sample: bits = 4.5 is not an integer"),
+        ({"bits": "4.0"}, "sample: bits = '4.0' is not an integer"),
         ({"bits": True}, "sample: bits = True is not an integer"),
         ({"start": "middle"}, "sample: start = 'middle' is not one of linear, random"),
         ({"rate": -1}, "sample: rate = -1 is not a number at least 0.0"),
         ({"trained": "perhaps"}, "sample: trained = 'perhaps' is not true or false"),
+        ({"trained": "yes"}, "sample: trained = 'yes' is not true or false"),
+        ({"width": 3}, "sample: width = 3 is not one of 2, 4, 8"),
+        ({"width": "4.0"}, "sample: width = '4.0' is not one of 2, 4, 8"),
+        ({"rate": "nan"}, "sample: rate = 'nan' is not a number at least 0.0"),
         ({"bits": 7, "start": "random"}, "sample: 7 bits and a random start do not go together"),
     ],
 )

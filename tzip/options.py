@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 KINDS = {"int": "an integer", "float": "a number", "str": "a text", "bool": "true or false"}
+FROM_TEXT = {"int": int, "float": float, "str": str, "bool": lambda text: {"true": True, "false": False}[text.lower()]}
 REQUIRED = dataclasses.MISSING
 
 
@@ -66,21 +67,23 @@ def _check(field: dataclasses.Field, value: Any, label: str) -> Any:
     kind = field.type if isinstance(field.type, str) else field.type.__name__
     choices, low, high = (field.metadata.get(key) for key in ("choices", "ge", "le"))
     try:
-        return _validator(kind, choices, low, high).validate_python(value, strict=not isinstance(value, str))
-    except ValueError:  # pydantic's ValidationError is one
+        converted = FROM_TEXT[kind](value) if isinstance(value, str) else value
+        return _validator(kind, choices, low, high).validate_python(converted, strict=True)
+    except (ValueError, KeyError):  # pydantic's ValidationError is a ValueError
         bounds = [f"{word} {end}" for word, end in (("at least", low), ("at most", high)) if end is not None]
         expected = " ".join([KINDS[kind], " and ".join(bounds)]).strip()
-        expected = f"one of {', '.join(choices)}" if choices else expected
+        expected = f"one of {', '.join(map(str, choices))}" if choices else expected
         raise ValueError(f"{label} = {shown(value)} is not {expected}") from None
 
 
 @functools.cache
-def _validator(kind: str, choices: tuple[str, ...], low: Any, high: Any) -> Any:
+def _validator(kind: str, choices: tuple, low: Any, high: Any) -> Any:
     """Pydantic's check of one value; its core alone is imported in half the time."""
     from pydantic_core import SchemaValidator
 
     bounds = {key: end for key, end in (("ge", low), ("le", high)) if end is not None}
-    return SchemaValidator({"type": "literal", "expected": list(choices)} if choices else {"type": kind} | bounds)
+    steps = [{"type": kind} | bounds] + [{"type": "literal", "expected": list(choices)}] * bool(choices)
+    return SchemaValidator({"type": "chain", "steps": steps})
 
 
 def shown(value: Any) -> str:
@@ -124,7 +127,7 @@ def add_arguments(
     for field in dataclasses.fields(cls):
         if field.name in skip:
             continue
-        choices = ", ".join(field.metadata.get("choices", ()))
+        choices = ", ".join(map(str, field.metadata.get("choices", ())))
         usual = (defaults or {}).get(field.name, field.default)
         parts = (
             field.metadata.get("description", ""),
