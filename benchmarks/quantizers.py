@@ -102,10 +102,10 @@ def compare_speed(seed: int, repeat: int) -> None:
             "tzip exact and assigned": fit_and_assign,
         },
     )
-    sklearn = seconds["sklearn KMeans.fit"]
+    other = seconds["sklearn KMeans.fit"]
     print(f"{SHAPE[0]}x{SHAPE[1]} weights, {CLUSTERS} clusters, one thread, best of {repeat} rounds")
     for name, value in seconds.items():
-        print(f"{name:>26} {1000 * value:10.2f} ms {sklearn / value:8.1f}x")
+        print(f"{name:>26} {1000 * value:10.2f} ms {other / value:8.1f}x")
     ratio = peer.inertia_ / inertia(weights, centroids)
     print(f"{'inertia, sklearn / tzip':>26} {ratio:10.5f}")
 
