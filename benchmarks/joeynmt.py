@@ -193,8 +193,8 @@ def check(updates: list[dict], model: dict, target: list[str], pieces: Any) -> N
     for number, update in enumerate(updates, 1):
         counted = sum(len(ids) + 1 for ids in pieces.encode([target[i] for i in update["pairs"]]))
         if not counted == update["target_tokens"] == update["own_tokens"]:
-            theirs = update["own_tokens"]
-            raise ValueError(f"update {number}: JoeyNMT counts {theirs} target tokens, its text has {counted}")
+            reported = update["own_tokens"]
+            raise ValueError(f"update {number}: JoeyNMT counts {reported} target tokens, its text has {counted}")
 
 
 def summary(args: argparse.Namespace, updates: list[dict], model: dict) -> dict:

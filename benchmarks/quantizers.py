@@ -53,8 +53,8 @@ def excess(values: np.ndarray, k: int) -> float:
     """Our inertia over that of kmeans1d's centroids, less 1."""
     middle = float(np.median(values))
     ours = inertia(values, kmeans1d.optimum(values, k))
-    theirs = inertia(values, np.sort(reference.cluster(values.astype(np.float64) - middle, k).centroids) + middle)
-    return ours / theirs - 1 if theirs else float(ours > 0)
+    known = inertia(values, np.sort(reference.cluster(values.astype(np.float64) - middle, k).centroids) + middle)
+    return ours / known - 1 if known else float(ours > 0)
 
 
 def inertia(values: np.ndarray, centroids: np.ndarray) -> float:
@@ -102,10 +102,10 @@ def compare_speed(seed: int, repeat: int) -> None:
             "tzip exact and assigned": fit_and_assign,
         },
     )
-    theirs = seconds["sklearn KMeans.fit"]
+    other = seconds["sklearn KMeans.fit"]
     print(f"{SHAPE[0]}x{SHAPE[1]} weights, {CLUSTERS} clusters, one thread, best of {repeat} rounds")
     for name, value in seconds.items():
-        print(f"{name:>26} {1000 * value:10.2f} ms {theirs / value:8.1f}x")
+        print(f"{name:>26} {1000 * value:10.2f} ms {other / value:8.1f}x")
     ratio = peer.inertia_ / inertia(weights, centroids)
     print(f"{'inertia, sklearn / tzip':>26} {ratio:10.5f}")
 

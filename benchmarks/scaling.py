@@ -226,7 +226,7 @@ def disk(run: Run) -> str:
     pieces = PAIRS * run.lengths.sum(axis=1).mean()
     sizes = {
         "text, as it was read and as it was cleaned": 2 * PAIRS * TEXT_BYTES,
-        "encoded pairs: 2 bytes a piece, 16 a pair": 2 * pieces + 16 * PAIRS,
+        "encoded pairs: 2 bytes per piece, 16 per pair": 2 * pieces + 16 * PAIRS,
         f"training: state, {run.training['average']} checkpoints to average, the result": (
             3 + run.training["average"] + 1
         )
@@ -239,7 +239,7 @@ def disk(run: Run) -> str:
     sent = [
         [
             f"sent by each of {gpus} GPUs",
-            f"{run.sent(gpus) / 1e9:.2f} an update, {run.sent(gpus) * run.training['updates'] / 1e12:,.0f} TB in all",
+            f"{run.sent(gpus) / 1e9:.2f} per update, {run.sent(gpus) * run.training['updates'] / 1e12:,.0f} TB in all",
         ]
         for gpus in GPUS[1:]
     ]

@@ -131,9 +131,9 @@ def main() -> None:
                 f"round {number + 1}  {name:8} {runs[name][-1]:8.0f} target tokens/s  (load {load:.1f})",
                 flush=True,
             )
-    mine, theirs = (statistics.median(runs[name]) for name in ("tzip", "joeynmt"))
-    print(f"median   tzip {mine:.0f}, JoeyNMT {theirs:.0f} target tokens/s on {args.threads} threads")
-    print(f"ratio    {mine / theirs:.2f}x")
+    own, peer = (statistics.median(runs[name]) for name in ("tzip", "joeynmt"))
+    print(f"median   tzip {own:.0f}, JoeyNMT {peer:.0f} target tokens/s on {args.threads} threads")
+    print(f"ratio    {own / peer:.2f}x")
 
 
 if __name__ == "__main__":

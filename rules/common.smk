@@ -63,7 +63,7 @@ IMPORTED = imports.inputs(config, DOWNLOADS)
 ORIGIN = [f"{RUN}/seed-{SEEDS[0]}/checkpoint/origin.json"] if IMPORTED else []
 MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
-# What the tables and figures read: of the rows everything, of what grids add what the frontier needs.
+# What the tables and figures read: all results of the rows; of a grid's other variants, what the frontier needs.
 OF_ROWS = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS]
 OF_ALL = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS + config["made"]]
 OF_TEST = [f"{test}.{file}" for test in TESTS for file in ("score.json", "stats.npz", "time.json")]
@@ -84,7 +84,7 @@ MEASURED = [
 ]
 SPEED_TABLE = [f"{RUN}/timings/inference.csv"] if SPEED else []
 
-ALL_CORES = workflow.resource_settings.cores or 1  # none are told where jobs are submitted
+ALL_CORES = workflow.resource_settings.cores or 1  # Snakemake has no number where it submits jobs
 NOTE_FLAG = configuration.note_flag(config)
 
 
@@ -135,7 +135,7 @@ def statistics(wildcards):
 
 
 def teacher(wildcards):
-    """The teacher's weights, where a student starts from them, or it or its variant has a share of its loss."""
+    """The teacher's weights, where a student starts from them, or it or its variant is distilled."""
     by = students.needs_teacher if hasattr(wildcards, "student") else students.taught
     name = wildcards.student if hasattr(wildcards, "student") else wildcards.variant
     return [f"{RUN}/seed-{wildcards.seed}/checkpoint/model.safetensors"] if by(config, name) else []
@@ -148,13 +148,13 @@ def start(wildcards):
 
 
 def start_config(wildcards):
-    """What belongs to these weights."""
+    """The other files of the checkpoint with these weights."""
     folder = students.checkpoint(config, wildcards.variant, wildcards.seed)
     return [f"{folder}/config.json", f"{folder}/pieces.model"]
 
 
 def prefix(name):
-    """Of encoded pairs, which are two files, what their names have in common."""
+    """The common prefix of the two files of encoded pairs."""
     return lambda wildcards, input: input.get(name)[0].removesuffix(".tokens.npy")
 
 
@@ -164,23 +164,23 @@ def lessons(wildcards):
 
 
 def lesson_sources(wildcards):
-    """Source files of the pairs to learn from, one a file of `lesson_targets`."""
+    """Source files of the pairs to learn from, one per file of `lesson_targets`."""
     return [f"{RUN}/data/train.{SOURCE}"] * len(lesson_targets(wildcards))
 
 
 def lesson_targets(wildcards):
-    """The teacher's translations of the training text; after the references, where both are wanted."""
+    """The teacher's translations of the training text; after the references for `both`."""
     references = [f"{RUN}/data/train.{TARGET}"] if wildcards.targets == "both" else []
     return [*references, f"{OF_TEACHER}/train.{TARGET}".format(seed=wildcards.seed)]
 
 
 def student_model(wildcards):
-    """Its form; the longest sentence is that of the encoded pairs."""
+    """The student's model as flags; the longest sentence is that of the encoded pairs."""
     return f"{flags(config['students'][wildcards.student]['model'])} --max-length {MAX_LENGTH}"
 
 
 def student_training(wildcards):
-    """How a student is trained, from which weights, and by whom where a share of its loss is a teacher's."""
+    """How a student is trained, from which weights, and by which teacher, as flags."""
     given = flags(students.training(config, wildcards.student))
     if config["students"][wildcards.student]["start"] == "teacher":
         given += " --start teacher"

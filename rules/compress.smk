@@ -1,5 +1,5 @@
 rule calibrate:
-    """The second derivatives of a model, once for all its variants, for the methods that ask for them."""
+    """The second derivatives of a model, once for all its variants, for the methods that need them."""
     input:
         checkpoint="{origin}/checkpoint/model.safetensors",
         config=multiext("{origin}/checkpoint/", "config.json", "pieces.model"),
@@ -59,7 +59,7 @@ rule compress:
         " --state {params.folder}/state --summary {output.summary} > {log} 2>&1"
 
 
-# The baseline's file, which every variant is held against, apart: a scheduler may group the others by variant.
+# The baseline's file, with which every variant is compared, has its own rule: a scheduler may group the others.
 use rule compress as compress_baseline with:
     output:
         model=f"{OF_SEED}/{{variant,{configuration.BASELINE}}}/model.tzip",

@@ -1,5 +1,5 @@
-# Downloads lie outside of the run, for runs share them. How the network is reached is a resource and no
-# parameter: another mirror gives the same bytes, the checksum sees to that, and must rerun nothing.
+# Downloads are outside of the run, because runs share them. How the network is reached is a resource and no
+# parameter: another mirror gives the same bytes, by the checksum, and must rerun nothing.
 rule download:
     """A file from its URL or a mirror, verified."""
     output:

@@ -1,4 +1,4 @@
-# In the place of rules pieces and train: a model from elsewhere, and the vocabulary that it came with.
+# Instead of the rules pieces and train: a model from elsewhere, and its vocabulary.
 rule import_pieces:
     """The vocabulary of an imported baseline."""
     input:

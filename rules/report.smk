@@ -1,4 +1,4 @@
-# What a run found, for readers. tables/ holds nothing that a clock decides: the same run, the same bytes.
+# The results of a run, for readers. No file in tables/ depends on time: the same run gives the same bytes.
 rule record:
     """The configuration that the run follows from."""
     output:
@@ -117,7 +117,7 @@ use rule tables as frontier with:
         code=code("frontier"),
 
 
-# What the clock decided: each row's costs, Table 1 with them for terminals, the claim about speed.
+# What depends on time: each row's costs, Table 1 with costs for terminals, the claim about speed.
 use rule tables as timings with:
     input:
         results=SCORED,
@@ -140,7 +140,7 @@ use rule tables as timings with:
 
 
 rule stages:
-    """What the run took, by stage, when all but the page is there."""
+    """What the run took, by stage, when all but the page is made."""
     input:
         tables=[rules.tables.output, rules.claims.output, rules.frontier.output, rules.timings.output],
         figures=FIGURES,

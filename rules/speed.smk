@@ -44,7 +44,7 @@ rule export:
 
 
 rule inference:
-    """The speed of one core. All cores are asked for: nothing else may run while the clock does."""
+    """Speed on one core. The job asks for all cores, so that no other job runs while it measures."""
     input:
         model=f"{OF_VARIANT}/ctranslate2/{{type}}{{short}}",
         source=f"{RUN}/data/test/{{test}}.{SOURCE}",
@@ -84,7 +84,7 @@ use rule score as score_inference with:
         f"{RUN}/benchmarks/score_inference.seed-{{seed}}.{{variant}}.{{test}}.{{setting}}.tsv"
 
 
-# The table of what was measured on one core.
+# The table of speed on one core.
 use rule tables as speed with:
     input:
         measured=MEASURED,

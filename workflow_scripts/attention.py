@@ -57,7 +57,7 @@ def pairs(args: argparse.Namespace, pieces: Pieces, end: list[int]) -> list[tupl
         raise ValueError(f"{args.target}: {len(target)} lines, but {args.source} has {len(source)}")
     count = 2 * args.sentences
     both = zip(pieces.encode(source[:count]), pieces.encode(target[:count], target=True), strict=True)
-    return [([*ours, *end], [BEGIN, *theirs]) for ours, theirs in both]
+    return [([*ids, *end], [BEGIN, *translated]) for ids, translated in both]
 
 
 def write_maps(args: argparse.Namespace, model: Transformer, pieces: Pieces) -> None:
