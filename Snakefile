@@ -40,7 +40,19 @@ include: "rules/speed.smk"
 
 
 rule all:
-    """The run's page, for which everything else is made."""
+    """The run's page, and all that it follows from: what a failed run took away is made again."""
     default_target: True
     input:
-        f"{RUN}/report.html",
+        rules.page.input,
+        rules.page.output,
+        behind(),
+
+
+onstart:
+    # No report is shown of files that are about to change: a run that fails leaves none that looks finished.
+    changing = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
+    shown = {file for file in changing if file.startswith(SHOWN)}
+    if not changing.isdisjoint(map(str, rules.all.input)):
+        shown.add(f"{RUN}/report.html")
+    for file in shown:
+        Path(file).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
@@ -68,8 +69,8 @@ OF_ROWS = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS]
 OF_ALL = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS + config["made"]]
 OF_TEST = [f"{test}.{file}" for test in TESTS for file in ("score.json", "stats.npz", "time.json")]
 SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json", *OF_TEST])
-OF_TEST = [f"{test}.score.json" for test in TESTS]
-FRONTIER = expand("{row}/{file}", row=OF_ALL, file=["size.json", "compress.json", *OF_TEST])
+FRONTIER_FILES = ["size.json", "compress.json", *(f"{test}.score.json" for test in TESTS)]
+FRONTIER = expand("{row}/{file}", row=OF_ALL, file=FRONTIER_FILES)
 ATTENTION = expand("{row}/attention.json", row=OF_ROWS)
 FIGURES = expand(f"{RUN}/figures/{{figure}}.{{suffix}}", figure=figures(), suffix=["png", "svg"])
 
@@ -83,6 +84,9 @@ MEASURED = [
     for file in ("time.json", "score.json")
 ]
 SPEED_TABLE = [f"{RUN}/timings/inference.csv"] if SPEED else []
+
+# What a reader sees; it is removed when a run starts that makes it, or what it follows from, again.
+SHOWN = (f"{RUN}/tables/", f"{RUN}/timings/", f"{RUN}/figures/", f"{RUN}/report.html")
 
 ALL_CORES = workflow.resource_settings.cores or 1  # Snakemake has no number where it submits jobs
 NOTE_FLAG = configuration.note_flag(config)
@@ -205,3 +209,33 @@ def of_run(rows):
     """A run's folder, rows, tests and seeds, as every script that reads its results asks for them."""
     seeds = ",".join(map(str, SEEDS))
     return f"--results {RUN} --rows {','.join(rows)} --tests {','.join(TESTS)} --seeds {seeds} {NOTE_FLAG}".rstrip()
+
+
+def behind():
+    """Every file that the report follows from, directly or not: `rule all` asks for each.
+
+    A failed job takes its files with it. Snakemake makes them again only where a target names them.
+    """
+    encoded = [f"{RUN}/data/train", f"{RUN}/data/dev"]
+    files = [*SOURCES, *TEXTS, f"{RUN}/data/cleaning.json", f"{RUN}/data/pieces.model", f"{RUN}/config.json"]
+    files += [*SCORED, *ATTENTION, *MEASURED]
+    files += expand("{row}/{file}", row=OF_ALL, file=["model.tzip", *FRONTIER_FILES, *(f"{t}.hyp.txt" for t in TESTS)])
+    files += [f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz" for row in config["attention"]["rows"]]
+    files += [f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz"] if config["weights"] else []
+    for row, setting in (name.split("/") for name in SPEED):
+        folder = f"{RUN}/seed-{SEEDS[0]}/{row}"
+        files += [
+            f"{folder}/ctranslate2/{setting.partition('.')[0]}",
+            f"{folder}/inference/{TESTS[0]}.{setting}.hyp.txt",
+        ]
+        files += [f"{RUN}/data/shortlist.txt"] if "-shortlist." in setting else []
+    for seed in SEEDS:
+        files.append(f"{RUN}/seed-{seed}/checkpoint/model.safetensors")
+        for student in students.used(config):
+            lessons = students.data(config, student, seed)
+            files.append(f"{RUN}/seed-{seed}/students/{student}/checkpoint/model.safetensors")
+            files += [f"{RUN}/seed-{seed}/teacher/train.{TARGET}"] if lessons not in encoded else []
+            encoded.append(lessons)
+        for variant in ROWS + config["made"]:
+            files += statistics(SimpleNamespace(seed=seed, variant=variant))
+    return sorted({*files, *(f"{prefix}.tokens.npy" for prefix in encoded)})

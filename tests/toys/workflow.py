@@ -70,9 +70,9 @@ def copy_sources(folder: Path) -> Path:
     return folder
 
 
-def contents(folder: Path, patterns: Sequence[str]) -> dict[str, bytes]:
-    paths = sorted(path for pattern in patterns for path in (folder / RUN).glob(pattern))
-    return {str(path.relative_to(folder / RUN)): path.read_bytes() for path in paths if path.is_file()}
+def contents(folder: Path, patterns: Sequence[str], run: Path = RUN) -> dict[str, bytes]:
+    paths = sorted(path for pattern in patterns for path in (folder / run).glob(pattern))
+    return {str(path.relative_to(folder / run)): path.read_bytes() for path in paths if path.is_file()}
 
 
 def rewrite(folder: Path, file: str, change) -> None:
