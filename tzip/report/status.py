@@ -25,7 +25,7 @@ def lines(run: str | Path, now: float | None = None) -> list[str]:
         raise ValueError(f"{record}: missing; is {run} the folder of a run that has begun?")
     config = files.read_json(record)
     report = folder / "report.html"
-    stages = [("data", _done(folder / "data" / "pieces.model"))]
+    stages = [("data", "done" if (folder / "data" / "pieces.model").exists() else "not yet")]
     for seed in config["seeds"]:
         own = folder / f"seed-{seed}"
         stages.append((f"baseline, seed {seed}", _training(own, config["training"], now)))
@@ -36,10 +36,6 @@ def lines(run: str | Path, now: float | None = None) -> list[str]:
     stages.append(("report", str(report) if report.exists() else "waits for them"))
     width = max(len(name) for name, _ in stages)
     return [f"{name:{width}}  {state}" for name, state in stages]
-
-
-def _done(path: Path) -> str:
-    return "done" if path.exists() else "not yet"
 
 
 def _training(folder: Path, options: dict[str, Any], now: float) -> str:
