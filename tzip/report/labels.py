@@ -29,11 +29,8 @@ def place_labels(
     renderer = axes.figure.canvas.get_renderer()
     points = 72.0 / axes.figure.dpi  # a pixel in points, the unit of all that follows
     frame = axes.get_window_extent(renderer).extents * points
-    taken = [
-        np.concatenate([low - 4.5, high + 4.5])
-        for low, high in (axes.transData.transform([box[:2], box[2:]]) * points for box in avoid)
-    ]
-    placed = []
+    corners = (axes.transData.transform([box[:2], box[2:]]) * points for box in avoid)
+    taken = [np.concatenate([low - 4.5, high + 4.5]) for low, high in corners]
     where = axes.transData.transform(np.column_stack([x, y])) * points
     for label, at, data, colour in zip(labels, where, zip(x, y, strict=True), colours, strict=True):
         text = axes.annotate(
@@ -49,8 +46,8 @@ def place_labels(
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )
         extent = text.get_window_extent(renderer)
-        offsets = _offsets(np.array([extent.width, extent.height]) * points / 2 + [1.5, 0.5])
         half = np.array([extent.width, extent.height]) * points / 2 + [1.5, 0.5]
+        offsets = _offsets(half)
         boxes = [np.concatenate([at + offset - half, at + offset + half]) for offset in offsets]
         cost = [sum(_overlap(box, other) for other in taken) + 4 * _outside(box, frame) for box in boxes]
         best = int(np.argmin(np.round(cost, 3)))  # the first of the best: the nearest
@@ -58,8 +55,7 @@ def place_labels(
         if best < LEASH * ANGLES:
             text.arrow_patch.set_visible(False)
         taken.append(boxes[best])
-        placed.append(boxes[best])
-    return np.array(placed).reshape(-1, 4)
+    return np.array(taken[len(avoid) :]).reshape(-1, 4)
 
 
 def _offsets(half: np.ndarray) -> list[np.ndarray]:
