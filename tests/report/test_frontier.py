@@ -52,9 +52,6 @@ def test_what_cannot_be_had_says_what_can() -> None:
         frontier.keeping(variants(), 50)
 
 
-# ------------------------------------------------------------------------------------------------ ranking
-
-
 def test_the_area_is_the_mean_over_logarithmic_budgets() -> None:
     assert frontier.area([4.0], [80.0], 4.0) == pytest.approx(80)
     assert frontier.area([2.0], [80.0], 4.0) == pytest.approx(40)  # nothing for the smaller half
@@ -105,9 +102,6 @@ def test_a_run_of_nothing_but_a_baseline_ranks_nothing() -> None:
 )
 def test_a_method_is_its_pruner_and_quantizer(plan: dict[str, str], name: str) -> None:
     assert frontier.method(plan) == name
-
-
-# ------------------------------------------------------------------------------- tables and the command
 
 
 def test_the_csv_has_every_variant_and_readers_see_the_frontier(example: Path) -> None:

@@ -205,9 +205,6 @@ def test_the_same_run_gives_the_same_page(run: Path) -> None:
     assert "Scores by test set" not in (run / "one.html").read_text(encoding="utf-8")
 
 
-# ----------------------------------------------------------------------------------------------------- words
-
-
 EIGHT = ("kmeans-8bit", "kmeans", 2.2, 40.0)
 FOUR = ("kmeans-4bit", "kmeans", 2.8, 39.6)
 ONE = ("kmeans-1bit", "kmeans", 3.4, 16.0)

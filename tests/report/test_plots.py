@@ -122,9 +122,6 @@ def test_the_staircase_is_the_distribution_of_the_decoded_weights() -> None:
     plt.close(figure)
 
 
-# ---------------------------------------------------------------------------------------------------- labels
-
-
 def overlapping(boxes: np.ndarray) -> list[tuple[int, int]]:
     return [
         (i, j)
@@ -152,9 +149,6 @@ def test_labels_do_not_meet_even_where_points_do(spread: float) -> None:
 
 def test_the_overlap_check_above_can_fail() -> None:
     assert overlapping(np.array([[0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 6, 6]])) == [(0, 1)]
-
-
-# --------------------------------------------------------------------------------------------------- scripts
 
 
 @pytest.mark.parametrize("figure", ["sharpness", "attention"])

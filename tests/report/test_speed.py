@@ -99,9 +99,6 @@ def test_the_script_writes_every_form(run: Path, tmp_path: Path) -> None:
     assert read["words_per_second"].tolist() == [400, 4000, 40000]
 
 
-# ── measuring ─────────────────────────────────────────────────────────────────────────────────────
-
-
 def step(name: str, *arguments: str | Path) -> None:
     """A step of the workflow in a process of its own, which `inference` keeps to one core."""
     script = ROOT / "workflow_scripts" / f"{name}.py"

@@ -80,9 +80,6 @@ def collect(summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]], seed:
     return frame[COLUMNS]
 
 
-# ------------------------------------------------------------------------------------------------ ranking
-
-
 def area(ratios: Sequence[float], percents: Sequence[float], high: float) -> float:
     """Mean percent of the baseline's BLEU that these files keep over all budgets from 1x to `high`.
 
@@ -115,9 +112,6 @@ def rank(scores: pd.DataFrame, collected: pd.DataFrame) -> pd.DataFrame:
         ranked.sort(key=lambda line: -line[4])
         lines += [(number, *line) for number, line in enumerate(ranked, 1)]
     return pd.DataFrame(lines, columns=RANKING)
-
-
-# ------------------------------------------------------------------------------------------------- choice
 
 
 def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFrame:
@@ -170,9 +164,6 @@ def described(line: pd.Series) -> str:
 def command(run: str | Path, file: str) -> str:
     """What makes a run's file again, from its own record of its configuration."""
     return f"snakemake {Path(run, file)} --cores all --configfile {Path(run, 'config.json')}"
-
-
-# ------------------------------------------------------------------------------------------------- tables
 
 
 def table(collected: pd.DataFrame) -> Table:

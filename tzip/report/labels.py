@@ -19,7 +19,6 @@ def place_labels(
     y: Sequence[float],
     avoid: Sequence[tuple[float, float, float, float]],
     colours: Sequence,
-    size: float = 8.5,
 ) -> np.ndarray:
     """Write each label at the nearest place around (x, y) that is free; greedy, in the order given.
 
@@ -32,19 +31,11 @@ def place_labels(
     corners = (axes.transData.transform([box[:2], box[2:]]) * points for box in avoid)
     taken = [np.concatenate([low - 4.5, high + 4.5]) for low, high in corners]
     where = axes.transData.transform(np.column_stack([x, y])) * points
+    style = {"textcoords": "offset points", "fontsize": 8.5, "ha": "center", "va": "center"}
+    style["path_effects"] = [withStroke(linewidth=2, foreground="white")]
+    leash = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "shrinkA": 0, "shrinkB": 4}
     for label, at, data, colour in zip(labels, where, zip(x, y, strict=True), colours, strict=True):
-        text = axes.annotate(
-            label,
-            data,
-            (0, 0),
-            textcoords="offset points",
-            fontsize=size,
-            color=colour,
-            ha="center",
-            va="center",
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6, "shrinkA": 0, "shrinkB": 4},
-            path_effects=[withStroke(linewidth=2, foreground="white")],
-        )
+        text = axes.annotate(label, data, (0, 0), color=colour, arrowprops=leash | {"color": colour}, **style)
         extent = text.get_window_extent(renderer)
         half = np.array([extent.width, extent.height]) * points / 2 + [1.5, 0.5]
         offsets = _offsets(half)

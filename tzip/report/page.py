@@ -76,12 +76,9 @@ def build(
     note        a warning for the top of the page, such as that the corpus is synthetic
     """
     row = best(variants)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    folder = jinja2.FileSystemLoader(Path(__file__).parent)
+    strict = jinja2.StrictUndefined
+    environment = jinja2.Environment(loader=folder, autoescape=True, trim_blocks=True, undefined=strict)
     environment.filters["unbroken"] = unbroken
     page = environment.get_template("page.html").render(
         title=TITLE,
@@ -107,9 +104,6 @@ def build(
 def part(values: Mapping[str, Any]) -> Part:
     """A part of a claim of claims.json, where null is no number."""
     return Part(**{key: math.nan if value is None else value for key, value in values.items()})
-
-
-# ------------------------------------------------------------------------------------------------- words
 
 
 def best(frame: pd.DataFrame) -> pd.Series | None:
@@ -176,9 +170,6 @@ def unbroken(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|MB|BLEU)|(?<=≥) ", "\N{NO-BREAK SPACE}", text)
 
 
-# ------------------------------------------------------------------------------------------------ figures
-
-
 def _appendix(folder: Path) -> list[Place]:
     """The appendix's figures, in the order of the paper's rows."""
     rows = [path.stem.removeprefix(APPENDIX) for path in sorted(folder.glob(f"{APPENDIX}*.png"))]
@@ -222,9 +213,6 @@ def caption(path: Path) -> Markup:
     escaped = str(escape(words))
     escaped = re.sub(r"``(.+?)``", r"<code>\1</code>", escaped)
     return Markup(re.sub(r"\*(.+?)\*", r"<em>\1</em>", escaped))
-
-
-# --------------------------------------------------------------------------------------------- provenance
 
 
 def with_clock(claims: Sequence[Mapping[str, Any]], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -54,23 +54,18 @@ def save(figure: Figure, outputs: Sequence[str | Path], note: str = "") -> None:
     plt.close(figure)
 
 
-# ---------------------------------------------------------------------------------------------- attention
-
-
 def attention_grid(models: Mapping[str, np.ndarray], pieces: Sequence[str], layer: int = 0, heads: int = 4) -> Figure:
     """The paper's figure: one row of heat maps per model, its first `heads` heads at encoder layer `layer`.
 
     models: {label: encoder maps [layers, heads, S, S]}. Rows of a map are the piece that looks, columns the piece
     looked at; dark is 0, and all maps share one scale.
     """
-    if not models:
-        raise ValueError("attention: no model to draw")
     layers = min(maps.shape[0] for maps in models.values())
     if not 0 <= layer < layers:
         raise ValueError(f"layer = {layer} is not an integer at least 0 and at most {layers - 1}")
     heads = min(heads, *(maps.shape[1] for maps in models.values()))
     size = 0.62 + 0.105 * len(pieces)
-    maps = np.stack([each[layer, :heads] for each in models.values()])
+    maps = np.stack([maps[layer, :heads] for maps in models.values()])
     figure, grid = _grid(maps, pieces, pieces, (heads * size + 1.6, len(models) * (size + 0.1) + 1.0), (8.0, 9.5))
     for axes, label in zip(grid[:, 0], models, strict=True):
         axes.set_ylabel(label, fontsize=10, fontweight="bold")
@@ -96,18 +91,11 @@ def _grid(
     size: of the figure, in inches; fonts: of the pieces and of the heads' names.
     """
     figure, grid = plt.subplots(*maps.shape[:2], figsize=size, squeeze=False, layout="constrained")
+    scale = {"cmap": "magma", "vmin": 0.0, "vmax": float(maps.max())}
     for (down, across), axes in np.ndenumerate(grid):
         axes.grid(False)
         axes.spines[:].set_visible(False)
-        image = axes.imshow(
-            maps[down, across],
-            "magma",
-            vmin=0.0,
-            vmax=float(maps.max()),
-            aspect="auto",
-            interpolation="nearest",
-            rasterized=True,
-        )
+        image = axes.imshow(maps[down, across], **scale, aspect="auto", interpolation="nearest", rasterized=True)
         left, bottom = rows if across == 0 else (), columns if down == len(grid) - 1 else ()
         axes.set_yticks(range(len(left)), left, fontsize=fonts[0])
         axes.set_xticks(range(len(bottom)), bottom, fontsize=fonts[0], rotation=90)
@@ -161,12 +149,9 @@ def _dots(
     error = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
     axes.errorbar(values, where, xerr=error, linestyle="none", markersize=4.5, elinewidth=1.2, label=name, **look)
     if frame["seed"].nunique() > 1:
-        each = [labels.index(label) + shift for label in frame["label"]]
+        rings = [labels.index(label) + shift for label in frame["label"]]
         ring = {"markersize": 2.5, "markerfacecolor": "white", "markeredgecolor": look["color"], "markeredgewidth": 0.7}
-        axes.plot(frame[measure], each, linestyle="none", marker=look["marker"], zorder=1, **ring)
-
-
-# ------------------------------------------------------------------------------------------------ weights
+        axes.plot(frame[measure], rings, linestyle="none", marker=look["marker"], zorder=1, **ring)
 
 
 @dataclass(frozen=True)
@@ -201,8 +186,6 @@ def cumulative(tensors: Sequence[Clustered]) -> Figure:
 
 def _stack(tensors: Sequence[Clustered], draw: Callable[[Axes, Clustered], None]) -> Figure:
     """One panel per tensor, the first on top."""
-    if not tensors:
-        raise ValueError("weights: no tensor to draw")
     size = 5.4, 2.3 * len(tensors) + 0.7
     figure, grid = plt.subplots(len(tensors), 1, figsize=size, squeeze=False, layout="constrained")
     for axes, tensor in zip(grid[:, 0], tensors, strict=True):

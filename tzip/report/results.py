@@ -62,9 +62,6 @@ def _optional(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else np.nan
 
 
-# Scores ------------------------------------------------------------------------------------------------------
-
-
 def read_scores(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
     """One line per row, test set and seed, in the order given: scores, sizes, comparison with the baseline.
 
@@ -142,9 +139,6 @@ def read_counts(run: str | Path, rows: Sequence[str], test: str, seeds: Sequence
     return counts
 
 
-# Costs -------------------------------------------------------------------------------------------------------
-
-
 def read_costs(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
     """What the clock and the memory said: one line per row, test set and seed.
 
@@ -200,9 +194,6 @@ def read_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) -
         line = {"row": row, "seed": seed} | _numbers(result, ATTENTION, path)
         lines.append(line | {key: _optional(result.get(key)) for key in PAIRED})
     return pd.DataFrame(lines, columns=["row", "seed", *ATTENTION, *PAIRED])
-
-
-# What every script that reads a run has in common ------------------------------------------------------------
 
 
 def provenance(record: dict[str, Any]) -> list[str]:

@@ -48,13 +48,13 @@ def _training(folder: Path, options: dict[str, Any], now: float) -> str:
     entries = journal.read(folder / "training.jsonl")
     if not entries:
         return "not yet"
-    last, all_of_them = entries[-1]["update"], options.get("updates")
+    last, total = entries[-1]["update"], options.get("updates")
     scored = [entry["loss"] for entry in entries if "loss" in entry]
-    text = f"{last:,} updates" if all_of_them is None else f"{last:,} of {all_of_them:,} updates"
+    text = f"{last:,} updates" if total is None else f"{last:,} of {total:,} updates"
     text += f", development loss {scored[-1]:.3f}" if scored else ""
     paced = [entry for entry in entries if "seconds" in entry]
-    if all_of_them and paced and paced[-1]["update"]:
-        left = (all_of_them - last) * paced[-1]["seconds"] / paced[-1]["update"]
+    if total and paced and paced[-1]["update"]:
+        left = (total - last) * paced[-1]["seconds"] / paced[-1]["update"]
         text += f"; ends {clock(_written(folder / 'training.jsonl') + left, now)}"
     return text
 

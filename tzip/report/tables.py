@@ -69,9 +69,6 @@ class Table:
         return replace(self, notes=(*first, *self.notes, *last))
 
 
-# Formats -------------------------------------------------------------------------------------------------------------
-
-
 def write(table: Table, folder: str | Path, first: Sequence[str] = (), last: Sequence[str] = ()) -> None:
     """Write NAME.csv, NAME.md and NAME.tex into `folder`, with notes before and after the table's own."""
     for suffix, form in {"csv": to_csv, "md": to_markdown, "tex": to_latex}.items():
@@ -154,9 +151,6 @@ def to_text(table: Table, width: int = WIDTH) -> str:
     for note in table.notes:
         lines += textwrap.wrap(note, width, initial_indent="· ", subsequent_indent="  ")
     return "\n".join(lines) + "\n"
-
-
-# The tables of a run -------------------------------------------------------------------------------------------------
 
 
 def p_value(value: float) -> str:
