@@ -8,7 +8,7 @@ from tzip.report import frontier, results, tables
 
 def main() -> None:
     args = results.arguments(__doc__)
-    scores = results.read_scores(*results.selection(args))
+    scores = results.read_scores(args.results, args.rows, args.tests, args.seeds)
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
     variants = frontier.collect(results.summarize(scores), plans, args.seeds[0])
     ranking = frontier.ranking(frontier.rank(scores, variants), len(args.seeds))

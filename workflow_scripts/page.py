@@ -17,8 +17,8 @@ def add_captions(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     args = results.arguments(__doc__, speed.add_arguments, add_captions, output="the page, .html")
     folder, test = args.results, args.tests[0]
-    summary = results.summarize(results.read_scores(*results.selection(args)))
-    costs = results.summarize_costs(results.read_costs(*results.selection(args)))
+    summary = results.summarize(results.read_scores(args.results, args.rows, args.tests, args.seeds))
+    costs = results.summarize_costs(results.read_costs(args.results, args.rows, args.tests, args.seeds))
     variants = frontier.read(folder, test)
     more = [
         frontier.table(variants),
@@ -31,7 +31,7 @@ def main() -> None:
         stages.table(stages.read(folder)),
     ]
     claims = files.read_json(folder / "tables" / "claims.json")
-    contents = page.Contents(
+    html = page.build(
         name=folder.resolve().name,
         table_1=tables.table_1_with_speed(tables.table_1(summary, test), costs),
         variants=variants,
@@ -42,7 +42,7 @@ def main() -> None:
         provenance=files.read_json(args.provenance) if args.provenance else {},
         note=args.note,
     )
-    files.write_text(args.output, page.build(contents))
+    files.write_text(args.output, html)
 
 
 if __name__ == "__main__":

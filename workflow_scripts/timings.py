@@ -10,11 +10,11 @@ from tzip.report import claims, results, tables
 def main() -> None:
     args = results.arguments(__doc__)
     first, last = results.notes(args)
-    costs = results.read_costs(*results.selection(args))
+    costs = results.read_costs(args.results, args.rows, args.tests, args.seeds)
     spent = results.summarize_costs(costs)
     tables.write(tables.speed(spent, results.read_training(args.results, args.seeds)), args.output, first, last)
-    table_1 = tables.table_1(results.summarize(results.read_scores(*results.selection(args))), args.tests[0])
-    shown = tables.table_1_with_speed(table_1.noted(first), spent)
+    summary = results.summarize(results.read_scores(args.results, args.rows, args.tests, args.seeds))
+    shown = tables.table_1_with_speed(tables.table_1(summary, args.tests[0]).noted(first), spent)
     files.write_text(args.output / "table1.txt", tables.to_text(shown))
 
     judged = [claims.claim_8_by_clock(costs, args.tests[0])]

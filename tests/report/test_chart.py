@@ -12,18 +12,20 @@ from tzip.report import chart
 
 
 def test_points_lie_where_their_numbers_say() -> None:
-    found = chart.draw(FOUR, "results/x", "b")
-    points = {point["name"]: point for point in found["points"]}
-    assert [point["name"] for point in found["points"] if point["chosen"]] == ["b"]
+    drawing = chart.draw(FOUR, "results/x", "b")
+    points = {point["name"]: point for point in drawing["points"]}
+    assert [point["name"] for point in drawing["points"] if point["chosen"]] == ["b"]
     assert [name for name, point in points.items() if point["frontier"]] == ["a", "b", "e"]
     one, two, four, eight = (points[name]["x"] for name in ("baseline", "a", "b", "e"))
     assert two - one == pytest.approx(four - two, abs=0.2) == pytest.approx(eight - four, abs=0.2)
     assert points["a"]["y"] < points["b"]["y"] < points["c"]["y"] < points["e"]["y"]  # y grows downwards
     per_bleu = (points["e"]["y"] - points["b"]["y"]) / 18
     assert points["b"]["low"] - points["b"]["high"] == pytest.approx(2 * per_bleu, abs=0.3)
-    ticks = dict((text, y) for y, text in found["y_ticks"])
+    ticks = {text: y for y, text in drawing["y_ticks"]}
     assert ticks["20"] == pytest.approx(points["e"]["y"], abs=0.2)
-    assert all(0 <= point["x"] <= found["width"] and 0 <= point["y"] <= found["bottom"] for point in points.values())
+    assert all(
+        0 <= point["x"] <= drawing["width"] and 0 <= point["y"] <= drawing["bottom"] for point in points.values()
+    )
 
 
 def test_a_point_says_what_the_command_line_says_of_it() -> None:
@@ -40,9 +42,8 @@ def test_many_methods_have_a_legend_without_repeats() -> None:
 
 def test_a_baseline_alone_that_scored_nothing_can_be_drawn() -> None:
     frame = variants().assign(bleu=0.0, bleu_low=0.0, bleu_high=0.0, percent=math.nan)
-    found = chart.draw(frame, "results/x", "baseline")
-    numbers = [float(number) for number in re.findall(r"-?[\d.]+", found["line"])]
-    assert all(math.isfinite(number) for number in numbers)
+    line = chart.draw(frame, "results/x", "baseline")["line"]
+    assert all(math.isfinite(float(number)) for number in re.findall(r"-?[\d.]+", line))
 
 
 @pytest.mark.parametrize(

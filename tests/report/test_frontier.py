@@ -11,8 +11,7 @@ import pytest
 
 from tests.test_cli import call
 from tests.toys.frontier import FOUR, crowd, variants
-from tests.toys.run import script, write
-from tzip.files import read_json, write_json
+from tzip.files import write_json
 from tzip.report import frontier, results, tables
 
 
@@ -53,9 +52,6 @@ def test_what_cannot_be_had_says_what_can() -> None:
         frontier.keeping(variants(), 50)
 
 
-# ------------------------------------------------------------------------------------------------ ranking
-
-
 def test_the_area_is_the_mean_over_logarithmic_budgets() -> None:
     assert frontier.area([4.0], [80.0], 4.0) == pytest.approx(80)
     assert frontier.area([2.0], [80.0], 4.0) == pytest.approx(40)  # nothing for the smaller half
@@ -72,33 +68,27 @@ def scores(*lines: tuple[str, int, float, float]) -> pd.DataFrame:
 
 
 def test_methods_rank_by_their_area_with_the_seeds_spread() -> None:
-    both = scores(
-        ("baseline", 1, 1.0, 100.0),
-        ("baseline", 2, 1.0, 100.0),
-        ("a", 1, 2.0, 100.0),
-        ("a", 2, 2.0, 90.0),
-        ("b", 1, 4.0, 60.0),
-        ("b", 2, 4.0, 50.0),
-        ("c", 1, 4.0, 90.0),
-        ("c", 2, 4.0, 86.0),
+    kept = {("baseline", 1.0): (100, 100), ("a", 2.0): (100, 90), ("b", 4.0): (60, 50), ("c", 4.0): (90, 86)}
+    lines = [(row, seed, ratio, kept[row, ratio][seed - 1]) for row, ratio in kept for seed in (1, 2)]
+    ranked = frontier.rank(
+        scores(*lines), variants(("a", "kmeans", 2, 38), ("b", "kmeans", 4, 22), ("c", "log", 4, 35))
     )
-    found = frontier.rank(both, variants(("a", "kmeans", 2, 38), ("b", "kmeans", 4, 22), ("c", "log", 4, 35)))
-    assert found[["rank", "method", "variants", "on_frontier"]].to_numpy().tolist() == [
+    assert ranked[["rank", "method", "variants", "on_frontier"]].to_numpy().tolist() == [
         [1, "log", 1, 1],
         [2, "kmeans", 2, 1],
     ]
-    assert found["area"].tolist() == pytest.approx([88, 75])
-    assert found["area_sd"].tolist() == pytest.approx([math.sqrt(8), math.sqrt(50)])
-    assert found["largest_ratio"].tolist() == [4, 4]
-    shown = tables.to_markdown(frontier.ranking(found, 2))
+    assert ranked["area"].tolist() == pytest.approx([88, 75])
+    assert ranked["area_sd"].tolist() == pytest.approx([math.sqrt(8), math.sqrt(50)])
+    assert ranked["largest_ratio"].tolist() == [4, 4]
+    shown = tables.to_markdown(frontier.ranking(ranked, 2))
     assert "| 1 | log | flat | 1 | 1 | 88.00 ± 2.83 |" in shown
     assert "from 1x to 4.00x" in shown
 
 
 def test_a_run_of_nothing_but_a_baseline_ranks_nothing() -> None:
-    found = frontier.rank(scores(("baseline", 1, 1.0, 100.0)), variants())
-    assert found.empty
-    assert "budgets from 1x to 1x" in tables.to_markdown(frontier.ranking(found, 1))
+    ranked = frontier.rank(scores(("baseline", 1, 1.0, 100.0)), variants())
+    assert ranked.empty
+    assert "budgets from 1x to 1x" in tables.to_markdown(frontier.ranking(ranked, 1))
 
 
 @pytest.mark.parametrize(
@@ -114,67 +104,46 @@ def test_a_method_is_its_pruner_and_quantizer(plan: dict[str, str], name: str) -
     assert frontier.method(plan) == name
 
 
-# ------------------------------------------------------------------------------- tables and the command
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("frontier") / "example"
-    flags = write(folder)
-    assert script(
-        "frontier",
-        *flags,
-        "--provenance",
-        folder / "provenance.json",
-        "--note",
-        "made up",
-        "--output",
-        folder / "tables",
-    ) == (0, "")
-    return folder
-
-
-def test_the_csv_has_every_variant_and_readers_see_the_frontier(run: Path) -> None:
-    found = frontier.read(run)
-    assert len(found) == 13
-    best = found.loc[found["frontier"], "row"].tolist()
-    shown = (run / "tables" / "frontier.md").read_text()
+def test_the_csv_has_every_variant_and_readers_see_the_frontier(example: Path) -> None:
+    frame = frontier.read(example)
+    assert len(frame) == 13
+    best = frame.loc[frame["frontier"], "row"].tolist()
+    shown = (example / "tables" / "frontier.md").read_text()
     rows = [line.split("|")[1].strip() for line in shown.splitlines() if "| flat |" in line]
     assert rows == best
     assert 1 < len(best) < 13
     for suffix in ("md", "tex", "csv"):
-        text = (run / "tables" / f"frontier.{suffix}").read_text()
+        text = (example / "tables" / f"frontier.{suffix}").read_text()
         assert "made up" in text
         assert "git revision: 0123456789ab" in text
-    summary = results.summarize(results.read_scores(run, ["baseline", "kmeans-4bit"], ["flat"], [1, 2]))
-    line = found.set_index("row").loc["kmeans-4bit"]
+    summary = results.summarize(results.read_scores(example, ["baseline", "kmeans-4bit"], ["flat"], [1, 2]))
+    line = frame.set_index("row").loc["kmeans-4bit"]
     assert line["bleu"] == pytest.approx(summary["bleu"].iloc[1], abs=1e-4)
     assert line["file_bytes"] == summary["file_bytes"].iloc[1]
 
 
 def test_the_command_answers_in_one_line_and_prints_another_that_snakemake_understands(
-    run: Path, monkeypatch, capsys
+    example: Path, monkeypatch, capsys
 ) -> None:
     from snakemake.cli import get_argument_parser
 
-    said = call(monkeypatch, capsys, "frontier", run, "--at", "4x", "--test", "hard").splitlines()
-    wanted = frontier.at(frontier.read(run, "hard"), 4.0)
-    assert len(said) == 2
-    assert said[0].startswith(f"{wanted['row']}: ")
-    assert "BLEU on hard" in said[0]
-    assert f"{wanted['file_bytes']:,} bytes, {wanted['ratio_file']:.2f}x smaller" in said[0]
-    program, *arguments = shlex.split(said[1])
+    answer, command = call(monkeypatch, capsys, "frontier", example, "--at", "4x", "--test", "hard").splitlines()
+    wanted = frontier.at(frontier.read(example, "hard"), 4.0)
+    assert answer.startswith(f"{wanted['row']}: ")
+    assert "BLEU on hard" in answer
+    assert f"{wanted['file_bytes']:,} bytes, {wanted['ratio_file']:.2f}x smaller" in answer
+    program, *arguments = shlex.split(command)
     parsed = get_argument_parser().parse_args(arguments)
     assert program == "snakemake"
-    assert {Path(target) for target in parsed.targets} == {run / "seed-1" / wanted["row"] / "model.tzip"}
-    assert list(parsed.configfile) == [run / "config.json"]
-    kept = call(monkeypatch, capsys, "frontier", run, "--keep", "99%").splitlines()
-    assert kept[0].startswith(frontier.keeping(frontier.read(run), 99)["row"] + ": ")
-    assert "The frontier" in call(monkeypatch, capsys, "frontier", run)
+    assert {Path(target) for target in parsed.targets} == {example / "seed-1" / wanted["row"] / "model.tzip"}
+    assert list(parsed.configfile) == [example / "config.json"]
+    kept = call(monkeypatch, capsys, "frontier", example, "--keep", "99%").splitlines()
+    assert kept[0].startswith(frontier.keeping(frontier.read(example), 99)["row"] + ": ")
+    assert "The frontier" in call(monkeypatch, capsys, "frontier", example)
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("flags", "message"),
     [
         (["--at", "800x"], "error: no file is 800x smaller; the most is "),
         (["--keep", "200"], "error: no file keeps 200 % of the baseline's BLEU; the most is "),
@@ -184,12 +153,12 @@ def test_the_command_answers_in_one_line_and_prints_another_that_snakemake_under
         (["--at", "2x", "--keep", "9"], "not allowed with argument --at"),
     ],
 )
-def test_mistakes_are_told_in_one_line(run: Path, given: list[str], says: str, monkeypatch, capsys) -> None:
+def test_mistakes_are_told_in_one_line(example: Path, flags: list[str], message: str, monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit):
-        call(monkeypatch, capsys, "frontier", run, *given)
-    told = capsys.readouterr().err
-    assert says in told
-    assert "Traceback" not in told
+        call(monkeypatch, capsys, "frontier", example, *flags)
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
 
 
 def test_a_folder_without_a_frontier_is_named(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -202,13 +171,12 @@ def test_a_folder_without_a_frontier_is_named(tmp_path: Path, monkeypatch, capsy
         frontier.read(tmp_path)
 
 
-def test_plans_are_read_from_what_was_made(run: Path, tmp_path: Path) -> None:
-    plans = results.read_plans(run, ["kmeans-4bit"], 1)
+def test_plans_are_read_from_what_was_made(example: Path, tmp_path: Path) -> None:
+    plans = results.read_plans(example, ["kmeans-4bit"], 1)
     assert plans == {"kmeans-4bit": {"quantize": "kmeans:bits=4", "student": "", "mixer": ""}}
     write_json(results.place(tmp_path, 1, "x", "compress.json"), {"device": "CPU"})
     with pytest.raises(ValueError, match="'plan' is missing in it"):
         results.read_plans(tmp_path, ["x"], 1)
-    assert "plan" in read_json(results.place(run, 1, "kmeans-4bit", "compress.json"))
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
-from tests.toys.run import PIECES, script, write
+from tests.toys.frontier import FOUR, crowd
+from tests.toys.run import PIECES, flags, script
 from tzip.compression import code
 from tzip.format import container
-from tzip.report import plots
+from tzip.report import plots, plots_frontier, points
 from tzip.report.labels import place_labels
 
 rng = np.random.default_rng(0)
@@ -38,24 +40,17 @@ def clustered(k: int = 16) -> plots.Clustered:
 def measures() -> pd.DataFrame:
     lines = []
     for number, row in enumerate(("baseline", "kmeans-4bit", "bs-fixed")):
-        for seed in (1, 2):
-            for shift, kind in enumerate(plots.KINDS):
-                entropy, far = 1.5 - 0.2 * number - 0.1 * shift + 0.01 * seed, 0.1 * number
-                lines.append(
-                    {
-                        "variant": row,
-                        "label": row,
-                        "seed": seed,
-                        "kind": kind,
-                        "sharpness": entropy,
-                        "sharpness_low": entropy - 0.05,
-                        "sharpness_high": entropy + 0.05,
-                        "distance": far,
-                        "distance_low": far - 0.01,
-                        "distance_high": far + 0.01,
-                    }
-                )
+        for seed, (shift, kind) in product((1, 2), enumerate(plots.KINDS)):
+            line: dict = {"variant": row, "label": row, "seed": seed, "kind": kind}
+            entropy, distance = 1.5 - 0.2 * number - 0.1 * shift + 0.01 * seed, 0.1 * number
+            line |= {"sharpness": entropy, "sharpness_low": entropy - 0.05, "sharpness_high": entropy + 0.05}
+            line |= {"distance": distance, "distance_low": distance - 0.01, "distance_high": distance + 0.01}
+            lines.append(line)
     return pd.DataFrame(lines)
+
+
+def frontier(frame: pd.DataFrame) -> Figure:
+    return plots_frontier.frontier(frame, points.papers(), points.others())
 
 
 FIGURES = {
@@ -64,6 +59,8 @@ FIGURES = {
     "sharpness": lambda: plots.sharpness(measures()),
     "weights": lambda: plots.weights([clustered(2), clustered(16)]),
     "cumulative": lambda: plots.cumulative([clustered(4)]),
+    "frontier of few": lambda: frontier(FOUR),
+    "frontier of many": lambda: frontier(crowd()),
 }
 
 
@@ -74,7 +71,7 @@ def test_the_same_figure_is_the_same_bytes(name: str, tmp_path: Path) -> None:
     for suffix in (".png", ".svg"):
         first, second = ((tmp_path / f"{turn}{suffix}").read_bytes() for turn in ("first", "second"))
         assert first == second
-        assert len(first) < 500_000
+        assert len(first) < (800_000 if name.startswith("frontier") else 500_000)
     assert not re.search(
         r"<dc:date>|https?://(?!www\.w3\.org|purl\.org|creativecommons)", (tmp_path / "first.svg").read_text()
     )
@@ -125,9 +122,6 @@ def test_the_staircase_is_the_distribution_of_the_decoded_weights() -> None:
     plt.close(figure)
 
 
-# ---------------------------------------------------------------------------------------------------- labels
-
-
 def overlapping(boxes: np.ndarray) -> list[tuple[int, int]]:
     return [
         (i, j)
@@ -142,19 +136,14 @@ def test_labels_do_not_meet_even_where_points_do(spread: float) -> None:
     x, y = 5 + spread * rng.normal(size=8), 5 + spread * rng.normal(size=8)
     axes.set(xlim=(0, 10), ylim=(0, 10))
     figure.canvas.draw()
-    points_ = [(a, b, a, b) for a, b in zip(x, y, strict=True)]
-    boxes = place_labels(axes, [f"{i}-bit" for i in range(8)], x, y, points_, ["black"] * 8)
+    avoid = [(a, b, a, b) for a, b in zip(x, y, strict=True)]
+    boxes = place_labels(axes, [f"{i}-bit" for i in range(8)], x, y, avoid, ["black"] * 8)
     assert not overlapping(boxes)
     frame = axes.get_window_extent().extents * 72 / figure.dpi
     assert (boxes[:, :2] >= frame[:2]).all()
     assert (boxes[:, 2:] <= frame[2:]).all()
-    pixels = axes.transData.transform(np.column_stack([x, y])) * 72 / figure.dpi
-    assert not [
-        (i, j)
-        for i, box in enumerate(boxes)
-        for j, at in enumerate(pixels)
-        if (box[:2] < at).all() and (at < box[2:]).all()
-    ]
+    places = axes.transData.transform(np.column_stack([x, y])) * 72 / figure.dpi
+    assert not any((box[:2] < at).all() and (at < box[2:]).all() for box, at in product(boxes, places))
     plt.close(figure)
 
 
@@ -162,31 +151,20 @@ def test_the_overlap_check_above_can_fail() -> None:
     assert overlapping(np.array([[0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 6, 6]])) == [(0, 1)]
 
 
-# --------------------------------------------------------------------------------------------------- scripts
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    folder = tmp_path_factory.mktemp("plots") / "example"
-    return folder, write(folder, tests=("flat",), seeds=(1,))
-
-
 @pytest.mark.parametrize("figure", ["sharpness", "attention"])
-def test_the_script_draws_a_runs_figures(figure: str, run: tuple[Path, list[str]]) -> None:
-    folder, flags = run
-    done = script("figures", figure, *flags, "--note", "synthetic corpus", "--output", folder / f"{figure}.svg")
-    assert done == (0, "")
-    assert (folder / f"{figure}.svg").read_text().rstrip().endswith("</svg>")
+def test_the_script_draws_a_runs_figures(figure: str, example: Path, tmp_path: Path) -> None:
+    more = ["--note", "synthetic corpus", "--output", tmp_path / "figure.svg"]
+    assert script("figures", figure, *flags(example), *more) == (0, "")
+    assert (tmp_path / "figure.svg").read_text().rstrip().endswith("</svg>")
 
 
-def test_the_script_draws_all_layers_of_a_row_or_says_what_is_missing(run: tuple[Path, list[str]]) -> None:
-    folder, _ = run
-    given = ["--maps", folder / "seed-1/bs-fixed/attention.npz", "--name", "bs-fixed", "--output", folder / "all.png"]
-    assert script("figures", "attention-layers", *given)[0] == 0
-    done = script("figures", "attention-layers", *given, "--kind", "cross")
-    assert done[0] == 1
-    assert done[1].startswith("error: ")
-    assert "no array 'cross'; it has source, encoder" in done[1]
+def test_the_script_draws_all_layers_of_a_row_or_says_what_is_missing(example: Path, tmp_path: Path) -> None:
+    maps = ["--maps", example / "seed-1/bs-fixed/attention.npz", "--name", "bs-fixed", "--output", tmp_path / "all.png"]
+    assert script("figures", "attention-layers", *maps)[0] == 0
+    status, error = script("figures", "attention-layers", *maps, "--kind", "cross")
+    assert status == 1
+    assert error.startswith("error: ")
+    assert "no array 'cross'; it has source, encoder" in error
 
 
 def test_weights_are_read_from_checkpoint_and_file(tmp_path: Path) -> None:
@@ -198,17 +176,16 @@ def test_weights_are_read_from_checkpoint_and_file(tmp_path: Path) -> None:
     coded = code.Code((20, 30), symbols, np.array([-0.5, 0.75], np.float32))
     container.write(tmp_path / "model.tzip", container.Archive({}, {name: coded}, b"vocabulary", {}))
     save_file({name: trained}, tmp_path / "model.safetensors")
-    given = ["--checkpoint", tmp_path, "--model", tmp_path / "model.tzip", "--output", tmp_path / "weights.npz"]
-    done = script("weights", *given)
-    assert done == (0, "")
-    with np.load(tmp_path / "weights.npz") as found:
+    arrays = tmp_path / "weights.npz"
+    paths = ["--checkpoint", tmp_path, "--model", tmp_path / "model.tzip", "--output", arrays]
+    assert script("weights", *paths) == (0, "")
+    with np.load(arrays) as written:
         means = [trained[trained <= 0].mean(), trained[trained > 0].mean()]
-        np.testing.assert_allclose(found[f"{name}/started"], means, rtol=1e-5)
-        np.testing.assert_array_equal(found[f"{name}/centroids"], coded.codebook)
-        assert found[f"{name}/counts"].sum() == 600
-        assert found[f"{name}/share"].sum() == pytest.approx(1)
+        np.testing.assert_allclose(written[f"{name}/started"], means, rtol=1e-5)
+        np.testing.assert_array_equal(written[f"{name}/centroids"], coded.codebook)
+        assert written[f"{name}/counts"].sum() == 600
+        assert written[f"{name}/share"].sum() == pytest.approx(1)
     for figure in ("weights", "cumulative"):
-        done = script("figures", figure, "--weights", tmp_path / "weights.npz", "--output", tmp_path / f"{figure}.svg")
-        assert done == (0, "")
-    done = script("weights", *given, "--tensors", "nothing")
-    assert done[1] == f"error: --tensors: 'nothing' has no codebook; choose from {name}\n"
+        assert script("figures", figure, "--weights", arrays, "--output", tmp_path / f"{figure}.svg") == (0, "")
+    _, error = script("weights", *paths, "--tensors", "nothing")
+    assert error == f"error: --tensors: 'nothing' has no codebook; choose from {name}\n"

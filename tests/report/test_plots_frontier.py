@@ -1,4 +1,4 @@
-"""The figure of BLEU against bytes: the same bytes twice, names that do not meet, nothing left out."""
+"""The figure of BLEU against bytes: names that do not meet, nothing left out; test_plots.py looks at its bytes."""
 
 from __future__ import annotations
 
@@ -8,38 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
-from tests.report.test_plots import overlapping
+from tests.report.test_plots import frontier, overlapping
 from tests.toys.frontier import FOUR, crowd, variants
-from tests.toys.run import script, write
-from tzip.report import plots, plots_frontier, points
-
-
-def drawn(frame: pd.DataFrame) -> Figure:
-    return plots_frontier.frontier(frame, points.papers(), points.others())
-
-
-@pytest.mark.parametrize("frame", [FOUR, crowd()], ids=["few", "many"])
-def test_the_same_figure_is_the_same_bytes(frame: pd.DataFrame, tmp_path: Path) -> None:
-    for turn in ("first", "second"):
-        plots.save(drawn(frame), [tmp_path / f"{turn}.png", tmp_path / f"{turn}.svg"], "synthetic corpus")
-    for suffix in (".png", ".svg"):
-        first, second = ((tmp_path / f"{turn}{suffix}").read_bytes() for turn in ("first", "second"))
-        assert first == second
-        assert len(first) < 800_000
-    assert not plt.get_fignums()
+from tests.toys.run import script
+from tzip.report import paper, plots_frontier
 
 
 @pytest.mark.parametrize("frame", [FOUR, crowd()], ids=["few", "many"])
 def test_names_do_not_meet_and_many_variants_are_named_on_the_frontier_alone(frame: pd.DataFrame) -> None:
-    figure = drawn(frame)
+    figure = frontier(frame)
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
     above, below = figure.axes[:2]
     ours = frame[frame["row"] != "baseline"]
     named = ours if len(ours) <= plots_frontier.LABELLED else ours[ours["frontier"]]
-    for axes, names in ((above, set(named["row"])), (below, {short for short, _ in points.ROWS.values()})):
+    for axes, names in (
+        (above, set(named["row"])),
+        (below, {row.short for row in paper.TABLE_1.values() if row.short}),
+    ):
         texts = [text for text in axes.texts if text.get_text()]
         assert {text.get_text() for text in texts} >= names
         assert len(texts) == len(named) if axes is above else len(texts) == 11 + 6
@@ -55,7 +42,7 @@ def test_intervals_are_of_the_variants_bleu_in_percent_of_the_baselines() -> Non
 
 
 def test_the_staircase_is_the_best_that_can_be_had_at_each_size() -> None:
-    figure = drawn(FOUR)
+    figure = frontier(FOUR)
     line = next(line for line in figure.axes[0].lines if len(line.get_xdata()) == 7)
     assert line.get_xdata()[1:].tolist() == [2, 2, 4, 4, 8, 8]
     assert line.get_ydata()[:6].tolist() == pytest.approx([100.5, 100.5, 95, 95, 50, 50])
@@ -64,16 +51,13 @@ def test_the_staircase_is_the_best_that_can_be_had_at_each_size() -> None:
 
 def test_a_baseline_that_scored_nothing_leaves_its_panel_empty() -> None:
     frame = variants(("a", "kmeans", 2.0, 0.0)).assign(bleu=0.0, percent=float("nan"))
-    figure = drawn(frame)
+    figure = frontier(frame)
     assert plots_frontier.measured(frame).empty
     plt.close(figure)
 
 
-def test_the_script_draws_it_from_the_table(tmp_path: Path) -> None:
-    flags = write(tmp_path / "run", tests=("flat",), seeds=(1,))
-    output = tmp_path / "frontier.svg"
-    given = ["figures", "frontier", "--results", tmp_path / "run", "--note", "made up", "--output", output]
-    assert "frontier.csv: missing" in script(*given)[1]
-    assert script("frontier", *flags, "--output", tmp_path / "run" / "tables") == (0, "")
-    assert script(*given) == (0, "")
-    assert output.read_text().rstrip().endswith("</svg>")
+def test_the_script_draws_it_from_the_table(example: Path, tmp_path: Path) -> None:
+    more = ["--note", "made up", "--output", tmp_path / "frontier.svg"]
+    assert "frontier.csv: missing" in script("figures", "frontier", "--results", tmp_path, *more)[1]
+    assert script("figures", "frontier", "--results", example, *more) == (0, "")
+    assert (tmp_path / "frontier.svg").read_text().rstrip().endswith("</svg>")

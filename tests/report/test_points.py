@@ -15,9 +15,10 @@ def test_what_a_file_of_the_papers_model_could_be() -> None:
         ("bs-fixed", linear / everything, 1),
         ("kmeans-1bit-attention", attention / everything, 1),
     ):
-        assert points.in_a_file(row) == pytest.approx(1 / (1 - share + share * bits / 32), rel=0.005)
-    assert points.in_a_file("kmeans-4bit") == pytest.approx(2.77, abs=0.02)
-    assert points.in_a_file("bs-flexible-attention") == pytest.approx(1.44, abs=0.01)
+        expected = 1 / (1 - share + share * bits / 32)
+        assert points.in_a_file(paper.TABLE_1[row]) == pytest.approx(expected, rel=0.005)
+    assert points.in_a_file(paper.TABLE_1["kmeans-4bit"]) == pytest.approx(2.77, abs=0.02)
+    assert points.in_a_file(paper.TABLE_1["bs-flexible-attention"]) == pytest.approx(1.44, abs=0.01)
     frame = points.papers()
     assert (frame["ratio"] < frame["printed"]).all()
     assert len(frame) == len(paper.TABLE_1) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -37,17 +36,14 @@ def touch(path: Path, ago: float, text: str = "") -> None:
     os.utime(path, (NOW - ago, NOW - ago))
 
 
-def said(run: Path) -> dict[str, str]:
-    lines = status.lines(run, NOW)
-    return {line.partition("  ")[0]: line.partition("  ")[2].strip() for line in lines}
-
-
-def journal(*entries: dict) -> str:
-    return "".join(json.dumps(entry) + "\n" for entry in entries)
+def states(run: Path) -> dict[str, str]:
+    """Each stage of a run, and how far it is."""
+    lines = (line.partition("  ") for line in status.lines(run, NOW))
+    return {stage: state.strip() for stage, _, state in lines}
 
 
 def test_of_a_run_that_has_only_begun_nothing_is_claimed(run: Path) -> None:
-    assert said(run) == {
+    assert states(run) == {
         "data": "not yet",
         "baseline, seed 1": "not yet",
         "student tiny, seed 1": "not yet",
@@ -57,23 +53,24 @@ def test_of_a_run_that_has_only_begun_nothing_is_claimed(run: Path) -> None:
 
 
 def test_a_training_tells_its_updates_its_loss_and_its_end(run: Path) -> None:
-    text = journal(
-        {"update": 200, "train_loss": 3.0, "seconds": 100.0},
-        {"update": 250, "loss": 2.5},
-        {"update": 400, "train_loss": 2.0, "seconds": 200.0},
-    )
+    journal = [
+        '{"update": 200, "train_loss": 3.0, "seconds": 100.0}',
+        '{"update": 250, "loss": 2.5}',
+        '{"update": 400, "train_loss": 2.0, "seconds": 200.0}',
+        '{"update": 40',  # is being written
+    ]
     touch(run / "data" / "pieces.model", 500)
-    touch(run / "seed-1" / "training.jsonl", 60, text + '{"update": 40')  # the last line is being written
-    found = said(run)
-    assert found["data"] == "done"
+    touch(run / "seed-1" / "training.jsonl", 60, "\n".join(journal))
+    assert states(run)["data"] == "done"
     # 600 updates left at half a second each, from a minute ago
-    assert found["baseline, seed 1"].startswith("400 of 1,000 updates, development loss 2.500; ends at about")
-    assert found["baseline, seed 1"].endswith("in 4 min")
+    baseline = states(run)["baseline, seed 1"]
+    assert baseline.startswith("400 of 1,000 updates, development loss 2.500; ends at about")
+    assert baseline.endswith("in 4 min")
 
 
 def test_a_finished_training_tells_what_it_took(run: Path) -> None:
     write_json(run / "seed-1" / "training.json", {"updates": 1000, "seconds": 3725.0})
-    assert said(run)["baseline, seed 1"] == "done: 1,000 updates in 1 h 2 min"
+    assert states(run)["baseline, seed 1"] == "done: 1,000 updates in 1 h 2 min"
 
 
 def test_variants_are_counted_and_their_pace_foretells_the_end(run: Path) -> None:
@@ -83,16 +80,16 @@ def test_variants_are_counted_and_their_pace_foretells_the_end(run: Path) -> Non
     touch(seed / "a" / "test.score.json", 100)
     (seed / "b" / "state").mkdir(parents=True)
     # 100 s a variant; two are left, counted from the last one, 200 s ago: any moment
-    assert said(run)["variants"] == ("3 of 5 made, 1 scored; now b; at the pace of the last 3 the rest ends any moment")
+    assert states(run)["variants"] == "3 of 5 made, 1 scored; now b; at the pace of the last 3 the rest ends any moment"
     for place in ("baseline", "a", "kmeans-b2-linear"):
         path = seed / place / "model.tzip"
         os.utime(path, (path.stat().st_mtime + 190,) * 2)
-    assert said(run)["variants"].endswith("in 3 min")
+    assert states(run)["variants"].endswith("in 3 min")
 
 
 def test_the_end_is_the_report(run: Path) -> None:
     touch(run / "report.html", 0)
-    assert said(run)["report"] == str(run / "report.html")
+    assert states(run)["report"] == str(run / "report.html")
 
 
 def test_another_days_end_has_its_date() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +14,46 @@ from tests.toys import commands
 from tzip import files
 from tzip.files import write_json
 from tzip.report import results, score
-from tzip.report.points import ROWS as PAPERS
+from tzip.report.paper import TABLE_1
 
 WORDS = [f"w{i}" for i in range(40)]
 OPTIONS = score.Options(samples=100, trials=100)
-FAULTS = {  # how often a word is wrong, and the ratio as printed
-    "baseline": (0.02, 1.0),
-    "kmeans-8bit": (0.02, 2.92),
-    "kmeans-4bit": (0.02, 5.85),
-    "kmeans-2bit": (0.08, 11.69),
-    "kmeans-1bit": (0.45, 23.37),
-    "bs-fixed": (0.55, 23.37),
-    "bs-flexible": (0.40, 23.37),
-    "kmeans-1bit-attention": (0.03, 10.02),
-    "bs-flexible-attention": (0.03, 10.02),
-    "pruned-30-50": (0.03, 2.0),
-    "pruned-50-80": (0.05, 5.0),
-    "pruned-50-90": (0.50, 10.0),
+WRONG = {  # how often a word of a row's translations is wrong
+    **{"baseline": 0.02, "kmeans-8bit": 0.02, "kmeans-4bit": 0.02, "kmeans-2bit": 0.08, "kmeans-1bit": 0.45},
+    **{"bs-fixed": 0.55, "bs-flexible": 0.40, "kmeans-1bit-attention": 0.03, "bs-flexible-attention": 0.03},
+    **{"pruned-30-50": 0.03, "pruned-50-80": 0.05, "pruned-50-90": 0.50},
 }
+FAULTS = {row: (wrong, TABLE_1[row].ratio) for row, wrong in WRONG.items()}  # with the ratio as printed
 ROOT = Path(__file__).parents[2]
+TESTS, SEEDS = ("flat", "hard"), (1, 2)
 ROWS = {"baseline": FAULTS["baseline"], "fp16": (0.02, 2.0)} | FAULTS
 PIECES = ["▁Gut", "ach", ":", "▁Increase", "d", "▁safety", "▁for", "▁pedestrian", "s", "</s>"]
 MIRROR = "/a/folder/of/this/machine"
 
 
 def make_run(
-    run: Path, rows: dict[str, tuple[float, float]], tests: tuple[str, ...] = ("t1",), seeds: tuple = (1,)
+    run: Path, rows: dict[str, tuple[float, float]], tests: Sequence[str] = ("flat",), seeds: Sequence[int] = (1,)
 ) -> Path:
-    """A finished run, as the scripts leave one: translations with known faults, scored for real."""
+    """A run's scores, sizes and times, as the scripts leave them: translations with known faults, scored for real."""
     for test in tests:
         rng = random.Random(test)
         references = [" ".join(rng.choices(WORDS, k=rng.randint(5, 20))) for _ in range(150)]
         for seed in seeds:
-            told = {row: corrupt(references, f"{test}{seed}{row}", rows[row][0]) for row in rows}
+            texts = {row: corrupt(references, f"{test}{seed}{row}", rows[row][0]) for row in rows}
             for row, (_, ratio) in rows.items():
-                report, counts = score.evaluate(told[row], references, OPTIONS, told["baseline"])
+                report, counts = score.evaluate(texts[row], references, OPTIONS, texts["baseline"])
                 write_json(results.place(run, seed, row, f"{test}.score.json"), report)
                 score.write_statistics(results.place(run, seed, row, f"{test}.stats.npz"), counts)
                 write_costs(run, seed, row, test, ratio)
     return run
+
+
+def flags(
+    run: Path, rows: Iterable[str] = ROWS, tests: Sequence[str] = TESTS, seeds: Sequence[int] = SEEDS
+) -> list[str]:
+    """The flags that every script which reads a run takes."""
+    chosen = {"--rows": ",".join(rows), "--tests": ",".join(tests), "--seeds": ",".join(map(str, seeds))}
+    return ["--results", str(run), *chain.from_iterable(chosen.items())]
 
 
 def corrupt(lines: list[str], seed: str, fault: float) -> list[str]:
@@ -70,19 +73,19 @@ def write_costs(run: Path, seed: int, row: str, test: str, ratio: float) -> None
     write_json(results.place(run, seed, row, f"{test}.time.json"), speed)
 
 
-def write(run: Path, tests: tuple[str, ...] = ("flat", "hard"), seeds: tuple[int, ...] = (1, 2)) -> list[str]:
-    """Write the run's files; returns the flags that every script which reads a run takes."""
-    make_run(run, ROWS, tests, seeds)
-    for seed in seeds:
+def write(run: Path) -> None:
+    """Write a finished run's files: every row of ROWS, on TESTS, for SEEDS."""
+    make_run(run, ROWS, TESTS, SEEDS)
+    for seed in SEEDS:
         folder = run / f"seed-{seed}"
         write_json(folder / "training.json", {"seconds": 240.0, "peak_memory_mb": 812.0, "device": "CPU"})
         for number, row in enumerate(ROWS):
-            made = files.read_json(folder / row / "compress.json")
+            costs = files.read_json(folder / row / "compress.json")
             plan = {"quantize": "fp16", "scope": "all"} if row == "fp16" else {}
-            if row in PAPERS:
-                plan = {"prune" if row.startswith("pruned") else "quantize": PAPERS[row][1]}
+            if row in TABLE_1 and row != "baseline":
+                plan = {"prune" if row.startswith("pruned") else "quantize": TABLE_1[row].method}
                 plan |= {"scope": "attention"} if row.endswith("attention") else {}
-            write_json(folder / row / "compress.json", made | {"plan": plan})
+            write_json(folder / row / "compress.json", costs | {"plan": plan})
             write_attention(folder / row, number, seed)
     split = {"read": 1000, "empty": 3, "too_long": 7, "duplicate": 40, "kept": 950}
     filters = ["empty", "too_long", "duplicate"]
@@ -98,22 +101,12 @@ def write(run: Path, tests: tuple[str, ...] = ("flat", "hard"), seeds: tuple[int
             "python": "3.11.2",
             "packages": {"tzip": "0.1.0", "torch": ""},
             "data": {"train.en": "a" * 64, "train.de": "b" * 64},
-            "config": {"name": run.name, "mirror": MIRROR, "seeds": list(seeds)},
+            "config": {"name": run.name, "mirror": MIRROR, "seeds": SEEDS},
         },
     )
     for job, seconds in (("train.seed-1", 60.0), ("compress.seed-1.baseline", 2.0)):
         measured = f"s\tmax_rss\tcpu_time\n{seconds}\t500.0\t{seconds}\n"
         files.write_text(run / "benchmarks" / f"{job}.tsv", measured)
-    return [
-        "--results",
-        str(run),
-        "--rows",
-        ",".join(ROWS),
-        "--tests",
-        ",".join(tests),
-        "--seeds",
-        ",".join(map(str, seeds)),
-    ]
 
 
 def write_attention(folder: Path, number: int, seed: int) -> None:

@@ -96,8 +96,7 @@ class Evidence:
 
     def contrast(self, of: Callable[[dict[str, np.ndarray]], np.ndarray]) -> tuple[float, float, float]:
         """The mean over seeds of `of({row: BLEU})`, and its interval over seeds and sentences."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value, drawn = of(self.point).mean(), of(self.drawn)
+        value, drawn = of(self.point).mean(), of(self.drawn)
         low, high = score.interval(np.take_along_axis(drawn, self.seeds, axis=0).mean(axis=0))
         return float(value), low, high
 
@@ -121,11 +120,10 @@ def at_most(low: float, high: float, threshold: float) -> str:
 
 def all_of(verdicts: Sequence[str]) -> str:
     """A claim of several parts: it fails with any of them, and holds with all."""
-    measured = [verdict for verdict in verdicts if verdict != UNMEASURED]
-    for verdict in (FAILS, UNDECIDED):
-        if verdict in measured:
+    for verdict in (FAILS, UNDECIDED, UNMEASURED):
+        if verdict in verdicts:
             return verdict
-    return HOLDS if measured and len(measured) == len(verdicts) else UNMEASURED
+    return HOLDS if verdicts else UNMEASURED
 
 
 def keeps(evidence: Evidence, row: str, threshold: float, judge: Callable = at_least) -> Part:
@@ -263,25 +261,25 @@ def claim_7(evidence: Evidence) -> Claim:
 def _sharper(attention: pd.DataFrame, row: str) -> Part:
     """Entropy of `row` minus the baseline's, below 0: paired by sentence where that was recorded."""
     what = f"{row}: entropy minus the baseline's"
-    ours = attention[attention["row"] == row].set_index("seed")
-    base = attention[attention["row"] == BASELINE].set_index("seed").reindex(ours.index)
-    if ours.empty or base["sharpness"].isna().any():
+    maps = attention[attention["row"] == row].set_index("seed")
+    base = attention[attention["row"] == BASELINE].set_index("seed").reindex(maps.index)
+    if maps.empty or base["sharpness"].isna().any():
         return Part(what, UNMEASURED)
-    low = ours["sharpness_change_low"].fillna(ours["sharpness_low"] - base["sharpness_high"])
-    high = ours["sharpness_change_high"].fillna(ours["sharpness_high"] - base["sharpness_low"])
-    value = (ours["sharpness"] - base["sharpness"]).mean()
+    low = maps["sharpness_change_low"].fillna(maps["sharpness_low"] - base["sharpness_high"])
+    high = maps["sharpness_change_high"].fillna(maps["sharpness_high"] - base["sharpness_low"])
+    value = (maps["sharpness"] - base["sharpness"]).mean()
     verdict = HOLDS if (high < 0).all() else FAILS if (low > 0).all() else UNDECIDED
     return Part(what, verdict, value, low.mean(), high.mean(), " nats")
 
 
 def _same_maps(attention: pd.DataFrame, row: str) -> Part:
     what = f"{row}: distance from the baseline's maps"
-    ours = attention[attention["row"] == row]
-    if ours.empty:
+    maps = attention[attention["row"] == row]
+    if maps.empty:
         return Part(what, UNMEASURED)
-    low, high = (ours[f"distance_{end}"].fillna(ours["distance"]) for end in ("low", "high"))
+    low, high = (maps[f"distance_{end}"].fillna(maps["distance"]) for end in ("low", "high"))
     verdict = HOLDS if (high <= SAME_MAPS).all() else FAILS if (low > SAME_MAPS).all() else UNDECIDED
-    return Part(what, verdict, ours["distance"].mean(), low.mean(), high.mean())
+    return Part(what, verdict, maps["distance"].mean(), low.mean(), high.mean())
 
 
 def claim_8(evidence: Evidence) -> Claim:
@@ -320,24 +318,12 @@ def claim_8_by_clock(costs: pd.DataFrame, test: str) -> Claim:
     )
 
 
-CLAIMS = (claim_1, claim_2, claim_3, claim_4, claim_5, claim_6, claim_7, claim_8)
-
-
 def judge(evidence: Evidence) -> list[Claim]:
     """All eight claims, in the paper's order."""
-    return [claim(evidence) for claim in CLAIMS]
+    claims = (claim_1, claim_2, claim_3, claim_4, claim_5, claim_6, claim_7, claim_8)
+    return [claim(evidence) for claim in claims]
 
 
 def as_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
     """Plain values, null for what is not a number."""
-    return [_plain(asdict(claim) | {"numbers": claim.numbers}) for claim in claims]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, score.DECIMALS)
-    return value
+    return [score.plain(asdict(claim) | {"numbers": claim.numbers}) for claim in claims]

@@ -10,6 +10,7 @@ from tzip import files
 from tzip.report import frontier
 
 MADE_BY = ("revision", "device", "platform", "python")
+ABSENT = "–"
 
 
 def lines(one: str | Path, other: str | Path) -> list[str]:
@@ -18,51 +19,41 @@ def lines(one: str | Path, other: str | Path) -> list[str]:
     Compared are provenance (revision, configuration key by key, checksums of the data, packages, device) and,
     for the first test set of each, BLEU and bytes of every variant. ValueError where a run is not finished.
     """
-    return [*_provenance(_read(one), _read(other)), *_results(one, other)]
+    pairs = [*zip(provenance(one), provenance(other), strict=True), *results(one, other)]
+    return [
+        f"{name}: {first.get(name, ABSENT)} → {second.get(name, ABSENT)}"
+        for first, second in pairs
+        for name in first | second
+        if first.get(name, ABSENT) != second.get(name, ABSENT)
+    ]
 
 
-def _read(run: str | Path) -> dict[str, Any]:
+def provenance(run: str | Path) -> list[dict[str, Any]]:
+    """How a run was made, by name: the program and its machine, then packages, data and configuration."""
     path = Path(run, "provenance.json")
     if not path.exists():
         raise ValueError(f"{path}: missing; is {run} a finished run?")
-    return files.read_json(path)
+    record = files.read_json(path)
+    made_by = {key: record.get(key, ABSENT) for key in MADE_BY}
+    made_by["revision"] += " with changes" if record.get("dirty") else ""
+    return [made_by, *(flat(record.get(part, {}), f"{part} ") for part in ("packages", "data", "config"))]
 
 
-def _provenance(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
-    for key in MADE_BY:
-        yield from changed(key, shown(one, key), shown(other, key))
-    for part in ("packages", "data", "config"):
-        first, second = flat(one.get(part, {})), flat(other.get(part, {}))
-        for key in dict.fromkeys([*first, *second]):
-            yield from changed(f"{part} {key}", first.get(key, "–"), second.get(key, "–"))
+def results(one: str | Path, other: str | Path) -> Iterator[list[dict[str, str]]]:
+    """BLEU and bytes of each variant in both runs; of a variant that only one run has, that it is there."""
+    runs = [{line["row"]: line for line in frontier.read(run).to_dict("records")} for run in (one, other)]
+    for row in runs[0] | runs[1]:
+        if all(row in run for run in runs):
+            measured = [run[row] for run in runs]
+            yield [{f"BLEU of {row}": f"{line['bleu']:.2f}"} for line in measured]
+            yield [{f"bytes of {row}": f"{line['file_bytes']:,}"} for line in measured]
+        else:
+            yield [{f"variant {row}": "there"} if row in run else {} for run in runs]
 
 
-def shown(record: dict[str, Any], key: str) -> str:
-    """A value of provenance; a revision with what was not committed."""
-    return f"{record.get(key, '–')}{' with changes' if key == 'revision' and record.get('dirty') else ''}"
-
-
-def _results(one: str | Path, other: str | Path) -> Iterator[str]:
-    first, second = ({line["row"]: line for _, line in frontier.read(run).iterrows()} for run in (one, other))
-    for row in dict.fromkeys([*first, *second]):
-        if row not in first or row not in second:
-            yield from changed(f"variant {row}", *("there" if row in run else "–" for run in (first, second)))
-            continue
-        a, b = first[row], second[row]
-        yield from changed(f"BLEU of {row}", f"{a['bleu']:.2f}", f"{b['bleu']:.2f}")
-        yield from changed(f"bytes of {row}", f"{a['file_bytes']:,}", f"{b['file_bytes']:,}")
-
-
-def changed(name: str, before: Any, after: Any) -> Iterator[str]:
-    if before != after:
-        yield f"{name}: {before} → {after}"
-
-
-def flat(value: Any, name: str = "") -> dict[str, Any]:
-    """{a: {b: 1}} → {a.b: 1}; a list is one value."""
-    if not isinstance(value, dict):
-        return {name: value}
+def flat(value: dict[str, Any], name: str) -> dict[str, Any]:
+    """{a: {b: 1}} → {NAMEa.b: 1}; a list is one value."""
     result: dict[str, Any] = {}
     for key, inner in value.items():
-        result |= flat(inner, f"{name}.{key}" if name else str(key))
+        result |= flat(inner, f"{name}{key}.") if isinstance(inner, dict) else {f"{name}{key}": inner}
     return result

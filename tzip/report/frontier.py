@@ -80,9 +80,6 @@ def collect(summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]], seed:
     return frame[COLUMNS]
 
 
-# ------------------------------------------------------------------------------------------------ ranking
-
-
 def area(ratios: Sequence[float], percents: Sequence[float], high: float) -> float:
     """Mean percent of the baseline's BLEU that these files keep over all budgets from 1x to `high`.
 
@@ -115,9 +112,6 @@ def rank(scores: pd.DataFrame, collected: pd.DataFrame) -> pd.DataFrame:
         ranked.sort(key=lambda line: -line[4])
         lines += [(number, *line) for number, line in enumerate(ranked, 1)]
     return pd.DataFrame(lines, columns=RANKING)
-
-
-# ------------------------------------------------------------------------------------------------- choice
 
 
 def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFrame:
@@ -161,9 +155,8 @@ def keeping(frame: pd.DataFrame, percent: float) -> pd.Series:
 
 def described(line: pd.Series) -> str:
     """A line of the frontier in words, with all that one would choose by."""
-    margin = tables.plus_minus("bleu", "bleu_margin")(line)
     return (
-        f"{line['row']}: {margin} BLEU on {line['test']} ({line['percent']:.1f} % of the baseline's), "
+        f"{line['row']}: {tables.BLEU.show(line)} BLEU on {line['test']} ({line['percent']:.1f} % of the baseline's), "
         f"{line['file_bytes']:,} bytes, {line['ratio_file']:.2f}x smaller"
     )
 
@@ -173,12 +166,9 @@ def command(run: str | Path, file: str) -> str:
     return f"snakemake {Path(run, file)} --cores all --configfile {Path(run, 'config.json')}"
 
 
-# ------------------------------------------------------------------------------------------------- tables
-
-
 def table(collected: pd.DataFrame) -> Table:
     """The frontier; its CSV has every variant."""
-    size = Column("bytes", tables.number("file_bytes", ",.0f"))
+    size = Column("bytes", "file_bytes", ",.0f")
     columns = (tables.VARIANT, tables.METHOD, tables.TEST, size, tables.RATIO, tables.BLEU, tables.PERCENT)
     first = collected[collected["test"] == collected["test"].iloc[0]]
     notes = (
@@ -187,20 +177,14 @@ def table(collected: pd.DataFrame) -> Table:
         tables.margin(collected),
     )
     title = "The frontier: the best BLEU for its bytes"
-    ordered = collected.sort_values(["test", "file_bytes"], key=_by_appearance, kind="stable")
+    tests = [group for _, group in collected.groupby("test", sort=False)]
+    ordered = pd.concat([group.sort_values("file_bytes", ascending=False, kind="stable") for group in tests])
     return Table("frontier", title, ordered, columns, notes, shown="frontier")
-
-
-def _by_appearance(column: pd.Series) -> pd.Series:
-    """Test sets in their own order; the largest file first."""
-    return pd.Series(pd.factorize(column)[0], column.index) if column.name == "test" else -column
 
 
 def sources(collected: pd.DataFrame) -> Table:
     """Every variant in its order, what is done to it, what that keeps, and its publications."""
-    plan, source = (
-        Column(name, tables.text(key), align="p{5cm}") for name, key in (("what is done", "plan"), ("source", "source"))
-    )
+    plan, source = Column("what is done", "plan", align="p{5cm}"), Column("source", "source", align="p{5cm}")
     columns = (tables.VARIANT, plan, tables.RATIO, tables.BLEU, tables.PERCENT, source)
     first = collected[collected["test"] == collected["test"].iloc[0]]
     notes = (f"BLEU on {first['test'].iloc[0]}", tables.margin(collected))
@@ -210,12 +194,12 @@ def sources(collected: pd.DataFrame) -> Table:
 def ranking(ranked: pd.DataFrame, seeds: int) -> Table:
     """The methods by the area under their frontiers."""
     columns = (
-        Column("", tables.text("rank"), short="#"),
+        Column("", "rank", short="#"),
         tables.METHOD,
         tables.TEST,
-        Column("variants", tables.text("variants")),
-        Column("on the frontier", tables.text("on_frontier"), short="frontier"),
-        Column("% of BLEU over all budgets", tables.plus_minus("area", "area_sd"), short="area"),
+        Column("variants", "variants"),
+        Column("on the frontier", "on_frontier", short="frontier"),
+        Column("% of BLEU over all budgets", "area", ".2f", "area_sd", short="area"),
     )
     high = f"{ranked['largest_ratio'].iloc[0]:.2f}" if len(ranked) else "1"
     notes = (

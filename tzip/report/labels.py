@@ -19,7 +19,6 @@ def place_labels(
     y: Sequence[float],
     avoid: Sequence[tuple[float, float, float, float]],
     colours: Sequence,
-    size: float = 8.5,
 ) -> np.ndarray:
     """Write each label at the nearest place around (x, y) that is free; greedy, in the order given.
 
@@ -29,28 +28,17 @@ def place_labels(
     renderer = axes.figure.canvas.get_renderer()
     points = 72.0 / axes.figure.dpi  # a pixel in points, the unit of all that follows
     frame = axes.get_window_extent(renderer).extents * points
-    taken = [
-        np.concatenate([low - 4.5, high + 4.5])
-        for low, high in (axes.transData.transform([box[:2], box[2:]]) * points for box in avoid)
-    ]
-    placed = []
+    corners = (axes.transData.transform([box[:2], box[2:]]) * points for box in avoid)
+    taken = [np.concatenate([low - 4.5, high + 4.5]) for low, high in corners]
     where = axes.transData.transform(np.column_stack([x, y])) * points
+    style = {"textcoords": "offset points", "fontsize": 8.5, "ha": "center", "va": "center"}
+    style["path_effects"] = [withStroke(linewidth=2, foreground="white")]
+    leash = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "shrinkA": 0, "shrinkB": 4}
     for label, at, data, colour in zip(labels, where, zip(x, y, strict=True), colours, strict=True):
-        text = axes.annotate(
-            label,
-            data,
-            (0, 0),
-            textcoords="offset points",
-            fontsize=size,
-            color=colour,
-            ha="center",
-            va="center",
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6, "shrinkA": 0, "shrinkB": 4},
-            path_effects=[withStroke(linewidth=2, foreground="white")],
-        )
+        text = axes.annotate(label, data, (0, 0), color=colour, arrowprops=leash | {"color": colour}, **style)
         extent = text.get_window_extent(renderer)
-        offsets = _offsets(np.array([extent.width, extent.height]) * points / 2 + [1.5, 0.5])
         half = np.array([extent.width, extent.height]) * points / 2 + [1.5, 0.5]
+        offsets = _offsets(half)
         boxes = [np.concatenate([at + offset - half, at + offset + half]) for offset in offsets]
         cost = [sum(_overlap(box, other) for other in taken) + 4 * _outside(box, frame) for box in boxes]
         best = int(np.argmin(np.round(cost, 3)))  # the first of the best: the nearest
@@ -58,8 +46,7 @@ def place_labels(
         if best < LEASH * ANGLES:
             text.arrow_patch.set_visible(False)
         taken.append(boxes[best])
-        placed.append(boxes[best])
-    return np.array(placed).reshape(-1, 4)
+    return np.array(taken[len(avoid) :]).reshape(-1, 4)
 
 
 def _offsets(half: np.ndarray) -> list[np.ndarray]:

@@ -36,6 +36,10 @@ class Place:
     suffix: str = ".svg"
     dense: bool = False
 
+    @property
+    def file(self) -> str:
+        return self.name + self.suffix
+
 
 FIGURES = (
     Place("frontier", "BLEU against real bytes, here and as published"),
@@ -47,9 +51,19 @@ FIGURES = (
 APPENDIX = "attention-layers-"  # attention-layers-ROW.png: all layers and heads of one row
 
 
-@dataclass(frozen=True)
-class Contents:
-    """The inputs of a page.
+def build(
+    *,
+    name: str,
+    table_1: Table,
+    variants: pd.DataFrame,
+    more: Sequence[Table],
+    claims: Sequence[Mapping[str, Any]],
+    figures: Path,
+    captions: Path,
+    provenance: Mapping[str, Any],
+    note: str = "",
+) -> str:
+    """The page as HTML; it names no other file and no other host.
 
     name        the run's
     table_1     Table 1, with what the clock said of it
@@ -61,55 +75,35 @@ class Contents:
     provenance  provenance.json
     note        a warning for the top of the page, such as that the corpus is synthetic
     """
-
-    name: str
-    table_1: Table
-    variants: pd.DataFrame
-    more: Sequence[Table]
-    claims: Sequence[Mapping[str, Any]]
-    figures: Path
-    captions: Path
-    provenance: Mapping[str, Any]
-    note: str = ""
-
-
-def build(contents: Contents) -> str:
-    """The page as HTML; it names no other file and no other host."""
-    every, claims = contents.variants, contents.claims
-    take = best(every)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    row = best(variants)
+    folder = jinja2.FileSystemLoader(Path(__file__).parent)
+    strict = jinja2.StrictUndefined
+    environment = jinja2.Environment(loader=folder, autoescape=True, trim_blocks=True, undefined=strict)
     environment.filters["unbroken"] = unbroken
-    figures = [place for place in FIGURES if _path(place, contents).exists()]
-    return (
-        environment.get_template("page.html").render(
-            title=TITLE,
-            contents=contents,
-            groups=groups,
-            answer=answer(every),
-            gap=gap(contents.table_1.frame),
-            tiles=tiles(every, claims),
-            chart=chart.draw(every, f"results/{contents.name}", BASELINE if take is None else take["row"]),
-            styles={HOLDS: "holds", FAILS: "fails"},
-            evidence=[[str(part(each)) for each in claim["parts"]] for claim in claims],
-            figures=[_figure(place, contents) for place in figures],
-            appendix=[_figure(place, contents) for place in _appendix(contents.figures)],
-            provenance=_provenance(contents),
-        )
-        + "\n"
+    page = environment.get_template("page.html").render(
+        title=TITLE,
+        name=name,
+        note=note,
+        table_1=table_1,
+        more=more,
+        claims=claims,
+        groups=groups,
+        answer=answer(variants),
+        gap=gap(table_1.frame),
+        tiles=tiles(variants, claims),
+        chart=chart.draw(variants, f"results/{name}", BASELINE if row is None else row["row"]),
+        styles={HOLDS: "holds", FAILS: "fails"},
+        evidence=[[str(part(values)) for values in claim["parts"]] for claim in claims],
+        figures=[_figure(place, figures, captions) for place in FIGURES if (figures / place.file).exists()],
+        appendix=[_figure(place, figures, captions) for place in _appendix(figures)],
+        provenance=_provenance(provenance, name),
     )
+    return page + "\n"
 
 
 def part(values: Mapping[str, Any]) -> Part:
     """A part of a claim of claims.json, where null is no number."""
     return Part(**{key: math.nan if value is None else value for key, value in values.items()})
-
-
-# ------------------------------------------------------------------------------------------------- words
 
 
 def best(frame: pd.DataFrame) -> pd.Series | None:
@@ -142,10 +136,10 @@ def answer(frame: pd.DataFrame) -> str:
 
 def gap(frame: pd.DataFrame) -> str:
     """How far the ratio as printed and the ratio in the file lie apart, where they do most."""
-    both = frame[frame["row"].isin(paper.TABLE_1) & (frame["row"] != BASELINE)]
-    if both.empty:
+    papers = frame[frame["row"].isin(paper.TABLE_1) & (frame["row"] != BASELINE)]
+    if papers.empty:
         return ""
-    row = both.loc[(both["ratio_printed"] / both["ratio_file"]).idxmax()]
+    row = papers.loc[(papers["ratio_printed"] / papers["ratio_file"]).idxmax()]
     return (
         f"They lie furthest apart for {row['label']}: {row['ratio_printed']:.2f}x as printed, "
         f"{row['ratio_file']:.2f}x in the file, {row['ratio_limit']:.2f}x at the limit."
@@ -162,8 +156,8 @@ def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tupl
         result.append((f"{row['ratio_printed']:.2f}x", "the same file by the paper's way of counting"))
     verdicts = [claim["verdict"] for claim in claims]
     if {HOLDS, FAILS} & set(verdicts):  # a run without the paper's rows decides none
-        said = f"of {len(claims)} claims of the paper hold; {verdicts.count(FAILS)} do not"
-        result.append((str(verdicts.count(HOLDS)), said))
+        meaning = f"of {len(claims)} claims of the paper hold; {verdicts.count(FAILS)} do not"
+        result.append((str(verdicts.count(HOLDS)), meaning))
     return result
 
 
@@ -176,9 +170,6 @@ def unbroken(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|MB|BLEU)|(?<=≥) ", "\N{NO-BREAK SPACE}", text)
 
 
-# ------------------------------------------------------------------------------------------------ figures
-
-
 def _appendix(folder: Path) -> list[Place]:
     """The appendix's figures, in the order of the paper's rows."""
     rows = [path.stem.removeprefix(APPENDIX) for path in sorted(folder.glob(f"{APPENDIX}*.png"))]
@@ -186,38 +177,27 @@ def _appendix(folder: Path) -> list[Place]:
     return [Place(f"{APPENDIX}{row}", paper.label(row), ".png", dense=True) for row in rows]
 
 
-def _path(place: Place, contents: Contents) -> Path:
-    return contents.figures / f"{place.name}{place.suffix}"
-
-
-def _figure(place: Place, contents: Contents) -> dict[str, Any]:
+def _figure(place: Place, figures: Path, captions: Path) -> dict[str, Any]:
     """A figure as the template wants it, drawn somewhat larger than it is in print."""
-    path = _path(place, contents)
+    path = figures / place.file
     data = path.read_bytes()
-    width, height = _png_size(data) if place.suffix == ".png" else _svg_size(data, path)
+    width, height = _size(data, path)
+    kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
     name = APPENDIX.rstrip("-") if place.name.startswith(APPENDIX) else place.name
     return {
         **{"name": place.name, "title": place.title, "dense": place.dense},
-        "source": data_url(data, place.suffix),
+        "source": f"data:{kind};base64,{base64.b64encode(data).decode()}",
         "width": round(ENLARGED * width),
         "height": round(ENLARGED * height),
-        "caption": caption(contents.captions / f"{name}.rst"),
+        "caption": caption(captions / f"{name}.rst"),
     }
 
 
-def data_url(data: bytes, suffix: str) -> str:
-    kind = {".svg": "image/svg+xml", ".png": "image/png"}[suffix]
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _png_size(data: bytes) -> tuple[float, float]:
-    """Width and height in CSS pixels of a figure saved at 200 dpi."""
-    width, height = struct.unpack(">II", data[16:24])
-    return width * PIXELS_PER_INCH / 200, height * PIXELS_PER_INCH / 200
-
-
-def _svg_size(data: bytes, path: Path) -> tuple[float, float]:
-    """Width and height in CSS pixels; matplotlib writes them in points."""
+def _size(data: bytes, path: Path) -> tuple[float, float]:
+    """Width and height in CSS pixels: of a .png saved at 200 dpi, of matplotlib's .svg, which has them in points."""
+    if path.suffix == ".png":
+        width, height = struct.unpack(">II", data[16:24])
+        return width * PIXELS_PER_INCH / 200, height * PIXELS_PER_INCH / 200
     sides = [re.search(rb'<svg[^>]*?\b%s="([\d.]+)pt"' % side, data) for side in (b"width", b"height")]
     if not all(sides):
         raise ValueError(f"{path}: not an SVG with its width and height in points")
@@ -235,9 +215,6 @@ def caption(path: Path) -> Markup:
     return Markup(re.sub(r"\*(.+?)\*", r"<em>\1</em>", escaped))
 
 
-# --------------------------------------------------------------------------------------------- provenance
-
-
 def with_clock(claims: Sequence[Mapping[str, Any]], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The claims, the one that only a clock can judge completed by what the clock said of it."""
     return [
@@ -246,12 +223,11 @@ def with_clock(claims: Sequence[Mapping[str, Any]], timed: Mapping[str, Any]) ->
     ]
 
 
-def _provenance(contents: Contents) -> dict[str, Any]:
-    """Facts, checksums and configuration of a run, without what names a place on this machine."""
-    record = contents.provenance
+def _provenance(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Facts, checksums and configuration of the run `name`, without what names a place on this machine."""
     config = {key: value for key, value in record.get("config", {}).items() if key != "mirror"}
     revision = record.get("revision", "")
-    packages = [f"{name} {version}" for name, version in record.get("packages", {}).items() if version]
+    packages = [f"{package} {version}" for package, version in record.get("packages", {}).items() if version]
     facts = {
         "git": revision and revision + (", with uncommitted changes" if record.get("dirty") else ""),
         "configuration": record.get("configuration") and f"sha256 {record['configuration']}",
@@ -259,9 +235,9 @@ def _provenance(contents: Contents) -> dict[str, Any]:
         "packages": ", ".join(packages),
     }
     checkout = [f"git checkout {revision}"] if revision else []
-    commands = [*checkout, f"snakemake --cores all --configfile results/{contents.name}/config.json"]
+    commands = [*checkout, f"snakemake --cores all --configfile results/{name}/config.json"]
     return {
-        "facts": [(name, str(value)) for name, value in facts.items() if value],
+        "facts": [(term, str(value)) for term, value in facts.items() if value],
         "data": sorted(record.get("data", {}).items()),
         "config": json.dumps(config, indent=2, ensure_ascii=False) if config else "",
         "commands": "\n".join(commands) if config else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,18 +54,18 @@ def save(figure: Figure, outputs: Sequence[str | Path], note: str = "") -> None:
     plt.close(figure)
 
 
-# ---------------------------------------------------------------------------------------------- attention
-
-
 def attention_grid(models: Mapping[str, np.ndarray], pieces: Sequence[str], layer: int = 0, heads: int = 4) -> Figure:
     """The paper's figure: one row of heat maps per model, its first `heads` heads at encoder layer `layer`.
 
     models: {label: encoder maps [layers, heads, S, S]}. Rows of a map are the piece that looks, columns the piece
     looked at; dark is 0, and all maps share one scale.
     """
-    heads, layer = _within(models, heads, layer)
+    layers = min(maps.shape[0] for maps in models.values())
+    if not 0 <= layer < layers:
+        raise ValueError(f"layer = {layer} is not an integer at least 0 and at most {layers - 1}")
+    heads = min(heads, *(maps.shape[1] for maps in models.values()))
     size = 0.62 + 0.105 * len(pieces)
-    maps = np.stack([each[layer, :heads] for each in models.values()])
+    maps = np.stack([maps[layer, :heads] for maps in models.values()])
     figure, grid = _grid(maps, pieces, pieces, (heads * size + 1.6, len(models) * (size + 0.1) + 1.0), (8.0, 9.5))
     for axes, label in zip(grid[:, 0], models, strict=True):
         axes.set_ylabel(label, fontsize=10, fontweight="bold")
@@ -91,18 +91,11 @@ def _grid(
     size: of the figure, in inches; fonts: of the pieces and of the heads' names.
     """
     figure, grid = plt.subplots(*maps.shape[:2], figsize=size, squeeze=False, layout="constrained")
+    scale = {"cmap": "magma", "vmin": 0.0, "vmax": float(maps.max())}
     for (down, across), axes in np.ndenumerate(grid):
         axes.grid(False)
         axes.spines[:].set_visible(False)
-        image = axes.imshow(
-            maps[down, across],
-            "magma",
-            vmin=0.0,
-            vmax=float(maps.max()),
-            aspect="auto",
-            interpolation="nearest",
-            rasterized=True,
-        )
+        image = axes.imshow(maps[down, across], **scale, aspect="auto", interpolation="nearest", rasterized=True)
         left, bottom = rows if across == 0 else (), columns if down == len(grid) - 1 else ()
         axes.set_yticks(range(len(left)), left, fontsize=fonts[0])
         axes.set_xticks(range(len(bottom)), bottom, fontsize=fonts[0], rotation=90)
@@ -115,17 +108,7 @@ def _grid(
     return figure, grid
 
 
-def _within(models: Mapping[str, np.ndarray], heads: int, layer: int) -> tuple[int, int]:
-    """As many of `heads` as there are, and `layer` if all models have it."""
-    if not models:
-        raise ValueError("attention: no model to draw")
-    layers = min(maps.shape[0] for maps in models.values())
-    if not 0 <= layer < layers:
-        raise ValueError(f"layer = {layer} is not an integer at least 0 and at most {layers - 1}")
-    return min(heads, *(maps.shape[1] for maps in models.values())), layer
-
-
-def sharpness(frame: pd.DataFrame, baseline: str = BASELINE) -> Figure:
+def sharpness(frame: pd.DataFrame) -> Figure:
     """Entropy of the attention rows (left) and distance from the baseline's maps (right), by variant.
 
     frame: one line per variant, seed and kind: variant, label, seed, kind, sharpness, sharpness_low,
@@ -137,9 +120,9 @@ def sharpness(frame: pd.DataFrame, baseline: str = BASELINE) -> Figure:
     for number, (kind, name) in enumerate(KINDS.items()):
         of_kind, look = frame[frame["kind"] == kind], {"color": COLOURS[number], "marker": MARKERS[number]}
         for axes, measure in zip(panels, ("sharpness", "distance"), strict=True):
-            shown = of_kind if measure == "sharpness" else of_kind[of_kind["variant"] != baseline]
+            shown = of_kind if measure == "sharpness" else of_kind[of_kind["variant"] != BASELINE]
             _dots(axes, shown, labels, measure, (number - 1) * 0.24, look, name)
-        dense = of_kind.loc[of_kind["variant"] == baseline, "sharpness"]
+        dense = of_kind.loc[of_kind["variant"] == BASELINE, "sharpness"]
         if len(dense):
             panels[0].axvline(dense.mean(), color=COLOURS[number], linewidth=0.8, linestyle=(0, (3, 3)))
     panels[0].set_yticks(range(len(labels)), labels)
@@ -166,12 +149,9 @@ def _dots(
     error = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
     axes.errorbar(values, where, xerr=error, linestyle="none", markersize=4.5, elinewidth=1.2, label=name, **look)
     if frame["seed"].nunique() > 1:
-        each = [labels.index(label) + shift for label in frame["label"]]
+        rings = [labels.index(label) + shift for label in frame["label"]]
         ring = {"markersize": 2.5, "markerfacecolor": "white", "markeredgecolor": look["color"], "markeredgewidth": 0.7}
-        axes.plot(frame[measure], each, linestyle="none", marker=look["marker"], zorder=1, **ring)
-
-
-# ------------------------------------------------------------------------------------------------ weights
+        axes.plot(frame[measure], rings, linestyle="none", marker=look["marker"], zorder=1, **ring)
 
 
 @dataclass(frozen=True)
@@ -196,63 +176,55 @@ class Clustered:
 
 def weights(tensors: Sequence[Clustered]) -> Figure:
     """Histogram of each tensor's weights, and where its centroids stand before and after fine-tuning."""
-    figure, panels = _stack(tensors, 2.3)
-    for axes, tensor in zip(panels, tensors, strict=True):
-        density = tensor.counts / (tensor.counts.sum() * np.diff(tensor.edges))
-        axes.stairs(density, tensor.edges, fill=True, color="#c3cad3", label="trained weights")
-        present = tensor.share > 0
-        place, height = tensor.centroids[present], (tensor.share / _cells(tensor))[present]
-        axes.vlines(place, 0, height, color=COLOURS[1], linewidth=1.4)
-        after = {"color": COLOURS[1], "label": "centroids after fine-tuning (height: their weights)"}
-        axes.plot(place, height, linestyle="none", marker="o", markersize=4.5, **after)
-        before = {"color": COLOURS[0], "label": "centroids k-means found", "clip_on": False}
-        ticks = {"marker": "|", "markersize": 8, "markeredgewidth": 1.4, "transform": axes.get_xaxis_transform()}
-        axes.plot(tensor.started[present], np.full(present.sum(), -0.05), linestyle="none", **ticks, **before)
-        axes.tick_params(axis="x", pad=8)
-        axes.set_xlim(*_reach(tensor))
-        axes.set_ylim(bottom=0)
-        axes.set_ylabel("density")
-    _finish_stack(figure, panels)
-    return figure
+    return _stack(tensors, _histogram)
 
 
 def cumulative(tensors: Sequence[Clustered]) -> Figure:
     """Share of the weights up to a value: the trained weights' curve and the quantized weights' staircase."""
-    figure, panels = _stack(tensors, 2.3)
-    for axes, tensor in zip(panels, tensors, strict=True):
-        shares = np.linspace(0, 1, len(tensor.quantiles))
-        axes.plot(tensor.quantiles, shares, color=COLOURS[0], linewidth=1.6, label="trained weights")
-        left, right = _reach(tensor)
-        order = np.argsort(tensor.centroids, kind="stable")
-        steps = np.concatenate([[0.0], np.cumsum(tensor.share[order]), [1.0]])
-        where = np.concatenate([[left], tensor.centroids[order], [right]])
-        label = f"quantized weights ({len(tensor.centroids)} values)"
-        axes.step(where, steps, where="post", color=COLOURS[1], linewidth=1.4, label=label)
-        axes.set_xlim(left, right)
-        axes.set_ylim(-0.02, 1.02)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-        axes.set_ylabel("share of weights")
-    _finish_stack(figure, panels)
+    return _stack(tensors, _distribution)
+
+
+def _stack(tensors: Sequence[Clustered], draw: Callable[[Axes, Clustered], None]) -> Figure:
+    """One panel per tensor, the first on top."""
+    size = 5.4, 2.3 * len(tensors) + 0.7
+    figure, grid = plt.subplots(len(tensors), 1, figsize=size, squeeze=False, layout="constrained")
+    for axes, tensor in zip(grid[:, 0], tensors, strict=True):
+        axes.set_title(tensor.name, loc="left", fontsize=9.5)
+        draw(axes, tensor)
+        sns.despine(ax=axes)
+    grid[-1, 0].set_xlabel("weight")
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=1 if len(names) > 2 else 2)
     return figure
 
 
-def _stack(tensors: Sequence[Clustered], height: float) -> tuple[Figure, np.ndarray]:
-    if not tensors:
-        raise ValueError("weights: no tensor to draw")
-    figure, grid = plt.subplots(
-        len(tensors), 1, figsize=(5.4, height * len(tensors) + 0.7), squeeze=False, layout="constrained"
-    )
-    for axes, tensor in zip(grid[:, 0], tensors, strict=True):
-        axes.set_title(tensor.name, loc="left", fontsize=9.5)
-    return figure, grid[:, 0]
+def _histogram(axes: Axes, tensor: Clustered) -> None:
+    density = tensor.counts / (tensor.counts.sum() * np.diff(tensor.edges))
+    axes.stairs(density, tensor.edges, fill=True, color="#c3cad3", label="trained weights")
+    present = tensor.share > 0
+    place, height = tensor.centroids[present], (tensor.share / _cells(tensor))[present]
+    axes.vlines(place, 0, height, color=COLOURS[1], linewidth=1.4)
+    after = {"color": COLOURS[1], "label": "centroids after fine-tuning (height: their weights)"}
+    axes.plot(place, height, linestyle="none", marker="o", markersize=4.5, **after)
+    before = {"color": COLOURS[0], "label": "centroids k-means found", "clip_on": False}
+    ticks = {"marker": "|", "markersize": 8, "markeredgewidth": 1.4, "transform": axes.get_xaxis_transform()}
+    axes.plot(tensor.started[present], np.full(present.sum(), -0.05), linestyle="none", **ticks, **before)
+    axes.tick_params(axis="x", pad=8)
+    axes.set(xlim=_reach(tensor), ylabel="density")
+    axes.set_ylim(bottom=0)
 
 
-def _finish_stack(figure: Figure, panels: np.ndarray) -> None:
-    panels[-1].set_xlabel("weight")
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper left", ncols=1 if len(names) > 2 else 2)
-    for axes in panels:
-        sns.despine(ax=axes)
+def _distribution(axes: Axes, tensor: Clustered) -> None:
+    shares = np.linspace(0, 1, len(tensor.quantiles))
+    axes.plot(tensor.quantiles, shares, color=COLOURS[0], linewidth=1.6, label="trained weights")
+    left, right = _reach(tensor)
+    order = np.argsort(tensor.centroids, kind="stable")
+    steps = np.concatenate([[0.0], np.cumsum(tensor.share[order]), [1.0]])
+    where = np.concatenate([[left], tensor.centroids[order], [right]])
+    label = f"quantized weights ({len(tensor.centroids)} values)"
+    axes.step(where, steps, where="post", color=COLOURS[1], linewidth=1.4, label=label)
+    axes.set(xlim=(left, right), ylim=(-0.02, 1.02), ylabel="share of weights")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
 def _reach(tensor: Clustered) -> tuple[float, float]:

@@ -29,24 +29,24 @@ def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFra
 
     variants: `frontier.read` of one test set; published: `points.papers`; others: `points.others`.
     """
-    ours = measured(variants)
-    look = points.looks(ours["method"])
+    rows = measured(variants)
+    look = points.looks(rows["method"])
     figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.6), layout="constrained")
     base = variants[variants["row"] == BASELINE].iloc[0]
     above.set_title(f"This run: measured on {base['test']}, in the file", loc="left")
     below.set_title("Published: as printed (hollow) → in a file (filled)", loc="left")
-    _axes(above, ours["ratio"], [*ours["percent_low"], *ours["percent_high"], 100.0], base)
+    _axes(above, rows["ratio"], [*rows["percent_low"], *rows["percent_high"], 100.0], base)
     _axes(below, [*published["printed"], *others["ratio"]], [*published["percent"], *others["percent"], 100.0])
-    avoid = _variants(above, ours, look)
+    avoid = _variants(above, rows, look)
     avoid_below = _published(below, published, look) + _others(below, others)
     figure.legend(handles=_handles(look), loc="outside upper left", ncols=3, columnspacing=1.2, handletextpad=0.3)
     figure.canvas.draw()  # fixes the axes' place, which the labels' places depend on
-    named = ours if len(ours) <= LABELLED else ours[ours["frontier"]]
+    named = rows if len(rows) <= LABELLED else rows[rows["frontier"]]
     named = named.sort_values("frontier", ascending=False, kind="stable").rename(columns={"row": "label"})
     _names(above, named, avoid, [look[method][0] for method in named["method"]])
-    both = pd.concat([published.assign(ratio=published["printed"]), others])
+    named = pd.concat([published.assign(ratio=published["printed"]), others])
     colours = [*(look[method][0] for method in published["method"]), *[INK] * len(others)]
-    _names(below, both, avoid_below, colours)
+    _names(below, named, avoid_below, colours)
     return figure
 
 
@@ -56,10 +56,10 @@ def measured(variants: pd.DataFrame) -> pd.DataFrame:
     The interval is that of the variant's BLEU, in percent of the baseline's BLEU. None where that is 0.
     """
     unit = 100 / variants.loc[variants["row"] == BASELINE, "bleu"].replace(0.0, np.nan).iloc[0]
-    ours = variants[variants["row"] != BASELINE]
-    ends = {f"percent_{end}": ours["percent"] + unit * (ours[f"bleu_{end}"] - ours["bleu"]) for end in ("low", "high")}
-    kept = ["row", "method", "frontier", "ratio", "percent", *ends]
-    return ours.assign(ratio=ours["ratio_file"], **ends)[kept].dropna(subset="percent", ignore_index=True)
+    rows = variants[variants["row"] != BASELINE]
+    ends = {f"percent_{end}": rows["percent"] + unit * (rows[f"bleu_{end}"] - rows["bleu"]) for end in ("low", "high")}
+    columns = ["row", "method", "frontier", "ratio", "percent", *ends]
+    return rows.assign(ratio=rows["ratio_file"], **ends)[columns].dropna(subset="percent", ignore_index=True)
 
 
 def _axes(axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series | None = None) -> None:

@@ -11,19 +11,6 @@ from tzip import options
 from tzip.config import BASELINE
 from tzip.report import paper
 
-ROWS = {  # the paper's rows: their names in the figure, and the methods that make them
-    "kmeans-8bit": ("8-bit", "kmeans:bits=8"),
-    "kmeans-4bit": ("4-bit", "kmeans:bits=4"),
-    "kmeans-2bit": ("2-bit", "kmeans:bits=2"),
-    "kmeans-1bit": ("1-bit", "kmeans:bits=1"),
-    "bs-fixed": ("BS-Fixed", "binarize:levels=fixed"),
-    "bs-flexible": ("BS-Flexible", "binarize:levels=flexible"),
-    "kmeans-1bit-attention": ("1-bit attention", "kmeans:bits=1"),
-    "bs-flexible-attention": ("BS-Flexible attention", "binarize:levels=flexible"),
-    "pruned-30-50": ("50 %", "magnitude:start=0.3,end=0.5"),
-    "pruned-50-80": ("80 %", "magnitude:start=0.5,end=0.8"),
-    "pruned-50-90": ("90 %", "magnitude:start=0.5,end=0.9"),
-}
 # Okabe and Ito's palette: distinct for every kind of colour vision; the markers differ as well.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#1f2328", "#56b4e9", "#8c6d1f")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
@@ -38,8 +25,9 @@ RATIOS = {
 def papers() -> pd.DataFrame:
     """The paper's points: label, method (our file's name), printed (ratio), ratio (in a file), percent."""
     lines = [
-        (short, options.parse(spec)[0], paper.TABLE_1[row].ratio, in_a_file(row), paper.TABLE_1[row].percent)
-        for row, (short, spec) in ROWS.items()
+        (row.short, options.parse(row.method)[0], row.ratio, in_a_file(row), row.percent)
+        for name, row in paper.TABLE_1.items()
+        if name != BASELINE
     ]
     return pd.DataFrame(lines, columns=["label", "method", "printed", "ratio", "percent"])
 
@@ -55,18 +43,18 @@ def others() -> pd.DataFrame:
         for sparsity, bleu in paper.GALE.items()
     ]
     whole = paper.TABLE_1[BASELINE].bleu
-    lines += [(loss.label, loss.ratio, 100 * (1 - loss.bleu / whole), loss.bound) for loss in paper.LOSSES]
+    lines += [(label, ratio, 100 * (1 - lost / whole), bound) for label, ratio, lost, bound in paper.LOSSES]
     return pd.DataFrame(lines, columns=["label", "ratio", "percent", "bound"])
 
 
-def in_a_file(row: str) -> float:
+def in_a_file(row: paper.Row) -> float:
     """How many times smaller than fp32 a file of the paper's model can be, after what `row` does.
 
     1 ÷ (untouched share + touched share × bits/32). The touched share follows from the printed ratio of a
     quantized row, which is share × 32/bits; pruning touches the same matrices as quantization. A pruned
     weight costs no bits but its position: the entropy of kept or not, at every weight.
     """
-    settings = options.parse(ROWS[row][1])[1]
+    settings = options.parse(row.method)[1]
     if "end" in settings:
         sparsity = float(settings["end"])
         positions = -sparsity * log2(sparsity) - (1 - sparsity) * log2(1 - sparsity)
@@ -74,7 +62,7 @@ def in_a_file(row: str) -> float:
         bits = 32 * (1 - sparsity) + positions
     else:
         bits = float(settings.get("bits", 1))
-        share = paper.TABLE_1[row].ratio * bits / 32
+        share = row.ratio * bits / 32
     return 1 / (1 - share + share * bits / 32)
 
 

@@ -62,9 +62,6 @@ def _optional(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else np.nan
 
 
-# Scores ------------------------------------------------------------------------------------------------------
-
-
 def read_scores(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
     """One line per row, test set and seed, in the order given: scores, sizes, comparison with the baseline.
 
@@ -121,26 +118,25 @@ def summarize(frame: pd.DataFrame) -> pd.DataFrame:
 
 def read_plans(run: str | Path, rows: Sequence[str], seed: int) -> dict[str, dict[str, str]]:
     """What each row stands for: student, scope, pruner and so on, as the command line spells them."""
-    read = {row: load(place(run, seed, row, "compress.json"), ("plan",)) for row in rows}
-    return {row: each["plan"] | {key: each.get(key, "") for key in ("student", "mixer")} for row, each in read.items()}
+    records = {row: load(place(run, seed, row, "compress.json"), ("plan",)) for row in rows}
+    return {
+        row: record["plan"] | {key: record.get(key, "") for key in ("student", "mixer")}
+        for row, record in records.items()
+    }
 
 
 def read_counts(run: str | Path, rows: Sequence[str], test: str, seeds: Sequence[int]) -> dict[str, list[np.ndarray]]:
     """BLEU's counts per sentence: {row: one int64 [N, 10] per seed}, of the same N sentences everywhere."""
     counts: dict[str, list[np.ndarray]] = {row: [] for row in rows}
-    sentences = 0
     for row, seed in product(rows, seeds):
         path = place(run, seed, row, f"{test}.stats.npz")
         if not path.exists():
             raise missing(path)
         counts[row].append(score.read_statistics(path)["bleu"])
-        sentences = sentences or len(counts[row][-1])
-        if len(counts[row][-1]) != sentences:
-            raise ValueError(f"{path}: {len(counts[row][-1])} sentences, {sentences} expected")
+        sentences, expected = len(counts[row][-1]), len(counts[rows[0]][0])
+        if sentences != expected:
+            raise ValueError(f"{path}: {sentences} sentences, {expected} expected")
     return counts
-
-
-# Costs -------------------------------------------------------------------------------------------------------
 
 
 def read_costs(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
@@ -161,12 +157,10 @@ def read_costs(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds
 
 def summarize_costs(frame: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds of `read_costs`: one line per row and test set; words_per_second_sd beside."""
-    lines = []
-    for (row, test), group in frame.groupby(["row", "test"], sort=False):
-        line = {"row": row, "test": test, "seeds": len(group), "device": group["device"].iloc[0]}
-        line |= group[[*COMPRESS.values(), *TRANSLATE.values()]].mean().to_dict()
-        lines.append(line | {"words_per_second_sd": group["words_per_second"].std()})
-    return pd.DataFrame(lines)
+    groups = frame.groupby(["row", "test"], sort=False)
+    summary = groups.agg(seeds=("seed", "size"), device=("device", "first"))
+    summary = summary.join(groups[[*COMPRESS.values(), *TRANSLATE.values()]].mean())
+    return summary.assign(words_per_second_sd=groups["words_per_second"].std()).reset_index()
 
 
 def read_training(run: str | Path, seeds: Sequence[int]) -> pd.DataFrame:
@@ -174,13 +168,12 @@ def read_training(run: str | Path, seeds: Sequence[int]) -> pd.DataFrame:
 
     An imported baseline was not trained here, and has no line.
     """
-    paths = {seed: Path(run) / f"seed-{seed}" / "training.json" for seed in seeds}
-    read = {seed: load(path) for seed, path in paths.items() if path.exists()}
-    lines = [
-        (seed, str(each.get("device", "")), _optional(each.get("seconds")), _optional(each.get("peak_memory_mb")))
-        for seed, each in read.items()
-        if "imported" not in each
-    ]
+    lines = []
+    for seed in seeds:
+        path = Path(run) / f"seed-{seed}" / "training.json"
+        if path.exists() and "imported" not in (record := load(path)):
+            costs = [_optional(record.get(key)) for key in ("seconds", "peak_memory_mb")]
+            lines.append((seed, str(record.get("device", "")), *costs))
     return pd.DataFrame(lines, columns=["seed", "device", "seconds", "peak_memory_mb"])
 
 
@@ -193,9 +186,9 @@ def read_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) -
     lines = []
     for row, seed in product(rows, seeds):
         path = place(run, seed, row, "attention.json")
-        if not path.exists() or "encoder" in (whole := load(path)).get("left_out", {}):
+        if not path.exists() or "encoder" in (record := load(path)).get("left_out", {}):
             continue
-        result = whole.get("by_kind", {}).get("encoder", whole)
+        result = record.get("by_kind", {}).get("encoder", record)
         if absent := [key for key in ATTENTION if key not in result]:
             raise ValueError(f"{path}: '{absent[0]}' is missing in it")
         line = {"row": row, "seed": seed} | _numbers(result, ATTENTION, path)
@@ -203,27 +196,21 @@ def read_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) -
     return pd.DataFrame(lines, columns=["row", "seed", *ATTENTION, *PAIRED])
 
 
-# What every script that reads a run has in common ------------------------------------------------------------
-
-
-def provenance(record: dict[str, Any] | None) -> list[str]:
+def provenance(record: dict[str, Any]) -> list[str]:
     """What produced a table, in lines for its foot: of `provenance.json`, what does not change by the clock.
 
     Keys, each optional: revision (git), dirty (bool), configuration (SHA-256), data ({file: SHA-256}), device.
     Checksums are cut to 12 digits here; the file has them whole.
     """
-    record, lines = record or {}, []
-    if record.get("revision"):
-        dirty = " with uncommitted changes" if record.get("dirty") else ""
-        lines.append(f"git revision: {str(record['revision'])[:12]}{dirty}")
-    if record.get("configuration"):
-        lines.append(f"configuration: sha256 {str(record['configuration'])[:12]}")
-    if record.get("device"):
-        lines.append(f"device: {record['device']}")
-    if isinstance(record.get("data"), dict) and record["data"]:
-        sums = ", ".join(f"{name} {str(value)[:12]}" for name, value in sorted(record["data"].items()))
-        lines.append(f"data: sha256 {sums}")
-    return lines
+    revision, configuration = (record.get(key, "")[:12] for key in ("revision", "configuration"))
+    sums = ", ".join(f"{name} {value[:12]}" for name, value in sorted(record.get("data", {}).items()))
+    facts = {
+        "git revision": revision and revision + (" with uncommitted changes" if record.get("dirty") else ""),
+        "configuration": configuration and f"sha256 {configuration}",
+        "device": record.get("device"),
+        "data": sums and f"sha256 {sums}",
+    }
+    return [f"{name}: {value}" for name, value in facts.items() if value]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -254,11 +241,6 @@ def arguments(
     return parser.parse_args()
 
 
-def selection(args: argparse.Namespace) -> tuple[Path, list[str], list[str], list[int]]:
-    """Folder, rows, test sets and seeds, as `read_scores` and `read_costs` take them."""
-    return args.results, args.rows, args.tests, args.seeds
-
-
 def notes(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """What stands first under every table (the user's note, if any) and what stands last (what produced the run)."""
-    return [args.note] if args.note else [], provenance(load(args.provenance) if args.provenance else None)
+    return [args.note] if args.note else [], provenance(load(args.provenance) if args.provenance else {})

@@ -1,9 +1,9 @@
 """BLEU and chrF of detokenized translations, and the statistics that judge a difference between two systems.
 
 Every score is sacreBLEU's. Its counts per sentence (the sufficient statistics) are kept, so that any two variants can
-be paired later. Drawing the resamples and the paired test are ours: sacreBLEU's own take their seed from the
-environment and hold all resamples of all sentences at once, and its test counts only differences *above* the observed
-one, so that two systems with the same translations come out as different (p = 1 / (trials + 1)).
+be paired later. Resamples and the paired test are written here: sacreBLEU's take their seed from the environment and
+hold all resamples of all sentences at once, and its test counts only differences *above* the observed one, so that two
+systems with the same translations come out as different (p = 1 / (trials + 1)).
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def read_lines(path: str | Path) -> list[str]:
 
 def read_pair(hypotheses: str | Path, references: str | Path) -> tuple[list[str], list[str]]:
     """Two files of equally many lines; ValueError names both and their counts otherwise."""
-    ours, theirs = read_lines(hypotheses), read_lines(references)
-    if len(ours) != len(theirs):
-        raise ValueError(f"{hypotheses}: {len(ours)} lines, but {references} has {len(theirs)}")
-    return ours, theirs
+    translations, expected = read_lines(hypotheses), read_lines(references)
+    if len(translations) != len(expected):
+        raise ValueError(f"{hypotheses}: {len(translations)} lines, but {references} has {len(expected)}")
+    return translations, expected
 
 
 def metrics(options: Options) -> dict[str, BLEU | CHRF]:
@@ -103,18 +103,18 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(ordered[cut]), float(ordered[len(values) - cut - 1])
 
 
-def p_value(ours: np.ndarray, theirs: np.ndarray, trials: int, seed: int) -> float:
+def p_value(system: np.ndarray, baseline: np.ndarray, trials: int, seed: int) -> float:
     """Two-sided p-value of a BLEU difference by approximate randomization (Riezler & Maxwell 2005).
 
     Each trial exchanges the two systems' translations [N, 10] of a random half of the sentences. Equals
     `sacrebleu --paired-ar`, except that ties count as chance: equal systems get 1 here, 0.0001 there.
     """
-    exchanged = np.random.default_rng(seed).integers(2, size=(trials, len(ours)), dtype=bool)
-    both, change = (ours + theirs).sum(axis=0), (theirs - ours).astype(np.float64)
-    observed, extreme, start = abs(bleu(ours.sum(axis=0)) - bleu(theirs.sum(axis=0))), 0, 0
-    for rows in _chunks(trials, len(ours)):
-        first = ours.sum(axis=0) + exchanged[start : start + rows].astype(np.float64) @ change
-        extreme += int((np.abs(bleu(first) - bleu(both - first)) >= observed - 1e-9).sum())
+    exchanged = np.random.default_rng(seed).integers(2, size=(trials, len(system)), dtype=bool)
+    total, change = (system + baseline).sum(axis=0), (baseline - system).astype(np.float64)
+    observed, extreme, start = abs(bleu(system.sum(axis=0)) - bleu(baseline.sum(axis=0))), 0, 0
+    for rows in _chunks(trials, len(system)):
+        first = system.sum(axis=0) + exchanged[start : start + rows].astype(np.float64) @ change
+        extreme += int((np.abs(bleu(first) - bleu(total - first)) >= observed - 1e-9).sum())
         start += rows
     return (extreme + 1) / (trials + 1)
 
@@ -124,14 +124,12 @@ def _chunks(rows: int, width: int) -> Iterator[int]:
     yield from (min(step, rows - start) for start in range(0, rows, step))
 
 
-def compare(ours: np.ndarray, theirs: np.ndarray, options: Options) -> dict[str, float]:
-    """Our BLEU minus theirs on the same sentences, from counts [N, 10]: difference, interval, p-value."""
-    if ours.shape != theirs.shape:
-        raise ValueError(f"{len(ours)} sentences against {len(theirs)}: only equal test sets can be paired")
-    first, second = (bleu(resample(counts, options.samples, options.seed)) for counts in (ours, theirs))
+def compare(system: np.ndarray, baseline: np.ndarray, options: Options) -> dict[str, float]:
+    """BLEU of `system` minus that of `baseline` on the same sentences, from their counts [N, 10]."""
+    first, second = (bleu(resample(counts, options.samples, options.seed)) for counts in (system, baseline))
     low, high = interval(first - second)
-    difference = float(bleu(ours.sum(axis=0)) - bleu(theirs.sum(axis=0)))
-    p = p_value(ours, theirs, options.trials, options.seed)
+    difference = float(bleu(system.sum(axis=0)) - bleu(baseline.sum(axis=0)))
+    p = p_value(system, baseline, options.trials, options.seed)
     return {"difference": difference, "low": low, "high": high, "p_value": p}
 
 
@@ -144,7 +142,7 @@ def evaluate(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The score file of these translations, and their counts per sentence for `write_statistics`.
 
-    baseline: the translations to pair ours with (`paired` is null without); name: the system that made them.
+    baseline: the translations to compare with (`paired` is null without); name: the system that made them.
     """
     report: dict[str, Any] = {"sentences": len(hypotheses), "seed": options.seed, "samples": options.samples}
     report |= {"signatures": {}, "paired": None}
@@ -158,13 +156,18 @@ def evaluate(
     if baseline is not None:
         paired = compare(counts["bleu"], statistics(used["bleu"], baseline, references), options)
         report["paired"] = {"baseline": name, "trials": options.trials} | paired
-    return _rounded(report), counts
+    return plain(report), counts
 
 
-def _rounded(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value for a JSON file: numbers rounded to DECIMALS, null for NaN, in dictionaries and sequences too."""
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return round(value, DECIMALS) if isinstance(value, float) else value
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return None if np.isnan(value) else round(value, DECIMALS)
+    return value
 
 
 def write_statistics(path: str | Path, counts: dict[str, np.ndarray]) -> None:

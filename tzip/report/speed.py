@@ -12,7 +12,7 @@ import pandas as pd
 
 from tzip.config import BASELINE
 from tzip.report import paper, results
-from tzip.report.tables import PERCENT, ROW, Column, Table, number, plus_minus, text
+from tzip.report.tables import PERCENT, ROW, Column, Table
 
 TIMES = ("words_per_second", "target_words_per_second", "file_bytes", "memory_bytes")
 BLEU = ("bleu", "bleu_low", "bleu_high")
@@ -67,30 +67,26 @@ def table(measured: pd.DataFrame) -> Table:
     """Words per second on one core, what they keep of BLEU, and bytes; of `read`."""
     frame = measured.assign(
         label=measured["row"].map(paper.label),
-        search=measured["beam"].map(_search),
+        search=["greedy" if beam == 1 else f"beam {beam}" for beam in measured["beam"]],
         file_mb=measured["file_bytes"] / 1e6,
         memory_mb=measured["memory_bytes"] / 1e6,
         listed=np.where(measured["shortlist"], "yes", "no"),
     )
     columns = (
         ROW,
-        Column("type", text("type"), align="l"),
-        Column("search", text("search"), align="l"),
-        Column("shortlist", text("listed"), align="l"),
-        Column("source words/s", plus_minus("words_per_second", "words_margin", ",.0f"), short="words/s"),
-        Column("x the first", number("times"), short="x"),
-        Column("target words/s", number("target_words_per_second", ",.0f"), short="target"),
-        Column("BLEU", number("bleu")),
+        Column("type", "type", align="l"),
+        Column("search", "search", align="l"),
+        Column("shortlist", "listed", align="l"),
+        Column("source words/s", "words_per_second", ",.0f", "words_margin", short="words/s"),
+        Column("x the first", "times", ".2f", short="x"),
+        Column("target words/s", "target_words_per_second", ",.0f", short="target"),
+        Column("BLEU", "bleu", ".2f"),
         PERCENT,
-        Column("MB on disk", number("file_mb"), short="disk"),
-        Column("MB in memory", number("memory_mb"), short="memory"),
+        Column("MB on disk", "file_mb", ".2f", short="disk"),
+        Column("MB in memory", "memory_mb", ".2f", short="memory"),
     )
     title = "Translation by CTranslate2 on one core: speed, BLEU and size"
     return Table("inference", title, frame, columns, (*_notes(frame), *MARKS))
-
-
-def _search(beam: int) -> str:
-    return "greedy" if beam == 1 else f"beam {beam}"
 
 
 def _notes(frame: pd.DataFrame) -> list[str]:

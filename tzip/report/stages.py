@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from tzip import files
-from tzip.report.tables import Column, Table, number, text
+from tzip.report.tables import Column, Table
 
 MEASURED = {"s": "seconds", "cpu_time": "cpu_seconds", "max_rss": "peak_memory_mb"}  # of Snakemake's benchmark
 ENERGY = {  # the results of a seed that record a stage's energy
@@ -28,16 +28,13 @@ def gather(run: str | Path) -> pd.DataFrame:
     paths = sorted(Path(run).rglob("benchmarks/*.tsv"))
     if not paths:
         raise ValueError(f"{run}: no benchmarks/*.tsv in it; has the run finished?")
-    frame = (
-        pd.DataFrame([_job(path) for path in paths])
-        .groupby("stage")
-        .agg(
-            jobs=("seconds", "size"),
-            seconds=("seconds", "sum"),
-            cpu_seconds=("cpu_seconds", "sum"),
-            longest_seconds=("seconds", "max"),
-            peak_memory_mb=("peak_memory_mb", "max"),
-        )
+    jobs = pd.DataFrame([_job(path) for path in paths])
+    frame = jobs.groupby("stage").agg(
+        jobs=("seconds", "size"),
+        seconds=("seconds", "sum"),
+        cpu_seconds=("cpu_seconds", "sum"),
+        longest_seconds=("seconds", "max"),
+        peak_memory_mb=("peak_memory_mb", "max"),
     )
     frame["energy_joules"] = [_energy(run, stage) for stage in frame.index]
     return frame.reset_index().sort_values(["seconds", "stage"], ascending=[False, True], ignore_index=True)
@@ -72,13 +69,13 @@ def table(frame: pd.DataFrame) -> Table:
         minutes=frame["seconds"] / 60, cpu_minutes=frame["cpu_seconds"] / 60, energy_kj=frame["energy_joules"] / 1000
     )
     columns = (
-        Column("stage", text("stage"), align="l"),
-        Column("jobs", number("jobs", ",d")),
-        Column("minutes", number("minutes", ",.1f")),
-        Column("of processors", number("cpu_minutes", ",.1f"), short="cpu"),
-        Column("longest job, s", number("longest_seconds", ",.0f"), short="longest"),
-        Column("peak MB", number("peak_memory_mb", ",.0f"), short="MB"),
-        Column("kJ", number("energy_kj", ",.1f")),
+        Column("stage", "stage", align="l"),
+        Column("jobs", "jobs", ",d"),
+        Column("minutes", "minutes", ",.1f"),
+        Column("of processors", "cpu_minutes", ",.1f", short="cpu"),
+        Column("longest job, s", "longest_seconds", ",.0f", short="longest"),
+        Column("peak MB", "peak_memory_mb", ",.0f", short="MB"),
+        Column("kJ", "energy_kj", ",.1f"),
     )
     notes = (
         f"minutes: sums over jobs, of which several may run at once; {frame['minutes'].sum():,.1f} in all, "

@@ -25,7 +25,7 @@ def lines(run: str | Path, now: float | None = None) -> list[str]:
         raise ValueError(f"{record}: missing; is {run} the folder of a run that has begun?")
     config = files.read_json(record)
     report = folder / "report.html"
-    stages = [("data", _done(folder / "data" / "pieces.model"))]
+    stages = [("data", "done" if (folder / "data" / "pieces.model").exists() else "not yet")]
     for seed in config["seeds"]:
         own = folder / f"seed-{seed}"
         stages.append((f"baseline, seed {seed}", _training(own, config["training"], now)))
@@ -38,10 +38,6 @@ def lines(run: str | Path, now: float | None = None) -> list[str]:
     return [f"{name:{width}}  {state}" for name, state in stages]
 
 
-def _done(path: Path) -> str:
-    return "done" if path.exists() else "not yet"
-
-
 def _training(folder: Path, options: dict[str, Any], now: float) -> str:
     """How far a training is, by its journal; `updates` of its options may be the library's default."""
     if (folder / "training.json").exists():
@@ -52,13 +48,13 @@ def _training(folder: Path, options: dict[str, Any], now: float) -> str:
     entries = journal.read(folder / "training.jsonl")
     if not entries:
         return "not yet"
-    last, all_of_them = entries[-1]["update"], options.get("updates")
+    last, total = entries[-1]["update"], options.get("updates")
     scored = [entry["loss"] for entry in entries if "loss" in entry]
-    text = f"{last:,} updates" if all_of_them is None else f"{last:,} of {all_of_them:,} updates"
+    text = f"{last:,} updates" if total is None else f"{last:,} of {total:,} updates"
     text += f", development loss {scored[-1]:.3f}" if scored else ""
     paced = [entry for entry in entries if "seconds" in entry]
-    if all_of_them and paced and paced[-1]["update"]:
-        left = (all_of_them - last) * paced[-1]["seconds"] / paced[-1]["update"]
+    if total and paced and paced[-1]["update"]:
+        left = (total - last) * paced[-1]["seconds"] / paced[-1]["update"]
         text += f"; ends {clock(_written(folder / 'training.jsonl') + left, now)}"
     return text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -24,17 +24,26 @@ LATEX |= {"÷": r"$\div$", "·": r"$\cdot$", "≈": r"$\approx$"}
 
 @dataclass(frozen=True)
 class Column:
-    """A column as readers see it: its heading, a line of the frame as text, and the heading that spans several.
+    """A column as readers see it: its heading, what of a line of the frame it shows, the heading that spans several.
 
+    key, spec: what is shown, and how: a format specification or a function; margin: the key of what stands behind ±.
     align: l, r, or a LaTeX column such as p{4cm}; short: the heading on a terminal, where it is another one; None
     leaves the column out there.
     """
 
     heading: str
-    show: Callable[[Any], str]
+    key: str
+    spec: str | Callable[[Any], str] = ""
+    margin: str = ""
     group: str = ""
     align: str = "r"
     short: str | None = ""
+
+    def show(self, line: Mapping[str, Any]) -> str:
+        """A line's cell; a dash where there is no number."""
+        values = [line[key] for key in (self.key, self.margin) if key and not pd.isna(line[key])]
+        cells = [self.spec(value) if callable(self.spec) else format(value, self.spec) for value in values]
+        return " ± ".join(cells) if cells else DASH
 
 
 @dataclass(frozen=True)
@@ -58,26 +67,6 @@ class Table:
     def noted(self, first: Sequence[str] = (), last: Sequence[str] = ()) -> Table:
         """The same table with further notes before and after its own."""
         return replace(self, notes=(*first, *self.notes, *last))
-
-
-def number(key: str, spec: str = ".2f") -> Callable[[Any], str]:
-    """Show `key` by a format specification; a dash where there is no number."""
-    return lambda line: DASH if pd.isna(line[key]) else format(line[key], spec)
-
-
-def text(key: str) -> Callable[[Any], str]:
-    return lambda line: str(line[key])
-
-
-def plus_minus(key: str, margin: str, spec: str = ".2f") -> Callable[[Any], str]:
-    def show(line: Any) -> str:
-        value, around = number(key, spec)(line), number(margin, spec)(line)
-        return value if DASH in (value, around) else f"{value} ± {around}"
-
-    return show
-
-
-# Formats -------------------------------------------------------------------------------------------------------------
 
 
 def write(table: Table, folder: str | Path, first: Sequence[str] = (), last: Sequence[str] = ()) -> None:
@@ -164,21 +153,17 @@ def to_text(table: Table, width: int = WIDTH) -> str:
     return "\n".join(lines) + "\n"
 
 
-# The tables of a run -------------------------------------------------------------------------------------------------
+def p_value(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def p(line: Any) -> str:
-    """A line's p-value, for readers."""
-    return "<0.001" if line["p_value"] < 0.001 else number("p_value", ".3f")(line)
-
-
-ROW = Column("row", text("label"), align="l")
-VARIANT = Column("variant", text("row"), align="l")
-METHOD = Column("method", text("method"), align="l")
-TEST = Column("test set", text("test"), align="l")
-RATIO = Column("times smaller", number("ratio_file"), short="x")
-BLEU = Column("BLEU", plus_minus("bleu", "bleu_margin"))
-PERCENT = Column("% of baseline", number("percent", ".1f"), short="%")
+ROW = Column("row", "label", align="l")
+VARIANT = Column("variant", "row", align="l")
+METHOD = Column("method", "method", align="l")
+TEST = Column("test set", "test", align="l")
+RATIO = Column("times smaller", "ratio_file", ".2f", short="x")
+BLEU = Column("BLEU", "bleu", ".2f", "bleu_margin")
+PERCENT = Column("% of baseline", "percent", ".1f", short="%")
 BLEU_KEYS = ["row", "test", "seeds", "sentences", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin"]
 RATIO_KEYS = ["percent", "percent_sd", "ratio_printed", "ratio_file", "ratio_limit"]
 BYTE_KEYS = ["file_bytes", "baseline_bytes", "limit_bytes"]
@@ -189,21 +174,21 @@ SCORE_COLUMNS = (
     ROW,
     BLEU,
     PERCENT,
-    Column("as printed", number("ratio_printed"), "compression", short="print"),
-    Column("in the file", number("ratio_file"), "compression", short="file"),
-    Column("limit", number("ratio_limit"), "compression"),
-    Column("bytes", number("file_bytes", ",.0f"), short=None),
-    Column("chrF", number("chrf", ".1f"), short=None),
-    Column("p", p, short=None),
+    Column("as printed", "ratio_printed", ".2f", group="compression", short="print"),
+    Column("in the file", "ratio_file", ".2f", group="compression", short="file"),
+    Column("limit", "ratio_limit", ".2f", group="compression"),
+    Column("bytes", "file_bytes", ",.0f", short=None),
+    Column("chrF", "chrf", ".1f", short=None),
+    Column("p", "p_value", p_value, short=None),
 )
 PAPER_COLUMNS = (
-    Column("BLEU", number("paper_bleu"), "the paper"),
-    Column("%", number("paper_percent"), "the paper"),
-    Column("x", number("paper_ratio"), "the paper"),
+    Column("BLEU", "paper_bleu", ".2f", group="the paper"),
+    Column("%", "paper_percent", ".2f", group="the paper"),
+    Column("x", "paper_ratio", ".2f", group="the paper"),
 )
 SPEED_COLUMNS = (
-    Column("seconds to compress", number("compress_seconds", ".1f"), short="secs"),
-    Column("words/s", number("words_per_second", ",.0f")),
+    Column("seconds to compress", "compress_seconds", ".1f", short="secs"),
+    Column("words/s", "words_per_second", ",.0f"),
 )
 
 
@@ -259,12 +244,12 @@ def speed(costs: pd.DataFrame, training: pd.DataFrame) -> Table:
     columns = (
         ROW,
         TEST,
-        Column("seconds to compress", number("compress_seconds", ".1f"), short="secs"),
-        Column("to fine-tune", number("finetune_seconds", ".1f"), short="tuning"),
-        Column("peak MB", number("compress_memory_mb", ",.0f"), short="MB"),
-        Column("seconds to translate", number("translate_seconds", ".1f"), short="secs"),
-        Column("words/s", plus_minus("words_per_second", "words_per_second_sd", ",.0f")),
-        Column("peak MB", number("translate_memory_mb", ",.0f"), short="MB"),
+        Column("seconds to compress", "compress_seconds", ".1f", short="secs"),
+        Column("to fine-tune", "finetune_seconds", ".1f", short="tuning"),
+        Column("peak MB", "compress_memory_mb", ",.0f", short="MB"),
+        Column("seconds to translate", "translate_seconds", ".1f", short="secs"),
+        Column("words/s", "words_per_second", ",.0f", "words_per_second_sd"),
+        Column("peak MB", "translate_memory_mb", ",.0f", short="MB"),
     )
     notes = [f"seeds: {int(frame['seeds'].iloc[0])} (means); translated on: {frame['device'].iloc[0]}"]
     if len(training):
@@ -280,8 +265,8 @@ def by_test(summary: pd.DataFrame) -> Table:
     """BLEU, cased and lower-cased, and chrF on every test set; one line per row and test set."""
     frame = summary[[*BLEU_KEYS, "bleu_lowercase", "chrf", "percent", "difference", "p_value"]].copy()
     frame.insert(1, "label", frame["row"].map(paper.label))
-    lower = Column("lower-cased BLEU", number("bleu_lowercase"), short="lower-cased")
-    columns = (ROW, TEST, BLEU, lower, Column("chrF", number("chrf", ".1f")), PERCENT, Column("p", p))
+    lower = Column("lower-cased BLEU", "bleu_lowercase", ".2f", short="lower-cased")
+    columns = (ROW, TEST, BLEU, lower, Column("chrF", "chrf", ".1f"), PERCENT, Column("p", "p_value", p_value))
     notes = (margin(frame), f"sacrebleu: {summary['signature'].iloc[0]}")
     return Table("tests", "Scores by test set", frame, columns, notes)
 
@@ -291,11 +276,11 @@ def claims(judged: Sequence[Any], notes: Sequence[str] = ()) -> Table:
     keys = ("number", "claim", "verdict", "numbers", "rule")
     frame = pd.DataFrame([{key: getattr(claim, key) for key in keys} for claim in judged])
     columns = (
-        Column("", text("number"), short="#"),
-        Column("claim", text("claim"), align="p{3.2cm}"),
-        Column("verdict", text("verdict"), align="p{1.8cm}"),
-        Column("numbers, with 95 % intervals", text("numbers"), align="p{5cm}", short=None),
-        Column("rule", text("rule"), align="p{5cm}", short=None),
+        Column("", "number", short="#"),
+        Column("claim", "claim", align="p{3.2cm}"),
+        Column("verdict", "verdict", align="p{1.8cm}"),
+        Column("numbers, with 95 % intervals", "numbers", align="p{5cm}", short=None),
+        Column("rule", "rule", align="p{5cm}", short=None),
     )
     return Table("claims", "The paper's claims, judged on this run", frame, columns, tuple(notes))
 
@@ -313,8 +298,8 @@ def cleaning(counts: dict[str, Any]) -> Table:
     ]
     frame = pd.DataFrame([{"split": name} | {key: split.get(key, 0) for key in keys} for name, split in splits.items()])
     columns = (
-        Column("split", text("split"), align="l"),
-        *(Column(key.replace("_", " "), number(key, ",d")) for key in keys),
+        Column("split", "split", align="l"),
+        *(Column(key.replace("_", " "), key, ",d") for key in keys),
     )
     note = (
         "pairs; filters apply in this order, and a pair counts for the first that removes it; development "
