@@ -152,8 +152,7 @@ def hours(run: Run, speeds: dict[str, tuple[float, float, float]], link: float) 
         "device-hours of all",
     ]
     return table(
-        ["hours", *heads],
-        [[label, *row] for label, row in zip(labels, zip(*columns, strict=True), strict=True)],
+        ["hours", *heads], [[label, *row] for label, row in zip(labels, zip(*columns, strict=True), strict=True)]
     )
 
 

@@ -127,10 +127,7 @@ def main() -> None:
             result = run(args)
             runs[name].append(result["target_tokens_per_second"])
             load = os.getloadavg()[0]
-            print(
-                f"round {number + 1}  {name:8} {runs[name][-1]:8.0f} target tokens/s  (load {load:.1f})",
-                flush=True,
-            )
+            print(f"round {number + 1}  {name:8} {runs[name][-1]:8.0f} target tokens/s  (load {load:.1f})", flush=True)
     mine, theirs = (statistics.median(runs[name]) for name in ("tzip", "joeynmt"))
     print(f"median   tzip {mine:.0f}, JoeyNMT {theirs:.0f} target tokens/s on {args.threads} threads")
     print(f"ratio    {mine / theirs:.2f}x")

@@ -54,10 +54,7 @@ BYTES, FLOATS = np.zeros(4, np.uint8), np.zeros(4, np.float32)
         (((4,), BYTES, np.zeros((1, 3, 3), np.float32)), r"symbols: \(4,\) found, \(2,\) expected"),
         (((4,), BYTES, CODEBOOK, None, np.ones((1, 2))), "scales: float64"),
         (((2, 2), BYTES, CODEBOOK, None, np.ones((3, 1), np.float16)), r"scales: float16 \(3, 1\)"),
-        (
-            ((1, 10), np.zeros(10, np.uint8), CODEBOOK, None, np.ones((1, 7), np.float16)),
-            r"scales: float16 \(1, 7\)",
-        ),
+        (((1, 10), np.zeros(10, np.uint8), CODEBOOK, None, np.ones((1, 7), np.float16)), r"scales: float16 \(1, 7\)"),
         (((4,), BYTES, CODEBOOK, None, None, raw(np.zeros(3))), r"residual: shape \(3,\)"),
         (((4,), BYTES + np.uint8(3), CODEBOOK), "symbols: 3 found, the codebook has 3 entries"),
         (((4,), FLOATS, None, np.ones(5, bool)), r"mask: bool \(5,\)"),

@@ -260,20 +260,11 @@ def test_every_weight_that_is_left_and_no_codebooks_latent_is_trained() -> None:
     ("given", "message"),
     [
         ({"quantize": "kmean:bits=4"}, "no quantizer 'kmean'; choose from binarize, binarynet, fixed16"),
-        (
-            {"quantize": "kmeans:bits=9"},
-            "quantize: kmeans: bits = '9' is not an integer at least 1 and at most 8",
-        ),
-        (
-            {"quantize": "kmeans:bit=4"},
-            "quantize: kmeans: no option 'bit'; choose from bits, optimizer, start",
-        ),
+        ({"quantize": "kmeans:bits=9"}, "quantize: kmeans: bits = '9' is not an integer at least 1 and at most 8"),
+        ({"quantize": "kmeans:bit=4"}, "quantize: kmeans: no option 'bit'; choose from bits, optimizer, start"),
         ({"biases": "binarize:levels=x"}, "biases: binarize: levels = 'x' is not one of fixed, flexible"),
         ({"prune": "magnitud"}, "no pruner 'magnitud'; choose from magnitude"),
-        (
-            {"prune": "magnitude:stop=1"},
-            "prune: magnitude: no option 'stop'; choose from schedule, start, end",
-        ),
+        ({"prune": "magnitude:stop=1"}, "prune: magnitude: no option 'stop'; choose from schedule, start, end"),
         ({"prune": "magnitude:start=0.3"}, "prune: magnitude: start = 0.3 has no meaning"),
         ({"budget": "8x"}, "mine: budget = 8x needs a quantizer whose bits it may choose"),
         ({"budget": "8", "quantize": "kmeans"}, "mine: budget = '8' is not a ratio above 1, as 8x"),

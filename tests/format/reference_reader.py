@@ -26,12 +26,7 @@ def read(data: bytes) -> dict:
         weights[tensor["name"]] = tensor["shape"], values
     assert not body
     assert not levels
-    return {
-        "config": text["config"],
-        "history": text["history"],
-        "vocabulary": vocabulary,
-        "weights": weights,
-    }
+    return {"config": text["config"], "history": text["history"], "vocabulary": vocabulary, "weights": weights}
 
 
 def _tensor(tensor: dict, levels: list[int], body: bytes) -> tuple[list[float], list[int], bytes]:

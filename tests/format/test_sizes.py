@@ -151,11 +151,7 @@ def test_sizes_of_a_file(model, tmp_path):
 
 def test_a_students_ratios_are_to_its_baseline(model, tmp_path):
     """Never to its own fp32; in the paper's count it is smaller by its weights and by its compression."""
-    large = {
-        "bias": raw(np.zeros(16)),
-        "one.weight": raw(np.zeros((80, 100))),
-        "two": raw(np.zeros((40, 100))),
-    }
+    large = {"bias": raw(np.zeros(16)), "one.weight": raw(np.zeros((80, 100))), "two": raw(np.zeros((40, 100)))}
     container.write(tmp_path / "baseline.tzip", Archive({}, large, VOCABULARY + b"more", {}))
     baseline, student = container.read(tmp_path / "baseline.tzip"), container.read(model)
     found = sizes.sizes(student, model.stat().st_size, baseline)
@@ -188,13 +184,7 @@ def test_the_table_accounts_for_every_byte(model):
     rows = sizes.table(container.read(model))
     assert sum(row["bytes"] for row in rows) == model.stat().st_size
     assert sum(row["share"] for row in rows) == pytest.approx(1)
-    assert [row["name"] for row in rows] == [
-        "bias",
-        "pruned.weight",
-        "quantized.weight",
-        "(vocabulary)",
-        "(header)",
-    ]
+    assert [row["name"] for row in rows] == ["bias", "pruned.weight", "quantized.weight", "(vocabulary)", "(header)"]
     bias, pruned, quantized, vocabulary, _ = rows
     assert (bias["shape"], bias["bits"], bias["entropy"], bias["bytes"]) == ((8,), 32, 32, 32)
     assert (pruned["shape"], pruned["bits"]) == ((10, 100), 32)

@@ -212,15 +212,7 @@ def test_a_preempted_training_goes_on_where_it_was(copied: Path, undisturbed: Fu
 
 def test_two_tasks_of_a_step_train_as_one_process(tmp_path: Path) -> None:
     """Ranks, the meeting place and its port come from SLURM alone: no torchrun."""
-    command = [
-        "srun",
-        "--ntasks=2",
-        "--partition=cpu",
-        "--export=ALL",
-        sys.executable,
-        "-m",
-        "tests.toys.training",
-    ]
+    command = ["srun", "--ntasks=2", "--partition=cpu", "--export=ALL", sys.executable, "-m", "tests.toys.training"]
     done = subprocess.run(
         [*command, str(tmp_path / "two"), "0", "precision=fp32"],
         cwd=ROOT,
@@ -238,11 +230,7 @@ def test_two_tasks_of_a_step_train_as_one_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "says"),
     [
-        (
-            "cpu_partition",
-            "weekend",
-            "cpu_partition = 'weekend' is no partition of this cluster; choose",
-        ),
+        ("cpu_partition", "weekend", "cpu_partition = 'weekend' is no partition of this cluster; choose"),
         ("cpu_partition", '""', "cpu_partition is missing; choose from cpu"),
         ("gpu_partition", "a100", "gpu_partition = 'a100' is no partition of this cluster; choose"),
     ],

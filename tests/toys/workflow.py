@@ -13,17 +13,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (
-    "Snakefile",
-    "config.yaml",
-    "config",
-    "envs",
-    "profiles",
-    "report",
-    "rules",
-    "tzip",
-    "workflow_scripts",
-)
+SOURCES = ("Snakefile", "config.yaml", "config", "envs", "profiles", "report", "rules", "tzip", "workflow_scripts")
 MINIATURE = "config/miniature.yaml"
 RUN = Path("results/miniature")
 

@@ -210,12 +210,7 @@ def test_every_step_of_a_variant_can_be_pasted_into_a_shell(copied: Path) -> Non
     files = ["model.tzip", "size.json", "test.hyp.txt", "test.score.json"]
     before = {name: (folder / name).read_bytes() for name in files}
     shown = mini(
-        copied,
-        "-np",
-        "--forcerun",
-        "compress",
-        "--",
-        *(str(RUN / "seed-1" / "pruned-50-80" / f) for f in files),
+        copied, "-np", "--forcerun", "compress", "--", *(str(RUN / "seed-1" / "pruned-50-80" / f) for f in files)
     )
     lines = [line.strip() for line in shown.splitlines()]
     starts = ("Shell command: python workflow_scripts/", "Shell command: tzip ")
@@ -279,11 +274,7 @@ def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> Non
 
 
 MISTAKES = {
-    "grid": (
-        "--config",
-        "grid={quantize: [kmeans, kmaens]}",
-        "grid.quantize = 'kmaens' is not one of binarize, ",
-    ),
+    "grid": ("--config", "grid={quantize: [kmeans, kmaens]}", "grid.quantize = 'kmaens' is not one of binarize, "),
     "key": ("--config", "trainign={updates: 5}", "unknown key 'trainign' in the configuration; did you mean"),
     "method": (
         "--config",

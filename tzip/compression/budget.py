@@ -79,11 +79,7 @@ def file_bytes(code: Code) -> float:
 
 
 def bits_within(
-    room: float,
-    chosen: Places,
-    options: Any,
-    quantizer: Callable[[str, Any], nn.Module],
-    statistics: Statistics | None,
+    room: float, chosen: Places, options: Any, quantizer: Callable[[str, Any], nn.Module], statistics: Statistics | None
 ) -> dict[str, int]:
     """The bits of each tensor that together raise the loss least within `room` bytes.
 

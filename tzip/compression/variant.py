@@ -13,11 +13,7 @@ from tzip.options import option, parse
 MIXERS = r"(self|cross)_attention\.(query|key|value|output)|convolution\.(input|output)"
 ATTENTION = rf"(en|de)coder\.\d+\.({MIXERS})"
 LINEAR = rf"{ATTENTION}|(en|de)coder\.\d+\.feed_forward\.(inner|outer)"
-SCOPES = {
-    "attention": ATTENTION,
-    "linear": LINEAR,
-    "all": rf"{LINEAR}|(source|target)_embedding|generator",
-}
+SCOPES = {"attention": ATTENTION, "linear": LINEAR, "all": rf"{LINEAR}|(source|target)_embedding|generator"}
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,7 @@ def stages(variant: Variant) -> list[Variant]:
     """
     if not variant.prune or not (variant.quantize or variant.biases):
         return [variant]
-    return [
-        dataclasses.replace(variant, quantize="", biases=""),
-        dataclasses.replace(variant, prune=""),
-    ]
+    return [dataclasses.replace(variant, quantize="", biases=""), dataclasses.replace(variant, prune="")]
 
 
 def needs(variant: Variant) -> set[str]:

@@ -20,9 +20,7 @@ class Options:
     bits: int = option(4, "bits per weight; there are 2^bits - 1 levels", low=2, high=8)
     per: str = shared_scale("row")
     clip: str = option(
-        "max",
-        "the scale: from the largest weight, or the one of least squared error",
-        choices=("max", "error"),
+        "max", "the scale: from the largest weight, or the one of least squared error", choices=("max", "error")
     )
 
 

@@ -71,10 +71,7 @@ def run(tool: str, *arguments: str) -> None:
     done = subprocess.run(command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         sys.exit(done.stdout[-4000:])
-    print(
-        "\n".join(line for line in done.stdout.splitlines() if "Step" in line or "perplexity" in line),
-        flush=True,
-    )
+    print("\n".join(line for line in done.stdout.splitlines() if "Step" in line or "perplexity" in line), flush=True)
 
 
 def flags(settings: dict) -> list[str]:
