@@ -21,13 +21,9 @@ SOURCE = "Courbariaux & Bengio 2016 (BinaryNet); Rastegari et al. 2016 (XNOR-Net
 class Options:
     """One sign per weight."""
 
+    bits = 1
     per: str = shared_scale("row")
-
     activations: bool = option(False, "whether the inputs of the layers are binarized, too")
-
-    @property
-    def bits(self) -> int:
-        return 1
 
 
 class Quantizer(Latent):

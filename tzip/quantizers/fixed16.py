@@ -18,9 +18,7 @@ SOURCE = "Devlin 2017 (Sharp Models on Dull Hardware)"
 class Options:
     """16-bit fixed point, without options."""
 
-    @property
-    def bits(self) -> int:
-        return 16
+    bits = 16
 
 
 class Quantizer(Latent):

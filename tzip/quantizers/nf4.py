@@ -19,11 +19,8 @@ SOURCE = "Dettmers et al. 2023 (QLoRA)"
 class Options:
     """Quantiles of a normal distribution."""
 
+    bits = 4
     per: str = shared_scale("64")
-
-    @property
-    def bits(self) -> int:
-        return 4
 
 
 class Quantizer(Latent):

@@ -17,12 +17,9 @@ SOURCE = "Li & Liu 2016 (Ternary Weight Networks)"
 class Options:
     """Three levels."""
 
+    bits = 2
     per: str = shared_scale("tensor")
     threshold: float = option(0.7, "Δ divided by the mean magnitude", low=0.0, high=2.0)
-
-    @property
-    def bits(self) -> int:
-        return 2
 
 
 class Quantizer(Latent):

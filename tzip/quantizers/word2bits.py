@@ -22,11 +22,8 @@ SOURCE = "Lam 2018 (Word2Bits)"
 class Options:
     """The levels of Word2Bits."""
 
+    per = "tensor"
     bits: int = option(1, "bits per weight", choices=(1, 2, 4, 5, 6, 7, 8))
-
-    @property
-    def per(self) -> str:
-        return "tensor"
 
 
 class Quantizer(Grid):
