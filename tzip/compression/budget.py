@@ -87,8 +87,8 @@ def bits_within(
     """
     if statistics is None:
         raise ValueError("budget needs statistics (fisher) of the model; calibrate it first")
-    (field,) = (field for field in dataclasses.fields(options) if field.name == "bits")
-    possible = field.metadata["choices"] or range(field.metadata["ge"], field.metadata["le"] + 1)
+    bounds = options.__dataclass_fields__["bits"].metadata
+    possible = bounds["choices"] or range(bounds["ge"], bounds["le"] + 1)
     choices: dict[str, list[Choice]] = {tensor: [] for tensor in chosen}
     for tensor, places in chosen.items():
         latent, weight = chain(*places[0])[0].detach(), getattr(*places[0]).detach()

@@ -58,7 +58,7 @@ def used(variant: Variant) -> list[tuple[str, str]]:
 
 def method_digest(variant: Variant) -> str:
     """The SHA-256 of the files of the methods that a variant uses, as they are now."""
-    return hashlib.sha256(b"".join(registry.path(*one).read_bytes() for one in used(variant))).hexdigest()
+    return hashlib.sha256(b"".join(registry.path(kind, name).read_bytes() for kind, name in used(variant))).hexdigest()
 
 
 def stages(variant: Variant) -> list[Variant]:
@@ -74,7 +74,7 @@ def stages(variant: Variant) -> list[Variant]:
 
 def needs(variant: Variant) -> set[str]:
     """The kinds of statistics (`curvature`) that a variant's methods ask for."""
-    asked = {need for one in used(variant) for need in registry.needs(*one)}
+    asked = {need for kind, name in used(variant) for need in registry.needs(kind, name)}
     return asked | ({"fisher"} if variant.budget else set())
 
 
