@@ -34,11 +34,6 @@ def test_what_does_not_fit_is_refused(weights):
         raw(np.array(weights), "float16")
 
 
-def test_raw_names_the_formats_it_knows():
-    with pytest.raises(ValueError, match="'bfloat16' found; choose from float32, float16"):
-        raw(np.zeros(2), "bfloat16")
-
-
 BYTES, FLOATS = np.zeros(4, np.uint8), np.zeros(4, np.float32)
 
 

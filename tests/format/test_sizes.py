@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
@@ -14,33 +15,19 @@ from tests.toys.commands import script
 from tzip.compression.code import Code, raw
 from tzip.format import container, sizes
 from tzip.format.container import Archive
-
-
-def base_shapes(pieces: int = 32_000, d: int = 512, ff: int = 2048, layers: int = 6) -> dict[str, tuple]:
-    """The tensors of the paper's Transformer base, source, target and output embeddings tied."""
-    shapes: dict[str, tuple] = {"embedding.weight": (pieces, d), "generator.bias": (pieces,)}
-    for stack, attentions in (("encoder", ["self"]), ("decoder", ["self", "cross"])):
-        for index in range(layers):
-            layer = f"{stack}.{index}"
-            for attention in attentions:
-                for part in ("query", "key", "value", "output"):
-                    shapes[f"{layer}.{attention}_attention.{part}.weight"] = (d, d)
-                    shapes[f"{layer}.{attention}_attention.{part}.bias"] = (d,)
-            for part, out, into in (("inner", ff, d), ("outer", d, ff)):
-                shapes[f"{layer}.feed_forward.{part}.weight"] = (out, into)
-                shapes[f"{layer}.feed_forward.{part}.bias"] = (out,)
-            for norm in [*attentions, "feed_forward"]:
-                shapes |= {f"{layer}.{norm}_norm.{part}": (d,) for part in ("weight", "bias")}
-    return shapes
+from tzip.nmt.model import Transformer, shape, tensors
+from tzip.nmt.options import configure
 
 
 def count(shapes: dict[str, tuple], *parts: str) -> int:
     """Weights of the matrices whose names contain one of `parts`; of all matrices without parts."""
-    matrices = [(name, shape) for name, shape in shapes.items() if len(shape) == 2]
-    return sum(prod(shape) for name, shape in matrices if not parts or any(part in name for part in parts))
+    matrices = [(name, sides) for name, sides in shapes.items() if len(sides) == 2]
+    return sum(prod(sides) for name, sides in matrices if not parts or any(part in name for part in parts))
 
 
-SHAPES = base_shapes()
+with torch.device("meta"):  # the paper's Transformer base, source, target and output embeddings tied
+    BASE = Transformer(configure({"preset": "base", "vocabulary": 32_000}))
+SHAPES = {name: shape(places) for name, places in tensors(BASE).items()}
 ALL = count(SHAPES)
 LINEAR, ATTENTION = count(SHAPES, "_attention", "feed_forward"), count(SHAPES, "_attention")
 

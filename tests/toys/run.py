@@ -104,16 +104,8 @@ def write(run: Path, tests: tuple[str, ...] = ("flat", "hard"), seeds: tuple[int
     for job, seconds in (("train.seed-1", 60.0), ("compress.seed-1.baseline", 2.0)):
         measured = f"s\tmax_rss\tcpu_time\n{seconds}\t500.0\t{seconds}\n"
         files.write_text(run / "benchmarks" / f"{job}.tsv", measured)
-    return [
-        "--results",
-        str(run),
-        "--rows",
-        ",".join(ROWS),
-        "--tests",
-        ",".join(tests),
-        "--seeds",
-        ",".join(map(str, seeds)),
-    ]
+    rows, numbers = ",".join(ROWS), ",".join(map(str, seeds))
+    return ["--results", str(run), "--rows", rows, "--tests", ",".join(tests), "--seeds", numbers]
 
 
 def write_attention(folder: Path, number: int, seed: int) -> None:

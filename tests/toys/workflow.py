@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import yaml
 
@@ -44,10 +46,25 @@ def mini(folder: Path, *arguments: str, cores: int = 2, ok: bool = True) -> str:
     return command(folder, "snakemake", "--cores", str(cores), "--configfile", MINIATURE, *arguments, ok=ok)
 
 
+def start(folder: Path, log: Path, arguments: Sequence[str], more: dict[str, str] | None = None, **how: Any) -> Popen:
+    """A command in a copy of the repository, in a session of its own; what it says goes on in `log`.
+
+    more: environment variables; how: further arguments of Popen.
+    """
+    with open(log, "a") as out:
+        how |= {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out, "start_new_session": True}
+        return Popen(arguments, cwd=folder, env=environment(folder) | (more or {}), **how)
+
+
 def planned(output: str) -> set[tuple[str, str]]:
     """(rule, variant) of each job that a dry run would do."""
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
     return {(rule, *(re.findall(r"variant=([\w-]+)", block) or [""])) for rule, block in jobs}
+
+
+def planned_rules(folder: Path, *arguments: str) -> set[str]:
+    """The rules of the jobs that a dry run of the miniature would do."""
+    return {rule for rule, _ in planned(mini(folder, "--dry-run", *arguments))}
 
 
 def copy_sources(folder: Path) -> Path:
@@ -60,9 +77,10 @@ def copy_sources(folder: Path) -> Path:
     return folder
 
 
-def contents(folder: Path, patterns: Sequence[str]) -> dict[str, bytes]:
-    paths = sorted(path for pattern in patterns for path in (folder / RUN).glob(pattern))
-    return {str(path.relative_to(folder / RUN)): path.read_bytes() for path in paths if path.is_file()}
+def contents(folder: Path, patterns: Sequence[str], run: Path = RUN) -> dict[str, bytes]:
+    """The files of a run that the patterns match, by their names in it."""
+    paths = sorted(path for pattern in patterns for path in (folder / run).glob(pattern))
+    return {str(path.relative_to(folder / run)): path.read_bytes() for path in paths if path.is_file()}
 
 
 def rewrite(folder: Path, file: str, change) -> None:
