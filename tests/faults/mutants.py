@@ -80,22 +80,10 @@ KINDS: dict[str, tuple[str, Callable[[Path], object], tuple[str, ...]]] = {
 }
 
 
-HOSTILE = (
-    "-1",
-    "0",
-    "1e999",
-    ".nan",
-    "9" * 40,
-    "null",
-    "true",
-    "''",
-    "[]",
-    "{}",
-    "../../etc",
-    "x" * 10_000,
-    "&a",
-    "*a",
-)
+HOSTILE = [
+    *("-1", "0", "1e999", ".nan", "9" * 40, "null", "true", "''", "[]", "{}"),
+    *("../../etc", "x" * 10_000, "&a", "*a"),
+]
 
 
 def reworded(generator: np.random.Generator, good: bytes) -> bytes:
