@@ -12,8 +12,6 @@ of every matrix of the model at 4 bits, which runs on the processor. Without a G
 benchmarks/scaling.py reads what --output wrote.
 """
 
-from __future__ import annotations
-
 import argparse
 import copy
 import itertools

@@ -18,8 +18,6 @@ bucketing, until rows × longest row ≥ budget, a row's length being the larger
 pieces, END included. So a batch reaches the budget or passes it by less than a row, padding included.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

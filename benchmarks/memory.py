@@ -7,8 +7,6 @@ clean and to split them, each ends in a number of its own, so that none is a dup
 resident set of the step's process, files that it has mapped included.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

@@ -9,8 +9,6 @@ hidden, and a part is taken to be as quick, token for token, as the whole batch:
 that. What a model keeps for its backward pass is counted on shapes alone, as in bf16 on a GPU, without one.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import re

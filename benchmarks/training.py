@@ -13,8 +13,6 @@ Part of the difference is the batches: JoeyNMT takes pairs in random order, ours
 less is padding. Both are timed from the end of the warm-up updates on, reading and tokenizing included.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

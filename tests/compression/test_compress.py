@@ -1,7 +1,5 @@
 """Variants on a real model: which tensors, tied ones once, pruning by the update, codes and the way back."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 

@@ -1,7 +1,5 @@
 """Statistics of a model against their definitions: exact inputs, exact second derivatives."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The exact quantizer against kmeans1d and brute force, its heuristic peers, and the codebooks that train."""
 
-from __future__ import annotations
-
 import itertools
 
 import kmeans1d as reference

@@ -1,7 +1,5 @@
 """The contract of the design, held for every file in tzip/quantizers and tzip/pruners."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import subprocess

@@ -1,7 +1,5 @@
 """Each pruner against its formula, worked out by hand or by brute force."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Each quantizer against its formula, worked out by hand or by brute force."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How tensors share a sparsity, by hand: See et al.'s three schemes, and Han et al.'s threshold."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Each fault's promise and what happened, gathered into the table of docs/reliability.md."""
 
-from __future__ import annotations
-
 import resource
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Runs whose data comes from a server that cuts, dawdles, lies, redirects, sends too much or goes away."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

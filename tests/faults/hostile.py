@@ -1,7 +1,5 @@
 """Files that were made to do harm: each refused by name, before it can."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import stat

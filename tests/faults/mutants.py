@@ -3,8 +3,6 @@
 Each kind is read in a process of its own, `python -m tests.faults.mutants KIND FOLDER`: a crash is seen, too.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Trainings that run out of memory or diverge."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

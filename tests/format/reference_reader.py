@@ -1,7 +1,5 @@
 """A second reader of model.tzip, written from docs/format.md with the standard library alone."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import lzma

@@ -1,7 +1,5 @@
 """Damaged and hostile files: reading ends in an archive or in one line, and stays small."""
 
-from __future__ import annotations
-
 import functools
 import json
 import struct

@@ -1,7 +1,5 @@
 """Environments of other toolkits, made where they are missing, and the text that models are trained on."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

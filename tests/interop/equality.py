@@ -4,8 +4,6 @@
 which a model is trained by the toolkit's own code; where one cannot be installed, it says why.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

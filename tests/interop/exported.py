@@ -3,8 +3,6 @@
 `make test-interop` runs this file, which `make test` does not.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -5,8 +5,6 @@ whatever the machine has: partitions cpu and gpu for jobs, and high, whose jobs 
 has a SLURM of its own is left alone.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

@@ -4,8 +4,6 @@
 and is skipped, saying why, where that cannot be.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

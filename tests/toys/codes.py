@@ -1,7 +1,5 @@
 """What tests of codes and files compare and measure: every bit of a code, and the memory that a step takes."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Weights for tests of methods, what calibration would say of them, and what a change of them loses."""
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Commands in a copy of the repository: what they say, what they would do, and what they made."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """One run of the miniature, in a copy of the repository, for all tests; changes go into a copy of it."""
 
-from __future__ import annotations
-
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which steps rerun when code changes: what a rule depends on is computed from imports, not kept by hand."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

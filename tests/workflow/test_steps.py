@@ -3,8 +3,6 @@
 One run, in a copy of the repository, is shared by all tests; those that change something change a copy of it.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -4,8 +4,6 @@ In them is a small model. The text is Multi30k's where TZIP_MIRROR names a folde
 grammar's.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Bits per tensor within a budget of bytes, by the sensitivity of each tensor."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """From a model and a variant to the Code of every tensor: prune, quantize, fine-tune, encode."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import zlib

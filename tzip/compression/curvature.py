@@ -1,7 +1,5 @@
 """Second derivatives of a model's loss by its weights, over sentences: statistics for the methods that ask for them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """K-means of single numbers: the optimum by dynamic programming, and the heuristics that it replaces."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

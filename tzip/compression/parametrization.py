@@ -1,7 +1,5 @@
 """Base classes of quantizers and pruners: fixed zeros, trained codebooks, scales per row or group."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """When a pruner prunes how much, and how the tensors share it: whatever the saliency."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """The methods of a folder, by their files' names; listing them and checking their options needs no torch."""
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import importlib.util

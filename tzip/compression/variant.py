@@ -1,7 +1,5 @@
 """A variant: which tensors are compressed, by which methods; read without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Vector quantization: k-means of sub-vectors, codebooks of vectors that train, the base of its methods."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

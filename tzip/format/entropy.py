@@ -1,7 +1,5 @@
 """Symbols ↔ bytes: one static model per tensor and an ANS coder, a fraction of a percent from the entropy."""
 
-from __future__ import annotations
-
 import numpy as np
 from constriction import stream
 

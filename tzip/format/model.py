@@ -1,7 +1,5 @@
 """From a file to translations: model.tzip as a plain model; needs no compression method."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How many bytes a model takes, counted three ways: as the paper prints, in the file, at the limit."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping

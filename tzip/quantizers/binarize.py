@@ -3,8 +3,6 @@
 After Word2Bits (Lam 2018, arXiv 1803.05651) and BinaryNet (Courbariaux & Bengio 2016, arXiv 1602.02830).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

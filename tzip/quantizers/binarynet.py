@@ -4,8 +4,6 @@ Courbariaux & Bengio 2016 (BinaryNet, arXiv 1602.02830); the scale is XNOR-Net's
 1603.05279, equation 6).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Fixed point: 16-bit integers over 1024 (Devlin 2017, "Sharp Models on Dull Hardware", arXiv 1705.01991)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Half precision: the baseline that every other method must beat."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

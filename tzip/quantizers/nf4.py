@@ -1,7 +1,5 @@
 """NF4: sixteen levels at quantiles of a normal distribution (Dettmers et al. 2023, arXiv 2305.14314)."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ its own k-means. With one codebook all parts share it: vector quantization prope
 matrices, because the codebooks count as bytes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from tzip.compression.vectors import SubVectors

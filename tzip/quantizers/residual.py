@@ -3,8 +3,6 @@
 Gong et al. 2014 (arXiv 1412.6115), section 3.4.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from tzip.compression.vectors import SubVectors

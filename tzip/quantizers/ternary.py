@@ -1,7 +1,5 @@
 """Ternary weights: -α, 0 or α (Li & Liu 2016, "Ternary Weight Networks", arXiv 1605.04711)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

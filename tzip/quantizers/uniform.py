@@ -1,7 +1,5 @@
 """Uniform quantization: evenly spaced levels around 0, with a scale per tensor, row or group."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -5,8 +5,6 @@ constant before quantization and multiplied by it afterwards. The constant of le
 is kept.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
