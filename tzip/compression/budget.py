@@ -90,7 +90,7 @@ def bits_within(
     choices: dict[str, list[Choice]] = {tensor: [] for tensor in chosen}
     for tensor, places in chosen.items():
         latent, weight = chain(*places[0])[0].detach(), getattr(*places[0]).detach()
-        curvature = statistics["fisher"][tensor].to(weight.device)
+        curvature = statistics[f"fisher/{tensor}"].to(weight.device)
         for bits in possible:
             step = quantizer(tensor, dataclasses.replace(options, bits=bits))
             loss = 0.5 * float((curvature * (weight - step(weight).detach()).square()).double().sum())

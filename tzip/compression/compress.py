@@ -160,7 +160,7 @@ def _needed(module: ModuleType, name: str, tensor: str, statistics: Statistics |
     kinds = getattr(module, "NEEDS", ())
     if kinds and statistics is None:
         raise ValueError(f"{name} needs statistics ({', '.join(kinds)}) of the model; calibrate it first")
-    return {kind: statistics[kind][tensor] for kind in kinds if tensor in statistics[kind]}
+    return {kind: statistics[key] for kind in kinds if (key := f"{kind}/{tensor}") in statistics}
 
 
 def _register(places: list[tuple[nn.Module, str]], step: nn.Module) -> None:

@@ -17,7 +17,7 @@ from tzip.nmt.model import Places
 
 KINDS = ("hessian", "fisher")
 CONJUGATE = 200  # steps of conjugate gradients at most
-Statistics = dict[str, dict[str, Tensor]]  # by kind, then by tensor
+Statistics = dict[str, Tensor]  # by "kind/tensor"
 
 
 def sample(data: Encoded, sentences: int, seed: int, source_end: bool = True) -> list[Batch]:
@@ -60,8 +60,8 @@ def collect(model: nn.Module, sentences: Iterable[Batch], places: Places) -> Sta
         hook.remove()
     if not total:
         raise ValueError("calibration: no sentence pairs")
-    hessian = {name: 2 * moment / counts[name] for name, moment in moments.items()}
-    return {"hessian": hessian, "fisher": {name: summed / total for name, summed in fisher.items()}}
+    hessian = {f"hessian/{name}": 2 * moment / counts[name] for name, moment in moments.items()}
+    return hessian | {f"fisher/{name}": summed / total for name, summed in fisher.items()}
 
 
 def _adding(name: str, moments: dict[str, Tensor], counts: dict[str, int]) -> Callable:
@@ -77,23 +77,19 @@ def _adding(name: str, moments: dict[str, Tensor], counts: dict[str, int]) -> Ca
 
 def save(path: str | Path, statistics: Statistics) -> None:
     """Write statistics as safetensors, all of them or nothing."""
-    flat = {f"{kind}/{name}": value.contiguous() for kind in KINDS for name, value in statistics[kind].items()}
     with replacing(path) as temporary:
-        save_file(flat, temporary)
+        save_file({key: value.contiguous() for key, value in statistics.items()}, temporary)
 
 
 def load(path: str | Path) -> Statistics:
     """What `save` wrote; ValueError names the file if it is no such thing."""
     try:
-        flat = load_file(path)
+        statistics = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path}: {error}") from None
-    statistics: Statistics = {kind: {} for kind in KINDS}
-    for key, value in flat.items():
-        kind, _, name = key.partition("/")
-        if kind not in KINDS:
+    for key in statistics:
+        if key.partition("/")[0] not in KINDS:
             raise ValueError(f"{path}: '{key}' is no statistic; choose from {', '.join(KINDS)}")
-        statistics[kind][name] = value
     return statistics
 
 
