@@ -4,15 +4,13 @@
 
 Training is on batches of 25,000 tokens of random pieces, in sentences as long as newstest's, in bf16 and
 compiled; its share of the matmul peak counts the products of forward and backward pass alone. Fine-tuning is
-the paper's, 2 batches of 512 tokens an update, of k-means at 4 bits. Translation is by beam 4 in bf16, every
+the paper's, 2 batches of 512 tokens per update, of k-means at 4 bits. Translation is by beam 4 in bf16, every
 translation as long as its source and 10 pieces, for weights that nobody trained do not end. K-means is that
 of every matrix of the model at 4 bits, which runs on the processor. Without a GPU only that is measured;
 `--cpu` measures the rest on the processor, in the precision that it is quick in.
 
 benchmarks/scaling.py reads what --output wrote.
 """
-
-from __future__ import annotations
 
 import argparse
 import copy
@@ -51,9 +49,9 @@ def main() -> None:
     args = parser.parse_args()
     here = device.prepare(args.threads)
     here = torch.device("cpu") if args.cpu else here
-    found = measured(args, here)
+    result = measured(args, here)
     if args.output:
-        write_json(args.output, found)
+        write_json(args.output, result)
 
 
 def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
@@ -61,7 +59,7 @@ def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
     config = configure({"preset": args.preset, "vocabulary": 32000})
     torch.manual_seed(1)
     network = model.Transformer(config)
-    found = {
+    result = {
         "device": device.describe(here),
         "threads": args.threads,
         "torch": torch.__version__,
@@ -69,15 +67,15 @@ def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
         "weights": weights(network),
         "batch_tokens": args.batch_tokens,
     }
-    print("{device}, torch {torch}, {preset}: {weights:,} weights".format(**found))
-    found["kmeans_seconds"] = kmeans(network)
-    print(f"k-means, 4 bits, every matrix: {found['kmeans_seconds']:.2f} s on the processor")
+    print("{device}, torch {torch}, {preset}: {weights:,} weights".format(**result))
+    result["kmeans_seconds"] = kmeans(network)
+    print(f"k-means, 4 bits, every matrix: {result['kmeans_seconds']:.2f} s on the processor")
     if here.type == "cpu" and not args.cpu:
         print("no GPU here: training, fine-tuning and translation were not measured")
-        return found
+        return result
     lengths = newstest(200_000)
     quick = here.type == "cuda" or device.has_bf16(here)
-    peak = found["product_flops"] = matmul_peak(here, torch.bfloat16 if quick else torch.float32)
+    peak = result["product_flops"] = matmul_peak(here, torch.bfloat16 if quick else torch.float32)
     print(f"products of {'bf16' if quick else 'fp32'}: {peak / 1e12:,.2f} TFLOP/s")
     tuned = {"batch_tokens": 512, "accumulate": 2, "compile": False}
     four_bits = copy.deepcopy(network)
@@ -85,13 +83,13 @@ def measured(args: argparse.Namespace, here: torch.device) -> dict[str, Any]:
     for name, one, given in (("training", copy.deepcopy(network), {}), ("finetuning", four_bits, tuned)):
         tokens, flops, memory = training(one.to(here), lengths, args, given)
         one.cpu()
-        found |= {f"{name}_tokens_per_second": tokens, f"{name}_share_of_peak": flops / peak}
-        found |= {f"{name}_memory_bytes": memory} if memory else {}
+        result |= {f"{name}_tokens_per_second": tokens, f"{name}_share_of_peak": flops / peak}
+        result |= {f"{name}_memory_bytes": memory} if memory else {}
         said = f", {memory / 2**30:.1f} GiB" if memory else ""
         print(f"{name}: {tokens:,.0f} target tokens/s, {100 * flops / peak:.0f} % of the products' peak{said}")
-    speed = found["sentences_per_second"] = translation(network.to(here), lengths[: args.sentences, 0])
+    speed = result["sentences_per_second"] = translation(network.to(here), lengths[: args.sentences, 0])
     print(f"translation: {speed:,.1f} sentences/s")
-    return found
+    return result
 
 
 def newstest(pairs: int) -> np.ndarray:

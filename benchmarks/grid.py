@@ -6,8 +6,6 @@ The grid is kmeans at 1 to 8 bits x sparsities x the three scopes on the embedde
 config.yaml beside it; nothing of it is made, and results of other runs are not looked at.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

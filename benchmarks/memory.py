@@ -7,8 +7,6 @@ clean and to split them, each ends in a number of its own, so that none is a dup
 resident set of the step's process, files that it has mapped included.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess
@@ -16,8 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tzip.options import flag
+
 ROOT = Path(__file__).parent.parent
-TRAINING = ["--preset", "tiny", "--updates", "100", "--batch-tokens", "4096", "--warmup", "10"]
+TRAINING = {"preset": "tiny", "updates": 100, "batch_tokens": 4096, "warmup": 10}
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder, "text")
-        step("generate", "--train", args.pairs, "--dev", 100, "--test", 1, "--output", text)
+        step("generate", train=args.pairs, dev=100, test=1, output=text)
         few, many = (steps(Path(folder, str(times)), text, times) for times in (1, args.times))
     print(f"{'step':<10}{args.pairs:>14,} pairs{args.pairs * args.times:>14,} pairs    ratio")
     for name in few:
@@ -41,51 +41,23 @@ def steps(folder: Path, text: Path, times: int) -> dict[str, float]:
     train = [word for _ in range(times) for word in ("--train", *sides["train"])]
     clean = ["corpus", "--languages", "en", "de", "--output", data]
     different = ["--train", *numbered(sides["train"], folder, times)]
-    found = {
+    peaks = {
         "corpus": step(*clean, *different, "--dev", *sides["dev"]),
         "split": step(*clean, *different, "--split", "dev=1000,test=1000"),
     }
     step(*clean, *train, "--dev", *sides["dev"], "--keep-duplicates", "true")
     both = [data / "train.en", data / "train.de"]
-    found["pieces"] = step("pieces", "--text", *both, "--size", 2000, "--output", pieces)
+    peaks["pieces"] = step("pieces", "--text", *both, size=2000, output=pieces)
     for split in ("dev", "train"):
         source, target = data / f"{split}.en", data / f"{split}.de"
-        found["encode"] = step(
-            "encode",
-            "--pieces",
-            pieces,
-            "--source",
-            source,
-            "--target",
-            target,
-            "--max-length",
-            256,
-            "--output",
-            data / split,
-        )
-    found["train"] = step(
-        "train",
-        "--train",
-        data / "train",
-        "--dev",
-        data / "dev",
-        "--pieces",
-        pieces,
-        "--dev-source",
-        data / "dev.en",
-        "--dev-target",
-        data / "dev.de",
-        *TRAINING,
-        "--state",
-        folder / "state",
-        "--journal",
-        folder / "journal.jsonl",
-        "--output",
-        folder / "model",
-        "--summary",
-        folder / "summary.json",
-    )
-    return found
+        files = {"pieces": pieces, "source": source, "target": target, "output": data / split}
+        peaks["encode"] = step("encode", **files, max_length=256)
+    files = {"train": data / "train", "dev": data / "dev", "pieces": pieces}
+    files |= {"dev_source": data / "dev.en", "dev_target": data / "dev.de"}
+    files |= {"state": folder / "state", "journal": folder / "journal.jsonl"}
+    files |= {"output": folder / "model", "summary": folder / "summary.json"}
+    peaks["train"] = step("train", **files, **TRAINING)
+    return peaks
 
 
 def numbered(sides: list[Path], folder: Path, times: int) -> list[Path]:
@@ -98,9 +70,10 @@ def numbered(sides: list[Path], folder: Path, times: int) -> list[Path]:
     return [folder / side.name for side in sides]
 
 
-def step(script: str, *arguments: object) -> float:
+def step(script: str, *arguments: object, **options: object) -> float:
     """Run a script of the workflow; the largest resident memory of its process, in MB."""
-    command = [sys.executable, ROOT / "workflow_scripts" / f"{script}.py", *arguments]
+    words = [word for name, value in options.items() for word in (flag(name), value)]
+    command = [sys.executable, ROOT / "workflow_scripts" / f"{script}.py", *arguments, *words]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=said, stderr=said)
         _, status, used = os.wait4(process.pid, 0)

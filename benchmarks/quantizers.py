@@ -9,8 +9,6 @@ kmeans1d sums squares in float64 and so loses its digits on near-constant values
 it is given the values less their median, and ours may come out below it.
 """
 
-from __future__ import annotations
-
 import argparse
 import platform
 import time

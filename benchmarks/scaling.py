@@ -9,8 +9,6 @@ hidden, and a part is taken to be as quick, token for token, as the whole batch:
 that. What a model keeps for its backward pass is counted on shapes alone, as in bf16 on a GPU, without one.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import re
@@ -151,10 +149,8 @@ def hours(run: Run, speeds: dict[str, tuple[float, float, float]], link: float) 
         f"translating, {run.rows} rows of {SENTENCES:,} sentences",
         "device-hours of all",
     ]
-    return table(
-        ["hours", *heads],
-        [[label, *row] for label, row in zip(labels, zip(*columns, strict=True), strict=True)],
-    )
+    rows = [list(row) for row in zip(labels, *columns, strict=True)]
+    return table(["hours", *heads], rows)
 
 
 def told(seconds: float) -> str:
@@ -208,42 +204,27 @@ def memory(run: Run) -> str:
         activations = kept(run.config, max(1, tokens // LENGTH))
         parts = (state, activations, loss, state + activations + loss)
         rows.append([name, f"{tokens:,}", *(f"{part / 1e9:.1f}" for part in parts)])
-    return table(
-        [
-            "GB of each GPU",
-            "tokens of its batch",
-            "weights, gradients, AdamW",
-            "activations",
-            "rows of logits",
-            "together",
-        ],
-        rows,
-    )
+    heads = ["weights, gradients, AdamW", "activations", "rows of logits", "together"]
+    return table(["GB of each GPU", "tokens of its batch", *heads], rows)
 
 
 def disk(run: Run) -> str:
     """GB that lie on disk, and that go between GPUs."""
     pieces = PAIRS * run.lengths.sum(axis=1).mean()
+    copies = 3 + run.training["average"] + 1
     sizes = {
         "text, as it was read and as it was cleaned": 2 * PAIRS * TEXT_BYTES,
         "encoded pairs: 2 bytes per piece, 16 per pair": 2 * pieces + 16 * PAIRS,
-        f"training: state, {run.training['average']} checkpoints to average, the result": (
-            3 + run.training["average"] + 1
-        )
-        * run.size,
+        f"training: state, {run.training['average']} checkpoints to average, the result": copies * run.size,
         f"fine-tuning: a state of each of {run.tuned} rows, until it is done": 3 * run.tuned * run.size,
         f"model.tzip of {run.rows} rows, at most": run.rows * run.size,
     }
     sizes["together"] = sum(sizes.values())
     rows = [[name, f"{size / 1e9:.1f}"] for name, size in sizes.items()]
-    sent = [
-        [
-            f"sent by each of {gpus} GPUs",
-            f"{run.sent(gpus) / 1e9:.2f} per update, {run.sent(gpus) * run.training['updates'] / 1e12:,.0f} TB in all",
-        ]
-        for gpus in GPUS[1:]
-    ]
-    return table(["on disk", "GB"], rows + sent)
+    for gpus in GPUS[1:]:
+        sent, in_all = run.sent(gpus) / 1e9, run.sent(gpus) * run.training["updates"] / 1e12
+        rows.append([f"sent by each of {gpus} GPUs", f"{sent:.2f} per update, {in_all:,.0f} TB in all"])
+    return table(["on disk", "GB"], rows)
 
 
 def jobs() -> str:
@@ -270,19 +251,8 @@ def jobs() -> str:
 
 def planned(config: str) -> dict[str, int]:
     """How often each rule of a run is called, by Snakemake's dry run of it from nothing."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--dry-run",
-        "--forceall",
-        "--nolock",
-        "--quiet",
-        "rules",
-        "--configfile",
-        f"config/{config}.yaml",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    flags = ["--dry-run", "--forceall", "--nolock", "--quiet", "rules", "--configfile", f"config/{config}.yaml"]
+    done = subprocess.run([sys.executable, "-m", "snakemake", *flags], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
     counts = re.findall(r"(?m)^(\w+) +(\d+)$", done.stdout + done.stderr)

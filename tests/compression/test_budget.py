@@ -1,7 +1,5 @@
 """Bits under a budget, against all allocations there are."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """The exact quantizer against kmeans1d and brute force, its heuristic peers, and the codebooks that train."""
 
-from __future__ import annotations
-
 import itertools
 
 import kmeans1d as reference
@@ -121,8 +119,6 @@ def test_starts_by_hand() -> None:
     assert kmeans1d.started(values, 2, "density", 0).tolist() == [1.0, 10.0]
     assert sorted(kmeans1d.started(values, 4, "random", 0).tolist()) == [0.0, 1.0, 2.0, 10.0]
     assert kmeans1d.started(values, 9, "kmeans++", 0).tolist() == [0.0, 1.0, 2.0, 10.0]
-    with pytest.raises(ValueError, match="start = 'linaer' is not one of linear, density, random, kmeans"):
-        kmeans1d.started(values, 2, "linaer", 0)
 
 
 @pytest.mark.parametrize("start", ["random", "kmeans++"])

@@ -1,7 +1,5 @@
 """What quantizers share: codebooks that train, zeros that stay, scales by row or group."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,20 +1,15 @@
 """Each pruner against its formula, worked out by hand or by brute force."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from tests.toys.weights import loss, pruned_by
-from tzip.compression import registry
+from tests.toys.weights import layer, loss, pruned_by
 
 
 def test_magnitude_takes_the_smallest_and_of_equals_the_first() -> None:
-    module = registry.load("pruners", "magnitude")
     weight = torch.tensor([[0.5, -0.1, 0.1], [-0.1, 3.0, -2.0]])
-    pruner = module.Pruner(weight, module.Options())
+    pruner = pruned_by("magnitude", weight)
     pruner.prune(weight, 2 / 6)
     assert pruner.keep.tolist() == [[True, False, False], [True, True, True]]
     pruner.prune(weight, 4 / 6)
@@ -23,26 +18,17 @@ def test_magnitude_takes_the_smallest_and_of_equals_the_first() -> None:
 
 
 def test_obd_takes_the_least_salient() -> None:
-    module = registry.load("pruners", "obd")
     weight = torch.tensor([[3.0, 1.0, -2.0]])
-    pruner = module.Pruner(weight, module.Options(), fisher=torch.tensor([[0.1, 4.0, 0.3]]))
+    pruner = pruned_by("obd", weight, {"fisher": torch.tensor([[0.1, 4.0, 0.3]])})
     assert torch.allclose(pruner.saliency(weight), torch.tensor([[0.45, 2.0, 0.6]]))
     pruner.prune(weight, 2 / 3)
     assert pruner.keep.tolist() == [[False, True, False]]
 
 
-def least_squares() -> tuple[Tensor, Tensor]:
-    """Six weights, and the second derivatives of their squared error over correlated inputs."""
-    random = torch.Generator().manual_seed(11)
-    inputs = torch.randn(50, 6, generator=random, dtype=torch.float64) @ torch.randn(6, 6, generator=random).double()
-    return torch.randn(1, 6, generator=random), 2 * inputs.t() @ inputs / 50
-
-
 def test_obs_removes_one_weight_as_an_exhaustive_search_does() -> None:
     """Each removed in turn, the others by least squares: OBS takes the cheapest, with that solution."""
-    weight, hessian = least_squares()
-    module = registry.load("pruners", "obs")
-    pruner = module.Pruner(weight, module.Options(damp=1e-6), hessian=hessian)
+    weight, hessian = layer(1, 6, seed=11)
+    pruner = pruned_by("obs", weight, {"hessian": hessian}, damp=1e-6)
     costs, solutions = [], []
     for gone in range(6):
         left = [i for i in range(6) if i != gone]
@@ -61,26 +47,18 @@ def test_obs_removes_one_weight_as_an_exhaustive_search_does() -> None:
 @pytest.mark.parametrize("columns", [16, 48])
 def test_obs_loses_less_than_magnitude_and_ends_at_least_squares(columns: int) -> None:
     """One by one and by blocks: what is left is nearly the least-squares solution for the mask chosen."""
-    random = torch.Generator().manual_seed(3)
-    mix = torch.randn(columns, columns, generator=random)
-    inputs = torch.randn(400, columns, generator=random) @ mix
-    hessian, weight = 2 * inputs.t() @ inputs / 400, torch.randn(20, columns, generator=random)
-    module = registry.load("pruners", "obs")
-    pruner = module.Pruner(weight, module.Options(damp=1e-4, block=8), hessian=hessian)
+    weight, hessian = layer(20, columns)
+    pruner = pruned_by("obs", weight, {"hessian": hessian}, damp=1e-4, block=8)
     pruned, other = weight.clone(), pruned_by("magnitude", weight)
     for sparsity in (0.3, 0.5):
         pruner.prune(pruned, sparsity)
         other.prune(weight, sparsity)
-
-    def total(effective: Tensor) -> float:
-        return sum(loss(row, hessian.double()) for row in effective - weight)
-
-    assert total(pruner(pruned)) < 0.6 * total(other(weight))
+    lost = loss(pruner(pruned) - weight, hessian)
+    assert lost < 0.6 * loss(other(weight) - weight, hessian)
     best = 0.0
     for row, keep in zip(weight.double(), pruner.keep, strict=True):
         left = keep.nonzero().squeeze(1)
-        h = hessian.double()
         change = -row.clone()
-        change[left] = torch.linalg.solve(h[left][:, left], h[left] @ row) - row[left]
-        best += loss(change, h)
-    assert total(pruner(pruned)) < 1.02 * best
+        change[left] = torch.linalg.solve(hessian[left][:, left], hessian[left] @ row) - row[left]
+        best += loss(change, hessian)
+    assert lost < 1.02 * best

@@ -1,7 +1,5 @@
 """Each quantizer against its formula, worked out by hand or by brute force."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -9,14 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.toys.weights import loss, weights
+from tests.toys.weights import layer, loss, weights
 from tzip import options
 from tzip.compression import registry
 
 
-def grid(name: str, weight: Tensor, **given: Any) -> nn.Module:
+def quantizer(name: str, weight: Tensor, statistics: dict | None = None, keep: Tensor | None = None, **given: Any):
+    """A quantizer with these options, fitted to the weight."""
     module = registry.load("quantizers", name)
-    return module.Quantizer(weight, options.make(module.Options, given, name))
+    return module.Quantizer(weight, options.make(module.Options, given, name), keep=keep, **(statistics or {}))
 
 
 def squared_error(step: nn.Module) -> float:
@@ -25,10 +24,9 @@ def squared_error(step: nn.Module) -> float:
 
 
 def test_kmeans_trains_centroids_by_the_sum_over_their_weights() -> None:
-    module = registry.load("quantizers", "kmeans")
     weight = torch.tensor([[0.0, 0.1, 1.0, 1.1, 9.0]])
     keep = torch.tensor([[True, True, True, True, False]])
-    step = module.Quantizer(weight, options.make(module.Options, {"bits": 1}, "x"), keep=keep)
+    step = quantizer("kmeans", weight, keep=keep, bits=1)
     assert step.codebook.tolist() == pytest.approx([0.05, 1.05])
     step(weight).backward(torch.tensor([[1.0, 2.0, 3.0, 4.0, 100.0]]))
     assert step.codebook.grad.tolist() == [3.0, 7.0]
@@ -39,10 +37,8 @@ def test_kmeans_trains_centroids_by_the_sum_over_their_weights() -> None:
 @pytest.mark.parametrize("levels", ["fixed", "flexible"])
 def test_binarize_by_hand(levels: str, gradient: str) -> None:
     """Levels at the two centroids, the midpoint decides, and the gradient reaches what the options say."""
-    module = registry.load("quantizers", "binarize")
     weight = torch.tensor([0.0, 0.2, 1.0, 1.2, 0.6], requires_grad=True)
-    chosen = options.make(module.Options, {"levels": levels, "gradient": gradient}, "x")
-    step = module.Quantizer(weight.detach()[:4], chosen)
+    step = quantizer("binarize", weight.detach()[:4], levels=levels, gradient=gradient)
     effective = step(weight)
     assert effective.tolist() == pytest.approx([0.1, 0.1, 1.1, 1.1, 0.1])  # at the midpoint: the lower
     if levels == "fixed" and gradient == "levels":
@@ -59,9 +55,8 @@ def test_binarize_by_hand(levels: str, gradient: str) -> None:
 
 
 def test_fp16_rounds_to_nearest_and_passes_the_gradient() -> None:
-    module = registry.load("quantizers", "fp16")
     weight = torch.tensor([1 / 3, 1e9, 1.0], requires_grad=True)
-    step = module.Quantizer(weight.detach(), module.Options())
+    step = quantizer("fp16", weight.detach())
     effective = step(weight)
     assert effective.tolist() == [float(np.float16(1 / 3)), 65504.0, 1.0]
     effective.backward(torch.tensor([1.0, 2.0, 3.0]))
@@ -72,17 +67,17 @@ def test_fp16_rounds_to_nearest_and_passes_the_gradient() -> None:
 def test_uniform_by_hand() -> None:
     """3 bits: the levels k/3, |k| ≤ 3, times each row's largest magnitude."""
     weight = torch.tensor([[3.0, 1.4, -1.6, 0.4], [-6.0, 2.9, 3.1, 0.0]])
-    assert grid("uniform", weight, bits=3)(weight).tolist() == [[3, 1, -2, 0], [-6, 2, 4, 0]]
-    assert grid("uniform", weight, bits=3, per="tensor")(weight).tolist() == [[4, 2, -2, 0], [-6, 2, 4, 0]]
-    error = grid("uniform", weights()["normal"], bits=3, clip="error")
-    largest = grid("uniform", weights()["normal"], bits=3)
+    assert quantizer("uniform", weight, bits=3)(weight).tolist() == [[3, 1, -2, 0], [-6, 2, 4, 0]]
+    assert quantizer("uniform", weight, bits=3, per="tensor")(weight).tolist() == [[4, 2, -2, 0], [-6, 2, 4, 0]]
+    error = quantizer("uniform", weights()["normal"], bits=3, clip="error")
+    largest = quantizer("uniform", weights()["normal"], bits=3)
     assert squared_error(error) < squared_error(largest)
 
 
 def test_logarithmic_by_its_formula() -> None:
     """q = sgn · S · 2^clip(⌊log2(|v / S| · 4/3)⌋); iterating S lowers the error that max|v| begins with."""
     weight = weights()["normal"]
-    step = grid("logarithmic", weight, bits=4)
+    step = quantizer("logarithmic", weight, bits=4)
     scale = float(step.code(weight).scales[0, 0])
     exponent = (weight.abs() / scale * 4 / 3).log2().floor().clamp(-7, 0)
     assert torch.allclose(step(weight), weight.sign() * scale * 2**exponent, rtol=1e-6)
@@ -106,44 +101,29 @@ def test_logarithmic_by_its_formula() -> None:
 )
 def test_word2bits_by_its_formula(bits: int, values: list[float], levels: list[float]) -> None:
     weight = torch.tensor(values)
-    step = grid("word2bits", weight, bits=bits)
+    step = quantizer("word2bits", weight, bits=bits)
     step.scales.fill_(1.0)
     assert step(weight).tolist() == pytest.approx(levels)
 
 
 def test_nf4_has_the_published_levels() -> None:
     """As printed in the paper's appendix E, to the digits given there."""
-    published = [
-        -1.0,
-        -0.6961928,
-        -0.5250730,
-        -0.3949175,
-        -0.2844414,
-        -0.1847734,
-        -0.0910500,
-        0.0,
-        0.0795803,
-        0.1609302,
-        0.2461123,
-        0.3379152,
-        0.4407098,
-        0.562617,
-        0.7229568,
-        1.0,
-    ]
-    assert registry.load("quantizers", "nf4").normal_levels().tolist() == pytest.approx(published, abs=2e-6)
+    below = [-1.0, -0.6961928, -0.5250730, -0.3949175, -0.2844414, -0.1847734, -0.0910500]
+    above = [0.0795803, 0.1609302, 0.2461123, 0.3379152, 0.4407098, 0.562617, 0.7229568, 1.0]
+    levels = registry.load("quantizers", "nf4").normal_levels()
+    assert levels.tolist() == pytest.approx([*below, 0.0, *above], abs=2e-6)
 
 
 def test_fixed_point_by_hand() -> None:
     weight = torch.tensor([1.0, 0.0004, 0.0006, -100.0, 31.9999, -0.25])
     wanted = [1.0, 0.0, 1 / 1024, -32.0, 32767 / 1024, -0.25]
-    assert grid("fixed16", weight)(weight).tolist() == wanted
+    assert quantizer("fixed16", weight)(weight).tolist() == wanted
 
 
 def test_ternary_is_nearly_the_best_of_all_thresholds() -> None:
     """Δ = 0.7 · mean|W| is the paper's approximation of the optimum; α is exact for its Δ."""
     weight = torch.randn(200, 200, generator=torch.Generator().manual_seed(2))
-    step = grid("ternary", weight)
+    step = quantizer("ternary", weight)
     size = weight.abs()
     delta = 0.7 * size.mean()
     found = step(weight)
@@ -160,7 +140,7 @@ def test_ternary_is_nearly_the_best_of_all_thresholds() -> None:
 
 def test_binarynet_by_hand() -> None:
     weight = torch.tensor([[0.2, -0.4, 0.0], [1.5, -0.5, -0.5]], requires_grad=True)
-    effective = grid("binarynet", weight.detach())(weight)
+    effective = quantizer("binarynet", weight.detach())(weight)
     third = 2 / 3  # the mean of 1, for more than that counts as 1, 0.5 and 0.5
     assert effective.flatten().tolist() == pytest.approx([0.2, -0.2, 0.2, third, -third, -third], rel=1e-3)
     effective.sum().backward()
@@ -173,7 +153,7 @@ def test_vector_quantization_distorts_no_more_than_sklearn(name: str, given: dic
     from sklearn.cluster import KMeans
 
     weight = torch.randn(60, 40, generator=torch.Generator().manual_seed(4))
-    step = grid(name, weight, bits=3, width=2, **given)
+    step = quantizer(name, weight, bits=3, width=2, **given)
     left, books = weight.reshape(-1, 2).numpy().astype(np.float64), given.get("books", 1)
     wanted = 0.0
     for stage in range(2 if name == "residual" else 1):
@@ -185,17 +165,10 @@ def test_vector_quantization_distorts_no_more_than_sklearn(name: str, given: dic
 
 @pytest.mark.parametrize("levels", ["kmeans", "uniform"])
 def test_rounding_with_calibration_loses_less_than_rounding(levels: str) -> None:
-    random = torch.Generator().manual_seed(3)
-    inputs = torch.randn(400, 24, generator=random) @ torch.randn(24, 24, generator=random)
-    hessian, weight = 2 * inputs.t() @ inputs / 400, torch.randn(32, 24, generator=random)
-    module = registry.load("quantizers", "gptq")
-    chosen = options.make(module.Options, {"bits": 3, "levels": levels}, "gptq")
-    calibrated, plain = (module.Quantizer(weight, chosen, hessian=h) for h in (hessian, None))
-
-    def total(step: nn.Module) -> float:
-        return sum(loss(row, hessian.double()) for row in step(weight).detach() - weight)
-
-    assert total(calibrated) < 0.6 * total(plain)
+    weight, hessian = layer(32, 24)
+    calibrated, plain = (quantizer("gptq", weight, {"hessian": h}, bits=3, levels=levels) for h in (hessian, None))
+    losses = [loss(step(weight).detach() - weight, hessian) for step in (calibrated, plain)]
+    assert losses[0] < 0.6 * losses[1]
     if levels == "kmeans":  # without statistics it is rounding to the nearest
         nearest = (weight[..., None] - plain.codebook).abs().argmin(-1)
         assert torch.equal(plain.indices.long(), nearest)

@@ -1,7 +1,5 @@
 """Sparsity by the update: the paper's steps, the exact end, and what is refused."""
 
-from __future__ import annotations
-
 import itertools
 import re
 

@@ -1,17 +1,14 @@
 """How tensors share a sparsity, by hand: See et al.'s three schemes, and Han et al.'s threshold."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 
-from tzip.compression import pruning, registry
+from tests.toys.weights import pruned_by
+from tzip.compression import pruning
 
 
 def pruned(*weights: list[float]) -> list:
-    module = registry.load("pruners", "magnitude")
-    tensors = [torch.tensor(weight) for weight in weights]
-    return [(module.Pruner(weight, module.Options()), weight) for weight in tensors]
+    return [(pruned_by("magnitude", weight), weight) for weight in map(torch.tensor, weights)]
 
 
 LARGE, SMALL = [4.0, -5.0, 6.0, -7.0], [0.4, -0.5, 0.6, -7.0]

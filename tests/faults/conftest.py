@@ -1,7 +1,5 @@
 """Each fault's promise and what happened, gathered into the table of docs/reliability.md."""
 
-from __future__ import annotations
-
 import resource
 import shutil
 import subprocess
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.toys import workflow
 from tests.toys.workflow import copy_sources, environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -98,17 +97,7 @@ def start(
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
-    with open(folder / "said", "a") as out:
-        return subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment(folder) | more,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-            preexec_fn=limit,
-        )
+    return workflow.start(folder, folder / "said", command, more, preexec_fn=limit)
 
 
 def finish(folder: Path, *arguments: str, cores: int = 2, **more: str) -> str:
@@ -128,8 +117,7 @@ def unlock(folder: Path) -> None:
 def files(folder: Path) -> dict[str, bytes]:
     """What a run promises the same bytes of: data, files of models, translations, tables."""
     patterns = ("data/**/*", "seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*", "tables/*")
-    paths = sorted(path for pattern in patterns for path in (folder / RUN).glob(pattern) if path.is_file())
-    return {str(path.relative_to(folder / RUN)): path.read_bytes() for path in paths}
+    return workflow.contents(folder, patterns, RUN)
 
 
 def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:

@@ -1,7 +1,5 @@
 """A disk that is full, or may not be written to: what has its final name is whole, and a rerun finishes."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

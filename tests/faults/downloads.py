@@ -1,7 +1,5 @@
 """Runs whose data comes from a server that cuts, dawdles, lies, redirects, sends too much or goes away."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,21 +105,13 @@ def downloaded(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("kind", "fault"),
-    [
-        ("drops", f"a download that is cut every {CUT:,} bytes"),
-        ("slow", "a slow one"),
-        ("moved", "a redirected one"),
-    ],
+    [("drops", f"a download that is cut every {CUT:,} bytes"), ("slow", "a slow one"), ("moved", "a redirected one")],
 )
 def test_what_can_be_overcome_is(kind: str, fault: str, site: Site, fresh: Path, undisturbed: Path, told) -> None:
     fetching(site, fresh, kind)
     finish(fresh, "--", CLEANED, cores=1)
     assert cleaned(fresh) == cleaned(undisturbed)
-    told(
-        fault,
-        "the whole file",
-        f"{len(downloaded(fresh))} files in {len(site.seen)} requests, the same bytes",
-    )
+    told(fault, "the whole file", f"{len(downloaded(fresh))} files in {len(site.seen)} requests, the same bytes")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Files that were made to do harm: each refused by name, before it can."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import stat
@@ -22,14 +20,9 @@ REGULAR = tarfile.REGTYPE
 
 def command(*arguments: object) -> str:
     """The one line in which a command of the project must end."""
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=ROOT,
-        env=environment(ROOT),
-        text=True,
-        capture_output=True,
-        timeout=120,
-    )
+    words = [sys.executable, *map(str, arguments)]
+    streams = {"capture_output": True, "text": True}
+    done = subprocess.run(words, cwd=ROOT, env=environment(ROOT), timeout=120, **streams)
     assert done.returncode == 1, done.stdout + done.stderr
     (line,) = done.stderr.strip().splitlines()[-1:]
     assert line.startswith("error: "), done.stderr
@@ -50,20 +43,8 @@ ARCHIVES = {
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_a_hostile_archive_is_refused(kind: str, tmp_path: Path, told) -> None:
     member = f"{ARCHIVES[kind](tmp_path / 'a')}::evil"
-    line = command(
-        "workflow_scripts/corpus.py",
-        "--languages",
-        "en",
-        "de",
-        "--train",
-        member,
-        member,
-        "--dev",
-        member,
-        member,
-        "--output",
-        tmp_path / "out" / "deep",
-    )
+    flags = ["--languages", "en", "de", "--train", member, member, "--dev", member, member]
+    line = command("workflow_scripts/corpus.py", *flags, "--output", tmp_path / "out" / "deep")
     assert "evil" in line or "unpacks to more than" in line
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "a"]
     assert not Path("/etc/evil").exists()
@@ -112,19 +93,8 @@ def test_a_hostile_vocabulary_is_refused(kind: str, tmp_path: Path, undisturbed:
     }[kind]
     (tmp_path / "pieces.model").write_bytes(bad)
     text = undisturbed / RUN / "data" / "dev.en"
-    line = command(
-        "workflow_scripts/encode.py",
-        "--pieces",
-        tmp_path / "pieces.model",
-        "--source",
-        text,
-        "--target",
-        text,
-        "--max-length",
-        256,
-        "--output",
-        tmp_path / "dev",
-    )
+    flags = ["--source", text, "--target", text, "--max-length", 256, "--output", tmp_path / "dev"]
+    line = command("workflow_scripts/encode.py", "--pieces", tmp_path / "pieces.model", *flags)
     assert "SentencePiece model: " in line
     assert not list(tmp_path.glob("dev*"))
     told(f"a SentencePiece model: {kind}", "refused by name", f"`{line.replace(str(tmp_path), '…')}`")

@@ -1,7 +1,5 @@
 """kill -9, at moments that a seed decides, until it has hit twenty times; then the run goes on to its end."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

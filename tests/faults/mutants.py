@@ -3,8 +3,6 @@
 Each kind is read in a process of its own, `python -m tests.faults.mutants KIND FOLDER`: a crash is seen, too.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import signal
@@ -80,22 +78,10 @@ KINDS: dict[str, tuple[str, Callable[[Path], object], tuple[str, ...]]] = {
 }
 
 
-HOSTILE = (
-    "-1",
-    "0",
-    "1e999",
-    ".nan",
-    "9" * 40,
-    "null",
-    "true",
-    "''",
-    "[]",
-    "{}",
-    "../../etc",
-    "x" * 10_000,
-    "&a",
-    "*a",
-)
+HOSTILE = [
+    *("-1", "0", "1e999", ".nan", "9" * 40, "null", "true", "''", "[]", "{}"),
+    *("../../etc", "x" * 10_000, "&a", "*a"),
+]
 
 
 def reworded(generator: np.random.Generator, good: bytes) -> bytes:

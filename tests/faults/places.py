@@ -1,7 +1,5 @@
 """Places and times that programs trip over, runs that meet, and configurations that change under a run."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Trainings that run out of memory or diverge."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -19,10 +17,7 @@ def said_by_training(folder: Path) -> str:
 
 def test_out_of_memory_names_the_setting(fresh: Path, told) -> None:
     grammar = {"train": 40000, "dev": 20, "test": 20, "seed": 1}
-    settings = NANO | {
-        "datasets": {"embedded": {"grammar": grammar}},
-        "model": NANO["model"] | {"d_ff": 2048},
-    }
+    settings = NANO | {"datasets": {"embedded": {"grammar": grammar}}, "model": NANO["model"] | {"d_ff": 2048}}
     write_configuration(fresh, settings | {"training": NANO["training"] | {"batch_tokens": 2_000_000}})
     assert start(fresh, "--", TRAINED, memory=6 << 30).wait(600) != 0
     (said,) = said_by_training(fresh).splitlines()
@@ -37,12 +32,7 @@ def test_out_of_memory_names_the_setting(fresh: Path, told) -> None:
 
 
 def test_a_loss_that_explodes_stops_the_training_and_keeps_its_state(fresh: Path, told) -> None:
-    exploding = NANO["training"] | {
-        "learning_rate": 6.0,
-        "warmup": 600,
-        "schedule": "linear",
-        "updates": 700,
-    }
+    exploding = NANO["training"] | {"learning_rate": 6.0, "warmup": 600, "schedule": "linear", "updates": 700}
     write_configuration(fresh, NANO | {"training": exploding})
     assert start(fresh, "--", TRAINED).wait(600) != 0
     said = said_by_training(fresh).splitlines()[-1]

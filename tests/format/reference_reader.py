@@ -1,7 +1,5 @@
 """A second reader of model.tzip, written from docs/format.md with the standard library alone."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import lzma
@@ -26,12 +24,7 @@ def read(data: bytes) -> dict:
         weights[tensor["name"]] = tensor["shape"], values
     assert not body
     assert not levels
-    return {
-        "config": text["config"],
-        "history": text["history"],
-        "vocabulary": vocabulary,
-        "weights": weights,
-    }
+    return {"config": text["config"], "history": text["history"], "vocabulary": vocabulary, "weights": weights}
 
 
 def _tensor(tensor: dict, levels: list[int], body: bytes) -> tuple[list[float], list[int], bytes]:

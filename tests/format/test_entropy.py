@@ -1,12 +1,9 @@
-from __future__ import annotations
-
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.toys.codes import peak_memory
 from tzip.compression.code import histogram_bits
 from tzip.format import entropy
 
@@ -53,14 +50,7 @@ def test_long_streams_are_coded_in_chunks_without_a_seam(count):
 
 def test_memory_stays_near_the_symbols_and_their_bytes():
     symbols = draw(3, 4_000_000, 256, 3.0)
-    tracemalloc.start()
-    try:
-        model, data = entropy.encode(symbols, 256)
-        entropy.decode(model, data, len(symbols))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 4 * len(symbols)
+    assert peak_memory(lambda: entropy.decode(*entropy.encode(symbols, 256), len(symbols))) < 4 * len(symbols)
 
 
 @pytest.mark.parametrize("kept", [1, 3, 100, 99_999])

@@ -1,11 +1,10 @@
-from __future__ import annotations
-
 import json
 from math import prod
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
@@ -14,33 +13,19 @@ from tests.toys.commands import script
 from tzip.compression.code import Code, raw
 from tzip.format import container, sizes
 from tzip.format.container import Archive
-
-
-def base_shapes(pieces: int = 32_000, d: int = 512, ff: int = 2048, layers: int = 6) -> dict[str, tuple]:
-    """The tensors of the paper's Transformer base, source, target and output embeddings tied."""
-    shapes: dict[str, tuple] = {"embedding.weight": (pieces, d), "generator.bias": (pieces,)}
-    for stack, attentions in (("encoder", ["self"]), ("decoder", ["self", "cross"])):
-        for index in range(layers):
-            layer = f"{stack}.{index}"
-            for attention in attentions:
-                for part in ("query", "key", "value", "output"):
-                    shapes[f"{layer}.{attention}_attention.{part}.weight"] = (d, d)
-                    shapes[f"{layer}.{attention}_attention.{part}.bias"] = (d,)
-            for part, out, into in (("inner", ff, d), ("outer", d, ff)):
-                shapes[f"{layer}.feed_forward.{part}.weight"] = (out, into)
-                shapes[f"{layer}.feed_forward.{part}.bias"] = (out,)
-            for norm in [*attentions, "feed_forward"]:
-                shapes |= {f"{layer}.{norm}_norm.{part}": (d,) for part in ("weight", "bias")}
-    return shapes
+from tzip.nmt.model import Transformer, shape, tensors
+from tzip.nmt.options import configure
 
 
 def count(shapes: dict[str, tuple], *parts: str) -> int:
     """Weights of the matrices whose names contain one of `parts`; of all matrices without parts."""
-    matrices = [(name, shape) for name, shape in shapes.items() if len(shape) == 2]
-    return sum(prod(shape) for name, shape in matrices if not parts or any(part in name for part in parts))
+    matrices = [(name, sides) for name, sides in shapes.items() if len(sides) == 2]
+    return sum(prod(sides) for name, sides in matrices if not parts or any(part in name for part in parts))
 
 
-SHAPES = base_shapes()
+with torch.device("meta"):  # the paper's Transformer base, source, target and output embeddings tied
+    BASE = Transformer(configure({"preset": "base", "vocabulary": 32_000}))
+SHAPES = {name: shape(places) for name, places in tensors(BASE).items()}
 ALL = count(SHAPES)
 LINEAR, ATTENTION = count(SHAPES, "_attention", "feed_forward"), count(SHAPES, "_attention")
 
@@ -151,11 +136,7 @@ def test_sizes_of_a_file(model, tmp_path):
 
 def test_a_students_ratios_are_to_its_baseline(model, tmp_path):
     """Never to its own fp32; in the paper's count it is smaller by its weights and by its compression."""
-    large = {
-        "bias": raw(np.zeros(16)),
-        "one.weight": raw(np.zeros((80, 100))),
-        "two": raw(np.zeros((40, 100))),
-    }
+    large = {"bias": raw(np.zeros(16)), "one.weight": raw(np.zeros((80, 100))), "two": raw(np.zeros((40, 100)))}
     container.write(tmp_path / "baseline.tzip", Archive({}, large, VOCABULARY + b"more", {}))
     baseline, student = container.read(tmp_path / "baseline.tzip"), container.read(model)
     found = sizes.sizes(student, model.stat().st_size, baseline)
@@ -188,13 +169,7 @@ def test_the_table_accounts_for_every_byte(model):
     rows = sizes.table(container.read(model))
     assert sum(row["bytes"] for row in rows) == model.stat().st_size
     assert sum(row["share"] for row in rows) == pytest.approx(1)
-    assert [row["name"] for row in rows] == [
-        "bias",
-        "pruned.weight",
-        "quantized.weight",
-        "(vocabulary)",
-        "(header)",
-    ]
+    assert [row["name"] for row in rows] == ["bias", "pruned.weight", "quantized.weight", "(vocabulary)", "(header)"]
     bias, pruned, quantized, vocabulary, _ = rows
     assert (bias["shape"], bias["bits"], bias["entropy"], bias["bytes"]) == ((8,), 32, 32, 32)
     assert (pruned["shape"], pruned["bits"]) == ((10, 100), 32)

@@ -1,7 +1,5 @@
 """Environments of other toolkits, made where they are missing, and the text that models are trained on."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -48,12 +46,8 @@ def environment() -> Callable[[str], Path]:
         venv.create(folder, clear=True, with_pip=True)
         torch = wanted.splitlines()[0]  # with all that its build asks for; the others are listed in full
         for packages in ([torch], ["--no-deps", "--requirement", str(HERE / f"{name}.txt")]):
-            done = subprocess.run(
-                [python, "-m", "pip", "install", "--quiet", *packages],
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
+            pip = [python, "-m", "pip", "install", "--quiet", *packages]
+            done = subprocess.run(pip, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if done.returncode:
                 last = done.stdout.strip().splitlines()[-1:]
                 pytest.skip(f"{name}: pip cannot install {packages[-1]}: {' '.join(last)}")

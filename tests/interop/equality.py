@@ -4,8 +4,6 @@
 which a model is trained by the toolkit's own code; where one cannot be installed, it says why.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable
@@ -49,6 +47,32 @@ def imported(folder: Path, source: str, given: dict[str, str]) -> tuple[Transfor
     return importing.build(found), Pieces(found.pieces)
 
 
+def compare_logits(
+    case: str,
+    model: Transformer,
+    pieces: Pieces,
+    rows: dict[str, list[list[int]]],
+    vocabulary: list[str],
+    file: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """The model's logits of the first sentences are within 1e-4 of those in the file, by the target's vocabulary."""
+    logits, numbers = np.load(file), {piece: i for i, piece in enumerate(vocabulary)}
+    ours = [i for i in range(pieces.targets) if i not in (PAD, BEGIN)]
+    columns = [numbers[piece] for piece in pieces.spell(ours, target=True)]
+    worst, tokens = 0.0, 0
+    end = [END] if model.config.source_end else []
+    with torch.inference_mode():
+        for i in range(len(logits)):
+            ids = [[*rows["source"][i], *end]], [[BEGIN, *rows["target"][i]]]
+            found, expected = model(*map(torch.tensor, ids))[0, :, ours], torch.from_numpy(logits[str(i)])
+            assert len(found) == len(expected)
+            worst = max(worst, float((found - expected[:, columns]).abs().max()))
+            tokens += len(expected)
+    tell(capsys, f"{case}: logits of {tokens} positions within {worst:.1e}")
+    assert worst < 1e-4
+
+
 def theirs(record: dict[str, Any], side: str) -> list[str]:
     return record.get(f"pieces_{side}") or record["pieces"]
 
@@ -59,29 +83,14 @@ def test_logits(case: str, peer: Peer, capsys: pytest.CaptureFixture) -> None:
     name, script, source, given = CASES[case]
     folder = peer(name, script, UPDATES)
     model, pieces = imported(folder, source, given)
-    record, logits = read_json(folder / "record.json"), np.load(folder / "logits.npz")
+    record, rows = read_json(folder / "record.json"), {}
     for side, end in (("source", "en"), ("target", "de")):
-        rows = pieces.encode(read_lines(folder / f"test.{end}"), target=side == "target")
+        rows[side] = pieces.encode(read_lines(folder / f"test.{end}"), target=side == "target")
         known = set(theirs(record, side))
         expected = [[piece if piece in known else "<unk>" for piece in row] for row in record[side]]
-        assert [pieces.spell(row, target=side == "target") for row in rows] == expected
-    numbers = {piece: i for i, piece in enumerate(theirs(record, "target"))}
-    ours = [i for i in range(pieces.targets) if i not in (PAD, BEGIN)]
-    columns = [numbers[piece] for piece in pieces.spell(ours, target=True)]
+        assert [pieces.spell(row, target=side == "target") for row in rows[side]] == expected
     assert pieces.spell([UNKNOWN, END], target=True) == ["<unk>", "</s>"]
-    worst, tokens = 0.0, 0
-    end = [END] if model.config.source_end else []
-    with torch.inference_mode():
-        for i in range(len(logits)):
-            (read,) = pieces.encode(read_lines(folder / "test.en")[i : i + 1])
-            (write,) = pieces.encode(read_lines(folder / "test.de")[i : i + 1], target=True)
-            found = model(torch.tensor([[*read, *end]]), torch.tensor([[BEGIN, *write]]))[0, :, ours]
-            expected = torch.from_numpy(logits[str(i)])
-            assert len(expected) == len(write) + 1
-            worst = max(worst, float((found - expected[:, columns]).abs().max()))
-            tokens += len(expected)
-    tell(capsys, f"{case}: logits of {tokens} positions within {worst:.1e}")
-    assert worst < 1e-4
+    compare_logits(case, model, pieces, rows, theirs(record, "target"), folder / "logits.npz", capsys)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -146,23 +155,14 @@ def test_what_follows_an_import(case: str, peer: Peer, tmp_path: Path) -> None:
     translator = inference.Translator(tmp_path / "exported")
     found = translator.translate(lines, inference.Options(beam=1, batch_tokens=1))
     assert sum(a == b for a, b in zip(ours, found, strict=True)) >= 98  # near ties fall either way
-    whole = pipeline.build(
-        importing.build(importing.read(tmp_path / "checkpoint", Options(format="tzip"))),
-        pieces.model,
-        Variant(),
-        name="whole",
-        seed=1,
-    )[0]
+    read = importing.build(importing.read(tmp_path / "checkpoint", Options(format="tzip")))
+    whole, _ = pipeline.build(read, pieces.model, Variant(), name="whole", seed=1)
     assert len(container.encode(whole)) > 2 * (tmp_path / "small.tzip").stat().st_size
 
 
 def tzip(*arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "tzip.cli", *map(str, arguments)],
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    command = [sys.executable, "-m", "tzip.cli", *map(str, arguments)]
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

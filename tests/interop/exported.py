@@ -3,22 +3,19 @@
 `make test-interop` runs this file, which `make test` does not.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from sacrebleu import corpus_bleu
 
 from tests.interop.conftest import HERE
-from tests.interop.equality import LONGEST, UPDATES, Peer, imported, tell, tzip
-from tzip.data.pieces import BEGIN, END, PAD, Encoded, Options, Pieces, encode_pairs
+from tests.interop.equality import LONGEST, UPDATES, Peer, compare_logits, imported, tell, tzip
+from tzip.data.pieces import Encoded, Options, Pieces, encode_pairs
 from tzip.data.pieces import train as train_pieces
 from tzip.files import read_json, read_lines
 from tzip.format import model as model_file
@@ -88,23 +85,11 @@ def test_logits(case: str, made: Made, capsys: pytest.CaptureFixture) -> None:
     """Within 1e-4 on 50 sentences; the pieces of all are the same."""
     folder, texts = made(case)
     model, pieces = opened(folder)
-    record, logits = read_json(folder / "record.json"), np.load(folder / "logits.npz")
-    rows = {}
+    record, rows = read_json(folder / "record.json"), {}
     for side, end in (("source", "en"), ("target", "de")):
         rows[side] = pieces.encode(read_lines(texts / f"test.{end}"), target=side == "target")
         assert [pieces.spell(row, target=side == "target") for row in rows[side]] == record[side]
-    numbers = {piece: i for i, piece in enumerate(record["pieces"])}
-    ours = [i for i in range(pieces.targets) if i not in (PAD, BEGIN)]
-    columns = [numbers[piece] for piece in pieces.spell(ours, target=True)]
-    worst, tokens = 0.0, 0
-    with torch.inference_mode():
-        for i in range(len(logits)):
-            ids = [[*rows["source"][i], END]], [[BEGIN, *rows["target"][i]]]
-            found, expected = model(*map(torch.tensor, ids))[0, :, ours], torch.from_numpy(logits[str(i)])
-            worst = max(worst, float((found - expected[:, columns]).abs().max()))
-            tokens += len(expected)
-    tell(capsys, f"{case}: logits of {tokens} positions within {worst:.1e}")
-    assert worst < 1e-4
+    compare_logits(case, model, pieces, rows, record["pieces"], folder / "logits.npz", capsys)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -5,8 +5,6 @@ whatever the machine has: partitions cpu and gpu for jobs, and high, whose jobs 
 has a SLURM of its own is left alone.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil
@@ -78,9 +76,13 @@ def path() -> str:
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin"])
 
 
+def environment() -> dict[str, str]:
+    return {**os.environ, "PATH": path()}
+
+
 def ask(*command: str) -> str:
     """What one of SLURM's commands prints; empty where it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path()})
+    done = subprocess.run(command, capture_output=True, text=True, env=environment())
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
@@ -106,7 +108,7 @@ def start() -> None:
         run = Path("/run/munge")
         run.mkdir(exist_ok=True)
         shutil.chown(run, "munge", "munge")
-        subprocess.run(["runuser", "-u", "munge", "--", "munged"], check=True, env={**os.environ, "PATH": path()})
+        subprocess.run(["runuser", "-u", "munge", "--", "munged"], check=True, env=environment())
     daemon("slurmctld", "-D")
     daemon("slurmd", "-D", "-N", host)
     deadline = time.monotonic() + HEALTHY
@@ -121,14 +123,8 @@ def start() -> None:
 def daemon(name: str, *arguments: str) -> None:
     """Start one in the background, with its number on file."""
     with open(FOLDER / "log" / f"{name}.out", "w") as out:
-        process = subprocess.Popen(
-            [name, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-            env={**os.environ, "PATH": path()},
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out}
+        process = subprocess.Popen([name, *arguments], start_new_session=True, env=environment(), **streams)
     (FOLDER / f"{name}.started").write_text(str(process.pid))
 
 

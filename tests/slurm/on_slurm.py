@@ -4,8 +4,6 @@
 and is skipped, saying why, where that cannot be.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -24,7 +22,7 @@ from safetensors.torch import load_file
 from tests.slurm import cluster
 from tests.toys.training import fit
 from tests.toys.waiting import wait_for
-from tests.toys.workflow import MINIATURE, ROOT, RUN, contents, copy_sources, environment, mini, rewrite
+from tests.toys.workflow import MINIATURE, ROOT, RUN, contents, copy_sources, mini, rewrite, start
 from tzip.files import read_json
 
 RULE = r"(?m)^\s*(?:local)?rule (\w+):"  # in what Snakemake says
@@ -57,17 +55,7 @@ def copied(tmp_path: Path) -> Path:
 def submit(folder: Path, *arguments: str) -> subprocess.Popen:
     """Snakemake with the profile, its output in `slurm.log` of the folder."""
     profile = ["--workflow-profile", "profiles/slurm", "--configfile", MINIATURE, *SOON]
-    command = ["snakemake", *arguments, *profile]
-    with open(folder / "slurm.log", "w") as log:
-        return subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    return start(folder, folder / "slurm.log", ["snakemake", *arguments, *profile])
 
 
 def through_slurm(folder: Path, *arguments: str) -> str:
@@ -212,22 +200,10 @@ def test_a_preempted_training_goes_on_where_it_was(copied: Path, undisturbed: Fu
 
 def test_two_tasks_of_a_step_train_as_one_process(tmp_path: Path) -> None:
     """Ranks, the meeting place and its port come from SLURM alone: no torchrun."""
-    command = [
-        "srun",
-        "--ntasks=2",
-        "--partition=cpu",
-        "--export=ALL",
-        sys.executable,
-        "-m",
-        "tests.toys.training",
-    ]
-    done = subprocess.run(
-        [*command, str(tmp_path / "two"), "0", "precision=fp32"],
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    command = ["srun", "--ntasks=2", "--partition=cpu", "--export=ALL", sys.executable, "-m", "tests.toys.training"]
+    command += [str(tmp_path / "two"), "0", "precision=fp32"]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, env=one_thread)
     assert done.returncode == 0, done.stderr
     fit(tmp_path / "one", accumulate=2, precision="fp32")
     one, two = (load_file(tmp_path / name / WEIGHTS) for name in ("one", "two"))
@@ -238,11 +214,7 @@ def test_two_tasks_of_a_step_train_as_one_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "says"),
     [
-        (
-            "cpu_partition",
-            "weekend",
-            "cpu_partition = 'weekend' is no partition of this cluster; choose",
-        ),
+        ("cpu_partition", "weekend", "cpu_partition = 'weekend' is no partition of this cluster; choose"),
         ("cpu_partition", '""', "cpu_partition is missing; choose from cpu"),
         ("gpu_partition", "a100", "gpu_partition = 'a100' is no partition of this cluster; choose"),
     ],

@@ -1,7 +1,5 @@
 """Scripts and subcommands run in this process: what a process of their own would say, without its start."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

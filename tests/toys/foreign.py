@@ -1,7 +1,5 @@
 """Files as other toolkits write them, made by hand from a model of ours and a vocabulary of the tests."""
 
-from __future__ import annotations
-
 import argparse
 import collections
 import contextlib

@@ -1,7 +1,5 @@
 """Frontiers by hand: a few variants, and a crowd of them."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Archives whose members have any name and any type."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 import zipfile

@@ -1,7 +1,5 @@
 """A finished run in miniature, with all that figures and page are made of: scores real, sizes invented."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Sequence
 from itertools import chain

@@ -1,7 +1,5 @@
 """A real HTTP server that misbehaves in every way we know."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import threading

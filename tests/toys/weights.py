@@ -1,12 +1,12 @@
 """Weights for tests of methods, what calibration would say of them, and what a change of them loses."""
 
-from __future__ import annotations
-
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tzip import options
 from tzip.compression import registry
 from tzip.compression.code import matrix
 
@@ -40,10 +40,21 @@ def statistics(module: ModuleType, weight: Tensor) -> dict[str, Tensor]:
     return {need: found[need] for need in getattr(module, "NEEDS", ())}
 
 
-def pruned_by(name: str, weight: Tensor) -> nn.Module:
+def pruned_by(name: str, weight: Tensor, measured: dict[str, Tensor] | None = None, **given: Any) -> nn.Module:
+    """A pruner with these options; without statistics that are measured, those above."""
     module = registry.load("pruners", name)
-    return module.Pruner(weight, module.Options(), **statistics(module, weight))
+    measured = statistics(module, weight) if measured is None else measured
+    return module.Pruner(weight, options.make(module.Options, given, name), **measured)
+
+
+def layer(rows: int, columns: int, seed: int = 3) -> tuple[Tensor, Tensor]:
+    """A weight, and the second derivatives of its squared error over 400 correlated inputs; float64."""
+    random = torch.Generator().manual_seed(seed)
+    mix = torch.randn(columns, columns, generator=random)
+    inputs = torch.randn(400, columns, generator=random).double() @ mix.double()
+    return torch.randn(rows, columns, generator=random), 2 * inputs.t() @ inputs / 400
 
 
 def loss(change: Tensor, hessian: Tensor) -> float:
-    return float(0.5 * change.double() @ hessian @ change.double())
+    """½ Σ δ H δᵀ over the rows δ of a change."""
+    return float(0.5 * (change.double() @ hessian * change.double()).sum())

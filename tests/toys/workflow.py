@@ -1,7 +1,5 @@
 """Commands in a copy of the repository: what they say, what they would do, and what they made."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -9,21 +7,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (
-    "Snakefile",
-    "config.yaml",
-    "config",
-    "envs",
-    "profiles",
-    "report",
-    "rules",
-    "tzip",
-    "workflow_scripts",
-)
+SOURCES = ("Snakefile", "config.yaml", "config", "envs", "profiles", "report", "rules", "tzip", "workflow_scripts")
 MINIATURE = "config/miniature.yaml"
 RUN = Path("results/miniature")
 
@@ -54,10 +44,25 @@ def mini(folder: Path, *arguments: str, cores: int = 2, ok: bool = True) -> str:
     return command(folder, "snakemake", "--cores", str(cores), "--configfile", MINIATURE, *arguments, ok=ok)
 
 
+def start(folder: Path, log: Path, arguments: Sequence[str], more: dict[str, str] | None = None, **how: Any) -> Popen:
+    """A command in a copy of the repository, in a session of its own; what it says goes on in `log`.
+
+    more: environment variables; how: further arguments of Popen.
+    """
+    with open(log, "a") as out:
+        how |= {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out, "start_new_session": True}
+        return Popen(arguments, cwd=folder, env=environment(folder) | (more or {}), **how)
+
+
 def planned(output: str) -> set[tuple[str, str]]:
     """(rule, variant) of each job that a dry run would do."""
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
     return {(rule, *(re.findall(r"variant=([\w-]+)", block) or [""])) for rule, block in jobs}
+
+
+def planned_rules(folder: Path, *arguments: str) -> set[str]:
+    """The rules of the jobs that a dry run of the miniature would do."""
+    return {rule for rule, _ in planned(mini(folder, "--dry-run", *arguments))}
 
 
 def copy_sources(folder: Path) -> Path:
@@ -71,6 +76,7 @@ def copy_sources(folder: Path) -> Path:
 
 
 def contents(folder: Path, patterns: Sequence[str], run: Path = RUN) -> dict[str, bytes]:
+    """The files of a run that the patterns match, by their names in it."""
     paths = sorted(path for pattern in patterns for path in (folder / run).glob(pattern))
     return {str(path.relative_to(folder / run)): path.read_bytes() for path in paths if path.is_file()}
 

@@ -1,7 +1,5 @@
 """One run of the miniature, in a copy of the repository, for all tests; changes go into a copy of it."""
 
-from __future__ import annotations
-
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,10 +15,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
     They run side by side, for on two cores that halves the time of waiting.
     """
-    both = (
-        copy_sources(tmp_path_factory.mktemp("two-cores")),
-        copy_sources(tmp_path_factory.mktemp("one-core")),
-    )
+    both = (copy_sources(tmp_path_factory.mktemp("two-cores")), copy_sources(tmp_path_factory.mktemp("one-core")))
     made = [str(RUN / "data" / "shortlist.txt")]
     made += [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
     with ThreadPoolExecutor() as pool:

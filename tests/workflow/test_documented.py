@@ -1,7 +1,5 @@
 """The page "You have a model" followed from its first command to its last, on a small model."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -1,7 +1,5 @@
 """A run whose baseline is imported, from members of an archive by URL to scores; and what is refused."""
 
-from __future__ import annotations
-
 import copy
 import tarfile
 from pathlib import Path

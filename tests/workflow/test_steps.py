@@ -3,8 +3,6 @@
 One run, in a copy of the repository, is shared by all tests; those that change something change a copy of it.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.toys.workflow import MINIATURE, RUN, command, contents, copy_sources, mini, planned, rewrite
+from tests.toys.workflow import MINIATURE, RUN, command, contents, copy_sources, mini, planned, planned_rules, rewrite
 from tzip.data.pieces import Encoded
 from tzip.files import read_json
 from tzip.format import container
@@ -36,9 +34,7 @@ from tzip.compression.parametrization import Latent
 class Options:
     """Nothing to choose."""
 
-    @property
-    def bits(self) -> int:
-        return 1
+    bits = 1
 
 
 class Quantizer(Latent):
@@ -61,6 +57,11 @@ def test_a_baseline_in_the_store_is_taken_by_another_run(tmp_path: Path) -> None
     assert len(contents(two, patterns)) == 5
 
 
+def count_rows(table: Path) -> int:
+    """The rows of a table below its comments and its head."""
+    return len([line for line in table.read_text().splitlines() if not line.startswith("#")]) - 1
+
+
 def test_every_row_is_made_scored_and_shown(finished: Path) -> None:
     rows = yaml.safe_load((finished / MINIATURE).read_text())["rows"]
     assert rows[:-3] == yaml.safe_load((finished / "config.yaml").read_text())["rows"]
@@ -71,23 +72,21 @@ def test_every_row_is_made_scored_and_shown(finished: Path) -> None:
         assert archive.history["name"] == row
         for file in ("compress.json", "size.json", "test.hyp.txt", "test.time.json", "test.score.json"):
             assert (folder / file).stat().st_size > 0
-    table = (finished / RUN / "tables" / "table1.csv").read_text()
-    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + len(rows)
+    assert count_rows(finished / RUN / "tables" / "table1.csv") == len(rows)
     assert (finished / RUN / "report.html").stat().st_size > 10_000
     assert "Table 1" in command(finished, "python", "workflow_scripts/show.py", "--results", str(RUN))
 
 
 def test_what_speed_lists_is_exported_measured_and_shown(finished: Path) -> None:
     listed = yaml.safe_load((finished / MINIATURE).read_text())["speed"]
-    table = (finished / RUN / "timings" / "inference.csv").read_text()
-    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + len(listed)
+    assert count_rows(finished / RUN / "timings" / "inference.csv") == len(listed)
     title = "Translation by CTranslate2 on one core"
     assert title in (finished / RUN / "report.html").read_text()
     assert title in command(finished, "python", "workflow_scripts/show.py", "--results", str(RUN))
     folders = {path.name for path in (finished / RUN).glob("seed-1/*/ctranslate2/*")}
     assert folders == {"float32", "int16", "int8-shortlist"}
-    jobs = planned(mini(finished, "--config", "speed=[]", "--dry-run", "--forceall"))
-    assert not {rule for rule, _ in jobs} & {"shortlist", "export", "inference", "score_inference", "speed"}
+    rules = planned_rules(finished, "--config", "speed=[]", "--forceall")
+    assert not rules & {"shortlist", "export", "inference", "score_inference", "speed"}
 
 
 def test_students_are_made_scored_and_shown(finished: Path) -> None:
@@ -120,15 +119,9 @@ def test_changing_a_student_reruns_its_rows_alone(copied: Path) -> None:
 
 def test_without_students_nothing_is_made_for_them(copied: Path) -> None:
     rewrite(copied, MINIATURE, lambda c: c.update(rows=c["rows"][:-3]))
-    assert not {rule for rule, _ in planned(mini(copied, "--dry-run"))} & (TRAINING | {"compress"})
+    assert not planned_rules(copied) & (TRAINING | {"compress"})
     shutil.rmtree(copied / RUN)
-    assert {rule for rule, _ in planned(mini(copied, "--dry-run"))} & TRAINING == {
-        "train",
-        "corpus",
-        "pieces",
-        "encode",
-        "generate",
-    }
+    assert planned_rules(copied) & TRAINING == {"train", "corpus", "pieces", "encode", "generate"}
 
 
 def test_a_second_run_does_nothing(finished: Path) -> None:
@@ -136,12 +129,8 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
 
 
 def test_a_touch_and_the_number_of_cores_rerun_nothing(copied: Path) -> None:
-    for path in (
-        copied / "tzip" / "quantizers" / "kmeans.py",
-        copied / MINIATURE,
-        copied / "tzip" / "nmt" / "train.py",
-    ):
-        os.utime(path)
+    for path in ("tzip/quantizers/kmeans.py", MINIATURE, "tzip/nmt/train.py"):
+        os.utime(copied / path)
     assert planned(mini(copied, "--dry-run", cores=1)) == set()
 
 
@@ -210,12 +199,7 @@ def test_every_step_of_a_variant_can_be_pasted_into_a_shell(copied: Path) -> Non
     files = ["model.tzip", "size.json", "test.hyp.txt", "test.score.json"]
     before = {name: (folder / name).read_bytes() for name in files}
     shown = mini(
-        copied,
-        "-np",
-        "--forcerun",
-        "compress",
-        "--",
-        *(str(RUN / "seed-1" / "pruned-50-80" / f) for f in files),
+        copied, "-np", "--forcerun", "compress", "--", *(str(RUN / "seed-1" / "pruned-50-80" / f) for f in files)
     )
     lines = [line.strip() for line in shown.splitlines()]
     starts = ("Shell command: python workflow_scripts/", "Shell command: tzip ")
@@ -233,16 +217,8 @@ def test_every_step_of_a_variant_can_be_pasted_into_a_shell(copied: Path) -> Non
 def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_path: Path) -> None:
     mini(finished, "--report", str(tmp_path / "report.html"))
     page = (tmp_path / "report.html").read_text()
-    for name in (
-        "table1.csv",
-        "claims.csv",
-        "frontier.csv",
-        "frontier.svg",
-        "inference.csv",
-        "attention.png",
-        "cumulative.svg",
-        "report.html",
-    ):
+    tables, figures = ("table1", "claims", "frontier", "inference"), ("frontier.svg", "attention.png", "cumulative.svg")
+    for name in (*(f"{table}.csv" for table in tables), *figures, "report.html"):
         assert name in page
 
 
@@ -267,8 +243,7 @@ def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> Non
     after = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
     assert before.items() < after.items()
     assert {"seed-1/kmeans-b3-linear/model.tzip", "seed-1/kmeans-b3-linear/test.hyp.txt"} == {*after} - {*before}
-    table = (folder / RUN / "tables" / "frontier.csv").read_text()
-    assert len([line for line in table.splitlines() if not line.startswith("#")]) == 1 + 4
+    assert count_rows(folder / RUN / "tables" / "frontier.csv") == 4
 
     # The command that the frontier prints finds its file made, by the record of the run alone.
     said = command(folder, "python", "-m", "tzip.cli", "frontier", str(RUN), "--at", "1x").splitlines()
@@ -278,32 +253,25 @@ def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> Non
     assert planned(command(folder, *said[-1].split(), "--forcerun", rule, "-n")) == {(rule, chosen)}
 
 
-MISTAKES = {
-    "grid": (
-        "--config",
-        "grid={quantize: [kmeans, kmaens]}",
-        "grid.quantize = 'kmaens' is not one of binarize, ",
-    ),
-    "key": ("--config", "trainign={updates: 5}", "unknown key 'trainign' in the configuration; did you mean"),
-    "method": (
-        "--config",
+MISTAKES = [
+    ("grid={quantize: [kmeans, kmaens]}", "grid.quantize = 'kmaens' is not one of binarize, "),
+    ("trainign={updates: 5}", "unknown key 'trainign' in the configuration; did you mean"),
+    (
         "variants={kmeans-4bit: {quantize: {method: kmaens}}}",
         "variants.kmeans-4bit.quantize.method = 'kmaens' is not one of binarize, binarynet, fixed16",
     ),
-    "bits": (
-        "--config",
+    (
         "variants={kmeans-4bit: {quantize: {bits: 40}}}",
         "variants.kmeans-4bit.quantize: bits = '40' is not an integer at least 1 and at most 8",
     ),
-    "row": ("--config", "rows=[baseline, kmeans-5bit]", "rows = 'kmeans-5bit' is not defined; did you mean"),
-}
+    ("rows=[baseline, kmeans-5bit]", "rows = 'kmeans-5bit' is not defined; did you mean"),
+]
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_stops_before_any_job_in_one_line(finished: Path, mistake: str) -> None:
+@pytest.mark.parametrize(("setting", "says"), MISTAKES, ids=["grid", "key", "method", "bits", "row"])
+def test_a_mistake_stops_before_any_job_in_one_line(finished: Path, setting: str, says: str) -> None:
     """Even where old results lie on disk, that a mistyped name could pass for finished ones."""
-    *arguments, says = MISTAKES[mistake]
-    said = mini(finished, *arguments, ok=False)
+    said = mini(finished, "--config", setting, ok=False)
     (line,) = [line for line in said.splitlines() if says in line]
     assert "choose from" in line or "is not" in line
     assert "rule " not in said

@@ -4,14 +4,10 @@ In them is a small model. The text is Multi30k's where TZIP_MIRROR names a folde
 grammar's.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
-import io
 import os
 import tarfile
-import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
@@ -24,6 +20,8 @@ import yaml
 from tests.data.test_lists import ONE
 from tests.toys import foreign as foreignmodels
 from tests.toys.foreign import OPENNMT, PIECES
+from tests.toys.packed import tar
+from tests.toys.webserver import listening
 from tests.toys.workflow import ROOT, command, copy_sources
 from tzip.config import datasets
 from tzip.data.corpus import Side
@@ -59,11 +57,7 @@ def text(pairs: int) -> list[tuple[str, str]]:
 
 def pack(path: Path, members: dict[str, bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:gz") as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
+    tar(path, "w:gz", *((name, data, tarfile.REGTYPE) for name, data in members.items()))
 
 
 def lines(side: list[str]) -> bytes:
@@ -84,10 +78,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pack(host / ARCHIVES[0], pieces)
     made = foreignmodels.model(4 + len(PIECES), **OPENNMT)
     foreignmodels.opennmt(folder / "averaged-10-epoch.pt", made, "2018")
-    pack(
-        host / ARCHIVES[1],
-        {"averaged-10-epoch.pt": (folder / "averaged-10-epoch.pt").read_bytes(), "sentencepiece.model": ONE},
-    )
+    checkpoint = (folder / "averaged-10-epoch.pt").read_bytes()
+    pack(host / ARCHIVES[1], {"averaged-10-epoch.pt": checkpoint, "sentencepiece.model": ONE})
     own = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]["wmt"]
     news = {"dev": own["dev"], "test": own["test"]}
     for start, pair in zip((300, 330, 360), [*news["dev"], *news["test"].values()], strict=True):
@@ -97,13 +89,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             file["sha256"] = hashlib.sha256(data).hexdigest()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=mirror))
-    address = f"http://127.0.0.1:{server.server_port}"
-    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL | {"mirror": address, "datasets": {"wmt": news}}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield folder
-    server.shutdown()
-    server.server_close()
+    with listening(ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=mirror))) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        (folder / "small.yaml").write_text(yaml.safe_dump(SMALL | {"mirror": address, "datasets": {"wmt": news}}))
+        yield folder
 
 
 class Quiet(SimpleHTTPRequestHandler):

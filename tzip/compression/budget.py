@@ -1,7 +1,5 @@
 """Bits per tensor within a budget of bytes, by the sensitivity of each tensor."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,11 +77,7 @@ def file_bytes(code: Code) -> float:
 
 
 def bits_within(
-    room: float,
-    chosen: Places,
-    options: Any,
-    quantizer: Callable[[str, Any], nn.Module],
-    statistics: Statistics | None,
+    room: float, chosen: Places, options: Any, quantizer: Callable[[str, Any], nn.Module], statistics: Statistics | None
 ) -> dict[str, int]:
     """The bits of each tensor that together raise the loss least within `room` bytes.
 
@@ -91,12 +85,12 @@ def bits_within(
     """
     if statistics is None:
         raise ValueError("budget needs statistics (fisher) of the model; calibrate it first")
-    (field,) = (field for field in dataclasses.fields(options) if field.name == "bits")
-    possible = field.metadata["choices"] or range(field.metadata["ge"], field.metadata["le"] + 1)
+    bounds = options.__dataclass_fields__["bits"].metadata
+    possible = bounds["choices"] or range(bounds["ge"], bounds["le"] + 1)
     choices: dict[str, list[Choice]] = {tensor: [] for tensor in chosen}
     for tensor, places in chosen.items():
         latent, weight = chain(*places[0])[0].detach(), getattr(*places[0]).detach()
-        curvature = statistics["fisher"][tensor].to(weight.device)
+        curvature = statistics[f"fisher/{tensor}"].to(weight.device)
         for bits in possible:
             step = quantizer(tensor, dataclasses.replace(options, bits=bits))
             loss = 0.5 * float((curvature * (weight - step(weight).detach()).square()).double().sum())

@@ -59,7 +59,6 @@ class Code:
             raise ValueError(f"residual: shape {self.residual.shape} without a mask expected {self.shape}")
 
     def _check_scales(self) -> None:
-        assert self.scales is not None
         rows, columns = matrix(self.shape)
         fits = self.scales.ndim == 2 and self.scales.shape[0] in (1, rows)
         groups = self.scales.shape[1] if fits else 0
@@ -78,7 +77,7 @@ class Code:
 
     @property
     def width(self) -> int:
-        """Weights a symbol: 1, or D with a codebook of vectors."""
+        """Weights per symbol: 1, or D with a codebook of vectors."""
         return 1 if self.codebook is None or self.codebook.ndim == 1 else self.codebook.shape[2]
 
     def decode(self) -> np.ndarray:
@@ -95,16 +94,16 @@ class Code:
     def _entries(self) -> np.ndarray:
         """What the symbols stand for, float32 [size]; anything at all where a weight was pruned."""
         if self.codebook is None:
-            found = self.symbols.astype(np.float32, copy=False)
+            values = self.symbols.astype(np.float32, copy=False)
         elif self.codebook.ndim == 1:
-            found = self.codebook[self.symbols]
+            values = self.codebook[self.symbols]
         else:
             books = np.arange(len(self.symbols)) % len(self.codebook)
             return self.codebook[books, self.symbols].reshape(-1)[: self.size]
         if self.mask is None:
-            return found
+            return values
         weights = np.zeros(self.size, np.float32)
-        weights[self.mask] = found
+        weights[self.mask] = values
         return weights
 
 
@@ -122,8 +121,6 @@ def spread(scales: np.ndarray, columns: int) -> np.ndarray:
 
 def raw(weights: np.ndarray, dtype: str = "float32") -> Code:
     """The code of a tensor that is stored as it is, at 32 or 16 bits per weight."""
-    if dtype not in RAW_TYPES:
-        raise ValueError(f"dtype: {dtype!r} found; choose from {', '.join(RAW_TYPES)}")
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(weights, np.float32).reshape(-1).astype(dtype)
     if not np.isfinite(values).all():
@@ -146,7 +143,7 @@ def entropy_bits(code: Code) -> float:
 
 
 def side_bits(code: Code) -> int:
-    """What a reader must be told beside symbols and positions: codebooks and scales, as stored."""
+    """The bits of codebooks and scales, as stored: what a reader needs beside symbols and positions."""
     parts = [code.codebook, code.scales]
     own = sum(8 * part.nbytes for part in parts if part is not None)
     return own + (0 if code.residual is None else side_bits(code.residual))

@@ -1,7 +1,5 @@
 """From a model and a variant to the Code of every tensor: prune, quantize, fine-tune, encode."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import zlib
@@ -61,17 +59,15 @@ class Compression:
         codes = {}
         for name, places in tensors(self.model).items():
             value, *steps = chain(*places[0])
+            for step in steps[:-1]:
+                value = step(value)
             try:
-                if not steps:
-                    codes[name] = raw(value.detach().cpu().numpy(), self.variant.rest)
-                    continue
-                for step in steps[:-1]:
-                    value = step(value)
-                codes[name] = code = steps[-1].code(value)
+                code = steps[-1].code(value) if steps else raw(value.detach().cpu().numpy(), self.variant.rest)
                 if not np.isfinite(code.decode()).all():
                     raise ValueError("a weight is not finite: fine-tuning has diverged")
             except ValueError as error:
                 raise ValueError(f"tensor {name}: {error}") from None
+            codes[name] = code
         return codes
 
 
@@ -148,7 +144,7 @@ def _add_quantizer(
 
     by_tensor = dict.fromkeys(places, options)
     if room is not None:
-        if "bits" not in {field.name for field in dataclasses.fields(options)}:
+        if "bits" not in options.__dataclass_fields__:
             raise ValueError(f"budget: {name} has no bits to choose; take a quantizer that has")
         bits = bits_within(room, places, options, quantizer, statistics)
         by_tensor = {tensor: dataclasses.replace(options, bits=bits[tensor]) for tensor in places}
@@ -164,7 +160,7 @@ def _needed(module: ModuleType, name: str, tensor: str, statistics: Statistics |
     kinds = getattr(module, "NEEDS", ())
     if kinds and statistics is None:
         raise ValueError(f"{name} needs statistics ({', '.join(kinds)}) of the model; calibrate it first")
-    return {kind: statistics[kind][tensor] for kind in kinds if tensor in statistics[kind]}
+    return {kind: statistics[key] for kind in kinds if (key := f"{kind}/{tensor}") in statistics}
 
 
 def _register(places: list[tuple[nn.Module, str]], step: nn.Module) -> None:

@@ -1,6 +1,4 @@
-"""What sentences say about a model's weights: second derivatives, for the methods that ask for them."""
-
-from __future__ import annotations
+"""Second derivatives of a model's loss by its weights, over sentences: statistics for the methods that ask for them."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,9 +17,7 @@ from tzip.nmt.model import Places
 
 KINDS = ("hessian", "fisher")
 CONJUGATE = 200  # steps of conjugate gradients at most
-
-
-Statistics = dict[str, dict[str, Tensor]]  # by kind, then by tensor
+Statistics = dict[str, Tensor]  # by "kind/tensor"
 
 
 def sample(data: Encoded, sentences: int, seed: int, source_end: bool = True) -> list[Batch]:
@@ -40,19 +36,19 @@ def collect(model: nn.Module, sentences: Iterable[Batch], places: Places) -> Sta
              diagonal of the empirical Fisher matrix; float32 of the tensor's shape
     """
     model.eval()
-    parameters = {name: getattr(*found[0]) for name, found in places.items()}
+    parameters = {name: getattr(*where[0]) for name, where in places.items()}
     fisher = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     moments: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
     hooks = [
         module.register_forward_pre_hook(_adding(name, moments, counts))
-        for name, found in places.items()
-        for module, attribute in found
+        for name, where in places.items()
+        for module, attribute in where
         if isinstance(module, nn.Linear) and attribute == "weight"
     ]
     device, total = next(model.parameters()).device, 0
-    for one in sentences:
-        here = one.to(device)
+    for sentence in sentences:
+        here = sentence.to(device)
         state = model.decode(here.target[:, :-1], *model.encode(here.source)).flatten(0, 1)
         with torch.no_grad():
             model.generator(state)  # the loss reads its weight without calling it
@@ -64,8 +60,8 @@ def collect(model: nn.Module, sentences: Iterable[Batch], places: Places) -> Sta
         hook.remove()
     if not total:
         raise ValueError("calibration: no sentence pairs")
-    hessian = {name: 2 * moment / counts[name] for name, moment in moments.items()}
-    return {"hessian": hessian, "fisher": {name: summed / total for name, summed in fisher.items()}}
+    hessian = {f"hessian/{name}": 2 * moment / counts[name] for name, moment in moments.items()}
+    return hessian | {f"fisher/{name}": summed / total for name, summed in fisher.items()}
 
 
 def _adding(name: str, moments: dict[str, Tensor], counts: dict[str, int]) -> Callable:
@@ -81,24 +77,20 @@ def _adding(name: str, moments: dict[str, Tensor], counts: dict[str, int]) -> Ca
 
 def save(path: str | Path, statistics: Statistics) -> None:
     """Write statistics as safetensors, all of them or nothing."""
-    flat = {f"{kind}/{name}": value.contiguous() for kind in KINDS for name, value in statistics[kind].items()}
     with replacing(path) as temporary:
-        save_file(flat, temporary)
+        save_file({key: value.contiguous() for key, value in statistics.items()}, temporary)
 
 
 def load(path: str | Path) -> Statistics:
     """What `save` wrote; ValueError names the file if it is no such thing."""
     try:
-        flat = load_file(path)
+        statistics = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path}: {error}") from None
-    found: Statistics = {kind: {} for kind in KINDS}
-    for key, value in flat.items():
-        kind, _, name = key.partition("/")
-        if kind not in KINDS:
+    for key in statistics:
+        if key.partition("/")[0] not in KINDS:
             raise ValueError(f"{path}: '{key}' is no statistic; choose from {', '.join(KINDS)}")
-        found[kind][name] = value
-    return found
+    return statistics
 
 
 def damped(hessian: Tensor | None, columns: int, damp: float) -> Tensor:
@@ -109,11 +101,11 @@ def damped(hessian: Tensor | None, columns: int, damp: float) -> Tensor:
     """
     if hessian is None:
         return torch.eye(columns, dtype=torch.float64)
-    found = hessian.double().clone()
-    mean = found.diagonal().mean().clamp(min=torch.finfo(torch.float32).tiny)
-    found.diagonal().add_(damp * mean)
-    found.diagonal()[hessian.diagonal() <= 0] = mean
-    return found
+    result = hessian.double().clone()
+    mean = result.diagonal().mean().clamp(min=torch.finfo(torch.float32).tiny)
+    result.diagonal().add_(damp * mean)
+    result.diagonal()[hessian.diagonal() <= 0] = mean
+    return result
 
 
 def inverse_factor(hessian: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Base classes of quantizers and pruners: fixed zeros, trained codebooks, scales per row or group."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,7 @@ from torch import Tensor, nn
 
 from tzip.compression.code import Code, matrix
 
-LARGEST_SCALE = torch.finfo(torch.float16).max
+LARGEST = torch.finfo(torch.float16).max
 TINY = 2.0**-24  # the smallest scale that float16 has
 FITTING = 20  # iterations of a least-squares scale; a handful are needed
 
@@ -119,15 +117,15 @@ def spread(scales: Tensor, shape: torch.Size) -> Tensor:
     return scales.expand(rows, columns).reshape(shape)
 
 
-def half(scales: Tensor) -> Tensor:
-    """Scales as a file holds them, rounded to float16, in float32."""
-    return scales.clamp(max=LARGEST_SCALE).half().float()
+def half(values: Tensor) -> Tensor:
+    """Values as a file holds them in 16 bits: the nearest float16, at most the largest one; in float32."""
+    return values.clamp(-LARGEST, LARGEST).half().float()
 
 
 class Latent(nn.Module):
     """Base of the quantizers that train the weight itself by the straight-through estimator.
 
-    A subclass defines `quantize`.
+    A subclass defines `quantize`, or `forward` and `code`.
     """
 
     trains_latent = True

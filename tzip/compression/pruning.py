@@ -1,7 +1,5 @@
 """When a pruner prunes how much, and how the tensors share it: whatever the saliency."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -56,8 +54,8 @@ def shares(select: str, pruned: Pruned, sparsity: float) -> list[float]:
         units = [deviation(pruner, weight) ** pruner.degree for pruner, weight in pruned]
         ranks = [torch.where(rank < 0, rank, rank / unit) for rank, unit in zip(ranks, units, strict=True)]
     count = round(sparsity * sum(map(len, ranks)))
-    chosen = lowest(torch.cat(ranks), count).split([len(rank) for rank in ranks])
-    return [int(one.sum()) / len(one) for one in chosen]
+    masks = lowest(torch.cat(ranks), count).split([len(rank) for rank in ranks])
+    return [int(mask.sum()) / len(mask) for mask in masks]
 
 
 def below(pruned: Pruned, quality: float) -> float:

@@ -1,7 +1,5 @@
 """The methods of a folder, by their files' names; listing them and checking their options needs no torch."""
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import importlib.util
@@ -27,17 +25,17 @@ def extend(folder: str | Path) -> None:
     if not any((folder / kind).is_dir() for kind in KINDS):
         raise ValueError(f"methods = '{folder}': it has no folder {' or '.join(KINDS)}")
     for kind in KINDS:
-        for found in files(kind, [folder]):
-            if found in files(kind, FOLDERS):
-                raise ValueError(f"{folder / kind / found}.py: there is a method '{found}' already")
+        for name in files(kind, [folder]):
+            if name in files(kind, FOLDERS):
+                raise ValueError(f"{folder / kind / name}.py: there is a method '{name}' already")
     FOLDERS.append(folder)
 
 
 def files(kind: str, folders: list[Path]) -> dict[str, Path]:
     """The methods of a kind ("quantizers", "pruners") in these folders, by name."""
     assert kind in KINDS, kind
-    found = [path for folder in folders for path in (folder / kind).glob("*.py") if path.stem != "__init__"]
-    return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
+    paths = [path for folder in folders for path in (folder / kind).glob("*.py") if path.stem != "__init__"]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 def names(kind: str) -> list[str]:
@@ -47,10 +45,10 @@ def names(kind: str) -> list[str]:
 
 def path(kind: str, name: str) -> Path:
     """The file of a method; ValueError with the choices if there is none of that name."""
-    found = files(kind, FOLDERS)
-    if name not in found:
-        raise ValueError(f"no {kind.removesuffix('s')} '{name}'; choose from {', '.join(found)}")
-    return found[name]
+    methods = files(kind, FOLDERS)
+    if name not in methods:
+        raise ValueError(f"no {kind.removesuffix('s')} '{name}'; choose from {', '.join(methods)}")
+    return methods[name]
 
 
 def load(kind: str, name: str) -> ModuleType:

@@ -1,7 +1,5 @@
 """A variant: which tensors are compressed, by which methods; read without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from dataclasses import dataclass
@@ -13,11 +11,7 @@ from tzip.options import option, parse
 MIXERS = r"(self|cross)_attention\.(query|key|value|output)|convolution\.(input|output)"
 ATTENTION = rf"(en|de)coder\.\d+\.({MIXERS})"
 LINEAR = rf"{ATTENTION}|(en|de)coder\.\d+\.feed_forward\.(inner|outer)"
-SCOPES = {
-    "attention": ATTENTION,
-    "linear": LINEAR,
-    "all": rf"{LINEAR}|(source|target)_embedding|generator",
-}
+SCOPES = {"attention": ATTENTION, "linear": LINEAR, "all": rf"{LINEAR}|(source|target)_embedding|generator"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ def used(variant: Variant) -> list[tuple[str, str]]:
 
 def method_digest(variant: Variant) -> str:
     """The SHA-256 of the files of the methods that a variant uses, as they are now."""
-    return hashlib.sha256(b"".join(registry.path(*one).read_bytes() for one in used(variant))).hexdigest()
+    return hashlib.sha256(b"".join(registry.path(kind, name).read_bytes() for kind, name in used(variant))).hexdigest()
 
 
 def stages(variant: Variant) -> list[Variant]:
@@ -73,15 +67,12 @@ def stages(variant: Variant) -> list[Variant]:
     """
     if not variant.prune or not (variant.quantize or variant.biases):
         return [variant]
-    return [
-        dataclasses.replace(variant, quantize="", biases=""),
-        dataclasses.replace(variant, prune=""),
-    ]
+    return [dataclasses.replace(variant, quantize="", biases=""), dataclasses.replace(variant, prune="")]
 
 
 def needs(variant: Variant) -> set[str]:
     """The kinds of statistics (`curvature`) that a variant's methods ask for."""
-    asked = {need for one in used(variant) for need in registry.needs(*one)}
+    asked = {need for kind, name in used(variant) for need in registry.needs(kind, name)}
     return asked | ({"fisher"} if variant.budget else set())
 
 

@@ -1,15 +1,14 @@
-"""Vector quantization: k-means of sub-vectors, and codebooks of vectors that train."""
-
-from __future__ import annotations
+"""Vector quantization: k-means of sub-vectors, codebooks of vectors that train, the base of its methods."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tzip.compression.code import Code
-from tzip.compression.parametrization import compact
+from tzip.compression.parametrization import compact, zeroed
 
 
 def cut(weight: Tensor, width: int) -> Tensor:
@@ -25,8 +24,7 @@ def fitted(vectors: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarr
     distinct = len(np.unique(vectors, axis=0)) if len(vectors) <= 4 * k else k
     model = KMeans(min(k, distinct), init="k-means++", n_init=3, max_iter=100, random_state=seed)
     scale = np.abs(vectors).max(initial=0.0) or 1.0  # no square overflows or vanishes
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fewer distinct vectors than clusters
+    with warnings.catch_warnings(action="ignore"):  # fewer distinct vectors than clusters are no error
         model.fit((vectors / scale).astype(np.float64))
     centroids = np.zeros((k, vectors.shape[1]), np.float32)
     centroids[: len(model.cluster_centers_)] = model.cluster_centers_ * scale
@@ -61,3 +59,34 @@ class Books(nn.Module):
         symbols, used = compact(self.indices.cpu().numpy(), np.arange(books.shape[1]))
         mask = None if keep is None else keep.flatten().cpu().numpy()
         return Code(shape, symbols, np.ascontiguousarray(books[:, used]), mask, None, residual)
+
+
+class SubVectors(nn.Module):
+    """Base of the quantizers of sub-vectors: a weight is the sum of vectors, one from each stage's codebooks.
+
+    The options have `bits` per sub-vector, `width`, the number of `stages`, and the number of `books` per stage,
+    which are used in turn. A stage is fitted to the error that those before it leave.
+    """
+
+    trains_latent = False
+
+    def __init__(self, weight: Tensor, options: Any, *, keep: Tensor | None = None, seed: int = 0):
+        super().__init__()
+        self.register_buffer("keep", None if keep is None else keep.clone())
+        left = cut(zeroed(weight.detach(), self.keep), options.width)
+        self.stages = nn.ModuleList()
+        for stage in range(options.stages):
+            self.stages.append(Books(left, 2**options.bits, options.books, seed + stage))
+            left = left - self.stages[-1]().detach()
+
+    def forward(self, weight: Tensor) -> Tensor:
+        total = self.stages[-1]()  # from the last stage on, as in `Code.decode`
+        for stage in reversed(self.stages[:-1]):
+            total = stage() + total
+        return zeroed(total.flatten()[: weight.numel()].view(weight.shape), self.keep)
+
+    def code(self, weight: Tensor) -> Code:
+        residual = None
+        for stage in reversed(self.stages[1:]):
+            residual = stage.code(tuple(weight.shape), None, residual)
+        return self.stages[0].code(tuple(weight.shape), self.keep, residual)

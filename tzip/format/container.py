@@ -5,8 +5,6 @@ what follows it is checked as well, and no file makes its reader allocate more t
 the file's own size.
 """
 
-from __future__ import annotations
-
 import hashlib
 import lzma
 import struct

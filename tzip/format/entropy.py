@@ -1,6 +1,4 @@
-"""Symbols ↔ bytes: one static model a tensor and an ANS coder, a fraction of a percent from the entropy."""
-
-from __future__ import annotations
+"""Symbols ↔ bytes: one static model per tensor and an ANS coder, a fraction of a percent from the entropy."""
 
 import numpy as np
 from constriction import stream
@@ -9,7 +7,7 @@ Categorical, AnsCoder = stream.model.Categorical, stream.stack.AnsCoder
 
 PRECISION = 24  # the probabilities of a model are integers that sum to 2**PRECISION
 CHUNK = 1 << 18  # symbols coded at a time, to keep the int32 copies that the coder asks for small
-MANTISSAS = (128, 140, 152, 166, 181, 197, 215, 235)  # 128 · 2^(i/8) rounded: eight steps an octave
+MANTISSAS = (128, 140, 152, 166, 181, 197, 215, 235)  # 128 · 2^(i/8) rounded: eight steps per octave
 
 # What a level, the one byte that a file spends on the frequency of a symbol, stands for: level 0 is
 # "does not occur", and level 1 + 8·octave + step is a count of MANTISSAS[step] / 128 · 2^octave.

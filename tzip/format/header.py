@@ -79,17 +79,17 @@ class Entry:
         return entry
 
 
-def _entry(found: Any, version: int) -> Entry:
-    """The line of the header that `Entry.json` made `found` from."""
+def _entry(line: Any, version: int) -> Entry:
+    """The entry of a line of the header: the inverse of `Entry.json`."""
     names = {field.name for field in fields(Entry)}
     optional = {"scales", "residual"} if version > 1 else set()
     needed = names - {"scales", "residual"}
-    if not isinstance(found, dict) or not needed <= set(found) <= needed | optional:
+    if not isinstance(line, dict) or not needed <= set(line) <= needed | optional:
         raise ValueError(f"header: tensors must have {', '.join(sorted(needed))}")
-    shapes = {key: tuple(value) for key, value in found.items() if isinstance(value, list)}
-    entry = found | shapes
+    shapes = {key: tuple(value) for key, value in line.items() if isinstance(value, list)}
+    entry = line | shapes
     if "codebook" in shapes and (version == 1 or len(shapes["codebook"]) != 3):
-        raise ValueError(f"{str(entry['name'])[:40]!r}: {str(found['codebook'])[:40]} is not a codebook")
+        raise ValueError(f"{str(entry['name'])[:40]!r}: {str(line['codebook'])[:40]} is not a codebook")
     if type(entry["codebook"]) is int:
         entry["codebook"] = (entry["codebook"],)
     if "residual" in entry:

@@ -1,7 +1,5 @@
 """From a file to translations: model.tzip as a plain model; needs no compression method."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,20 +39,20 @@ def cast(model: Transformer, options: Search) -> Transformer:
 
 def translate(model: Transformer, pieces: Pieces, lines: list[str], options: Search) -> list[str]:
     """The best translation of each line, by the model as `cast` gives it; the model stays as it is."""
-    found = search.search(cast(model, options), pieces.encode(lines), options)
-    return pieces.decode([list(best[0].pieces) for best in found])
+    beams = search.search(cast(model, options), pieces.encode(lines), options)
+    return pieces.decode([list(best[0].pieces) for best in beams])
 
 
 def check(model: nn.Module, codes: Mapping[str, Code]) -> None:
     """ValueError names the first tensor of a plain model that `codes` does not fit, and how."""
-    mine = tensors(model)
-    for name in [*mine, *codes]:
+    expected = tensors(model)
+    for name in [*expected, *codes]:
         if name not in codes:
-            raise ValueError(f"tensor {name}: nothing found, {shape(mine[name])} expected")
-        if name not in mine:
+            raise ValueError(f"tensor {name}: nothing found, {shape(expected[name])} expected")
+        if name not in expected:
             raise ValueError(f"tensor {name}: {codes[name].shape} found, but the model has no such tensor")
-        if codes[name].shape != shape(mine[name]):
-            raise ValueError(f"tensor {name}: {codes[name].shape} found, {shape(mine[name])} expected")
+        if codes[name].shape != shape(expected[name]):
+            raise ValueError(f"tensor {name}: {codes[name].shape} found, {shape(expected[name])} expected")
 
 
 def load(model: nn.Module, codes: Mapping[str, Code]) -> None:

@@ -1,7 +1,5 @@
 """How many bytes a model takes, counted three ways: as the paper prints, in the file, at the limit."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -23,8 +21,8 @@ def sizes(archive: Archive, file_bytes: int, baseline: Archive | None = None) ->
 
     file_bytes        the whole file, vocabulary included
     baseline_bytes    the baseline uncompressed: float32 safetensors, and the vocabulary as it is
-    limit_bytes       what no file with one static model a tensor can go below: the entropy of symbols and
-                      masks, codebooks at 4 bytes an entry, scales at 2, values and the vocabulary as stored
+    limit_bytes       what no file with one static model per tensor can go below: the entropy of symbols and
+                      masks, codebooks at 4 bytes per entry, scales at 2, values and the vocabulary as stored
     bound_bytes       what this file may take at most: 1.02 · limit + 4 KiB
     ratio_printed     as the paper counts (`printed_ratio`), times the baseline's weights ÷ the model's
     ratio_file        baseline_bytes ÷ file_bytes
@@ -90,7 +88,7 @@ def as_printed(codes: Iterable[Code]) -> float:
 
 
 def declared_bits(code: Code) -> float:
-    """Bits a weight as the paper counts: log2 of the codebook, rounded up, or 32 or 16 without one.
+    """Bits per weight as the paper counts: log2 of the codebook, rounded up, or 32 or 16 without one.
 
     With a codebook of vectors, divided by their length; a residual's are added. Scales count as nothing.
     """
@@ -114,11 +112,11 @@ def safetensors_bytes(shapes: Mapping[str, tuple[int, ...]]) -> int:
 
 
 def table(archive: Archive) -> list[dict[str, Any]]:
-    """A row for each tensor of an archive read from a file, then the vocabulary's and the header's.
+    """One row per tensor of an archive read from a file, then the vocabulary's and the header's.
 
     name     of the tensor; "(vocabulary)" and "(header)" for what is none
     shape    of the tensor; None
-    bits     a kept weight, before entropy coding: log2 of the codebook, or 32 or 16 without one; None
+    bits     per kept weight, before entropy coding: log2 of the codebook, or 32 or 16 without one; None
     entropy  bits per weight, pruned ones included, that a static model needs for symbols and mask; None
     bytes    in the file; all rows together make the whole file
     share    of the file, 0 to 1
@@ -146,21 +144,17 @@ def lines(path: Path) -> list[str]:
     archive = container.read(path)
     rows = table(archive)
     width = max(len(row["name"]) for row in rows)
-    text = [f"{'tensor':{width}}  {'shape':>12}  {'bits':>5}  {'entropy':>7}  {'bytes':>11}  {'share':>6}"]
+    form = f"{{:{width}}}  {{:>12}}  {{:>5}}  {{:>7}}  {{:>11}}  {{:>6}}"
+    text = [form.format("tensor", "shape", "bits", "entropy", "bytes", "share")]
     for row in rows:
-        shape = "" if row["shape"] is None else "x".join(map(str, row["shape"]))
-        bits = "" if row["bits"] is None else f"{row['bits']:.2f}"
-        entropy = "" if row["entropy"] is None else f"{row['entropy']:.3f}"
-        text.append(
-            f"{row['name']:{width}}  {shape:>12}  {bits:>5}  {entropy:>7}  {row['bytes']:>11,}"
-            f"  {100 * row['share']:5.1f}%"
-        )
+        cells = [row["name"], "", "", "", f"{row['bytes']:,}", f"{100 * row['share']:.1f}%"]
+        if row["shape"] is not None:
+            cells[1:4] = "x".join(map(str, row["shape"])), f"{row['bits']:.2f}", f"{row['entropy']:.3f}"
+        text.append(form.format(*cells))
     counted, history = sizes(archive, path.stat().st_size), archive.history
     text += ["", f"{path}: {counted['file_bytes']:,} bytes for {counted['weights']:,} weights"]
-    text.append(
-        f"{counted['ratio_printed']:.2f}x as printed, {counted['ratio_file']:.2f}x in the file, "
-        f"{counted['ratio_limit']:.2f}x at the limit"
-    )
+    ratios = (("printed", "as printed"), ("file", "in the file"), ("limit", "at the limit"))
+    text.append(", ".join(f"{counted[f'ratio_{name}']:.2f}x {meaning}" for name, meaning in ratios))
     done = {key: value for key, value in history.get("variant", {}).items() if value}
     text.append(f"{history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
     if origin := history.get("origin"):
@@ -170,7 +164,7 @@ def lines(path: Path) -> list[str]:
 
 
 def _bits(code: Code, bits_of: Callable[[int], float]) -> float:
-    """Bits a weight, a symbol of K entries taking `bits_of(K)`."""
+    """Bits per weight, a symbol of K entries taking `bits_of(K)`."""
     residual = 0.0 if code.residual is None else _bits(code.residual, bits_of)
     if code.codebook is None:
         return 8.0 * code.symbols.itemsize + residual

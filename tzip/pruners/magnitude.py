@@ -3,8 +3,6 @@
 See, Luong & Manning 2016 (arXiv 1606.09274), section 3.2; the pruning of transformers.zip.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Optimal Brain Damage: what the loss rises by without a weight (LeCun, Denker & Solla 1990)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import Tensor

@@ -5,8 +5,6 @@ all rows, as SparseGPT does (Frantar & Alistarh 2023, arXiv 2301.00774, algorith
 leaves something to gain, the exact weights for the mask that it found.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -3,16 +3,15 @@
 After Word2Bits (Lam 2018, arXiv 1803.05651) and BinaryNet (Courbariaux & Bengio 2016, arXiv 1602.02830).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tzip.compression import kmeans1d, parametrization
+from tzip.compression import kmeans1d
 from tzip.compression.code import Code
+from tzip.compression.parametrization import Latent, Lookup, coded, zeroed
 from tzip.options import option
 
 SOURCE = "Cheong & Daniel 2019 (transformers.zip)"
@@ -22,6 +21,7 @@ SOURCE = "Cheong & Daniel 2019 (transformers.zip)"
 class Options:
     """Binarization to a lower and an upper level."""
 
+    bits = 1
     levels: str = option("flexible", "whether fine-tuning moves the levels", choices=("fixed", "flexible"))
     gradient: str = option(
         "latent",
@@ -30,19 +30,15 @@ class Options:
         choices=("latent", "levels"),
     )
 
-    @property
-    def bits(self) -> int:
-        return 1
 
-
-class Quantizer(nn.Module):
+class Quantizer(Latent):
     """Each weight replaced by the lower or the upper level, by the midpoint between them.
 
     The levels start at the two centroids of k-means.
     """
 
     def __init__(self, weight: Tensor, options: Options, *, keep: Tensor | None = None, seed: int = 0):
-        super().__init__()
+        super().__init__(weight, options, keep=keep)
         self.trains_latent = options.gradient == "latent"
         values = weight.detach().float().cpu().numpy()
         centroids = kmeans1d.exact(values if keep is None else values[keep.cpu().numpy()], 2)
@@ -51,7 +47,6 @@ class Quantizer(nn.Module):
             self.levels = nn.Parameter(levels)
         else:
             self.register_buffer("levels", levels)
-        self.register_buffer("keep", None if keep is None else keep.clone())
 
     def upper(self, weight: Tensor) -> Tensor:
         """1 where a weight takes the upper level, else 0; uint8."""
@@ -59,8 +54,7 @@ class Quantizer(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         latent = weight if self.trains_latent else None
-        effective = parametrization.Lookup.apply(self.levels, self.upper(weight), latent)
-        return parametrization.zeroed(effective, self.keep)
+        return zeroed(Lookup.apply(self.levels, self.upper(weight), latent), self.keep)
 
     def code(self, weight: Tensor) -> Code:
-        return parametrization.coded(weight.shape, self.upper(weight), self.levels, None, self.keep)
+        return coded(weight.shape, self.upper(weight), self.levels, None, self.keep)

@@ -4,8 +4,6 @@ Courbariaux & Bengio 2016 (BinaryNet, arXiv 1602.02830); the scale is XNOR-Net's
 1603.05279, equation 6).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -21,13 +19,9 @@ SOURCE = "Courbariaux & Bengio 2016 (BinaryNet); Rastegari et al. 2016 (XNOR-Net
 class Options:
     """One sign per weight."""
 
+    bits = 1
     per: str = shared_scale("row")
-
     activations: bool = option(False, "whether the inputs of the layers are binarized, too")
-
-    @property
-    def bits(self) -> int:
-        return 1
 
 
 class Quantizer(Latent):

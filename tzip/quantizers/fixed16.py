@@ -1,7 +1,5 @@
 """Fixed point: 16-bit integers over 1024 (Devlin 2017, "Sharp Models on Dull Hardware", arXiv 1705.01991)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -18,9 +16,7 @@ SOURCE = "Devlin 2017 (Sharp Models on Dull Hardware)"
 class Options:
     """16-bit fixed point, without options."""
 
-    @property
-    def bits(self) -> int:
-        return 16
+    bits = 16
 
 
 class Quantizer(Latent):

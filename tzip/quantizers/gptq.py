@@ -4,8 +4,6 @@ Frantar, Ashkboos, Hoefler & Alistarh 2022 ("GPTQ", arXiv 2210.17323, algorithm 
 rounding in place of pruning, the columns in one order for all rows.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

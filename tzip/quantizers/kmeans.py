@@ -3,8 +3,6 @@
 transformers.zip; Han, Mao & Dally 2016 (Deep Compression, arXiv 1510.00149), section 3.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

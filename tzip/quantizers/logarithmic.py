@@ -5,8 +5,6 @@ kept and trained by the gradient at the rounded one. Latent weights do the same 
 as in the paper by Aji & Heafield, unless a variant names them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

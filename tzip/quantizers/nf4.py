@@ -1,7 +1,5 @@
 """NF4: sixteen levels at quantiles of a normal distribution (Dettmers et al. 2023, arXiv 2305.14314)."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 
@@ -19,11 +17,8 @@ SOURCE = "Dettmers et al. 2023 (QLoRA)"
 class Options:
     """Quantiles of a normal distribution."""
 
+    bits = 4
     per: str = shared_scale("64")
-
-    @property
-    def bits(self) -> int:
-        return 4
 
 
 class Quantizer(Latent):

@@ -5,15 +5,9 @@ its own k-means. With one codebook all parts share it: vector quantization prope
 matrices, because the codebooks count as bytes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
-from torch import Tensor, nn
-
-from tzip.compression.code import Code
-from tzip.compression.parametrization import zeroed
-from tzip.compression.vectors import Books, cut
+from tzip.compression.vectors import SubVectors
 from tzip.options import option
 
 SOURCE = "Gong et al. 2014"
@@ -23,24 +17,11 @@ SOURCE = "Gong et al. 2014"
 class Options:
     """Codebooks of sub-vectors."""
 
+    stages = 1
     bits: int = option(8, "bits per sub-vector; a codebook has at most 2^bits entries", low=1, high=8)
     width: int = option(4, "weights per sub-vector", choices=(2, 4, 8))
     books: int = option(1, "number of codebooks, used in turn along a row", low=1, high=256)
 
 
-class Quantizer(nn.Module):
+class Quantizer(SubVectors):
     """A weight as fixed indices into trained codebooks of sub-vectors."""
-
-    trains_latent = False
-
-    def __init__(self, weight: Tensor, options: Options, *, keep: Tensor | None = None, seed: int = 0):
-        super().__init__()
-        self.register_buffer("keep", None if keep is None else keep.clone())
-        vectors = cut(zeroed(weight.detach(), self.keep), options.width)
-        self.books = Books(vectors, 2**options.bits, options.books, seed)
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return zeroed(self.books().flatten()[: weight.numel()].view(weight.shape), self.keep)
-
-    def code(self, weight: Tensor) -> Code:
-        return self.books.code(tuple(weight.shape), self.keep)

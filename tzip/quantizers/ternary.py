@@ -1,7 +1,5 @@
 """Ternary weights: -α, 0 or α (Li & Liu 2016, "Ternary Weight Networks", arXiv 1605.04711)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -17,12 +15,9 @@ SOURCE = "Li & Liu 2016 (Ternary Weight Networks)"
 class Options:
     """Three levels."""
 
+    bits = 2
     per: str = shared_scale("tensor")
     threshold: float = option(0.7, "Δ divided by the mean magnitude", low=0.0, high=2.0)
-
-    @property
-    def bits(self) -> int:
-        return 2
 
 
 class Quantizer(Latent):

@@ -1,7 +1,5 @@
 """Uniform quantization: evenly spaced levels around 0, with a scale per tensor, row or group."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -20,9 +18,7 @@ class Options:
     bits: int = option(4, "bits per weight; there are 2^bits - 1 levels", low=2, high=8)
     per: str = shared_scale("row")
     clip: str = option(
-        "max",
-        "the scale: from the largest weight, or the one of least squared error",
-        choices=("max", "error"),
+        "max", "the scale: from the largest weight, or the one of least squared error", choices=("max", "error")
     )
 
 

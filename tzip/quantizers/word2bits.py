@@ -5,8 +5,6 @@ constant before quantization and multiplied by it afterwards. The constant of le
 is kept.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -22,11 +20,8 @@ SOURCE = "Lam 2018 (Word2Bits)"
 class Options:
     """The levels of Word2Bits."""
 
+    per = "tensor"
     bits: int = option(1, "bits per weight", choices=(1, 2, 4, 5, 6, 7, 8))
-
-    @property
-    def per(self) -> str:
-        return "tensor"
 
 
 class Quantizer(Grid):

@@ -71,14 +71,11 @@ def run(tool: str, *arguments: str) -> None:
     done = subprocess.run(command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         sys.exit(done.stdout[-4000:])
-    print(
-        "\n".join(line for line in done.stdout.splitlines() if "Step" in line or "perplexity" in line),
-        flush=True,
-    )
+    print("\n".join(line for line in done.stdout.splitlines() if "Step" in line or "perplexity" in line), flush=True)
 
 
 def flags(settings: dict) -> list[str]:
-    """Options as 1.0 takes them: a true one without its value."""
+    """Options as the commands take them: a true one without its value."""
     made = []
     for key, value in settings.items():
         value = value[0] if isinstance(value, list) else value
@@ -104,20 +101,8 @@ def cut() -> None:
 
 def train_old() -> None:
     """1.0: one vocabulary, all three embeddings tied; the last two checkpoints are averaged, too."""
-    run(
-        "preprocess",
-        "-train_src",
-        "train.sp.en",
-        "-train_tgt",
-        "train.sp.de",
-        "-valid_src",
-        "dev.sp.en",
-        "-valid_tgt",
-        "dev.sp.de",
-        "-save_data",
-        "./d",
-        "-share_vocab",
-    )
+    texts = {"train_src": "train.sp.en", "train_tgt": "train.sp.de", "valid_src": "dev.sp.en", "valid_tgt": "dev.sp.de"}
+    run("preprocess", *flags(texts | {"save_data": "./d", "share_vocab": True}))
     tied = {"share_embeddings": True, "share_decoder_embeddings": True, "rnn_size": 128, "data": "./d"}
     run("train", *flags(FORM | TRAINING | tied))
     both = [f"m_step_{step}.pt" for step in (UPDATES // 2, UPDATES)]
@@ -138,23 +123,9 @@ def train_new() -> None:
 
 
 def translate(beam: int) -> list[dict]:
-    run(
-        "translate",
-        "-model",
-        "model.pt",
-        "-src",
-        "test.sp.en",
-        "-output",
-        f"beam-{beam}",
-        "-beam_size",
-        str(beam),
-        "-max_length",
-        str(LONGEST),
-        "-batch_size",
-        "50",
-        "-length_penalty",
-        "none",
-    )
+    files = {"model": "model.pt", "src": "test.sp.en", "output": f"beam-{beam}"}
+    options = {"beam_size": beam, "max_length": LONGEST, "batch_size": 50, "length_penalty": "none"}
+    run("translate", *flags(files | options))
     model = sentencepiece.SentencePieceProcessor(model_file=str(FOLDER / "sp.model"))
     rows = (FOLDER / f"beam-{beam}").read_text(encoding="utf-8").split("\n")[:-1]
     return [{"pieces": row.split(), "text": model.decode(row.split())} for row in rows]
