@@ -189,8 +189,7 @@ def student_training(wildcards):
 
 def method_code(wildcards):
     """A digest of a variant's methods with their base classes and helpers: an edit reruns who uses them."""
-    files = configuration.method_files(named(wildcards))
-    return dependencies.methods(*(REPOSITORY / file for file in files))
+    return dependencies.methods(*configuration.method_files(named(wildcards)))
 
 
 def code(step):

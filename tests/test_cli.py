@@ -154,15 +154,9 @@ def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, caps
         (["compress", "nowhere", "x.tzip"], "nowhere: not a checkpoint"),
         (["compress", "checkpoint", "x.tzip", "--quantize", "kmean"], "kmeans"),
         (["compress", "checkpoint", "x.tzip", "--quantize", "kmeans:bits=9"], "bits = '9'"),
-        (
-            ["compress", "checkpoint", "x.tzip", "--scope", "some"],
-            "scope = 'some' is not one of attention, linear",
-        ),
+        (["compress", "checkpoint", "x.tzip", "--scope", "some"], "scope = 'some' is not one of attention, linear"),
         (["compress", "checkpoint", "x.tzip", "--data", "nowhere"], "nowhere"),
-        (
-            ["compress", "checkpoint", "x.tzip", "--updates", "5"],
-            "--updates is for fine-tuning, which needs --data",
-        ),
+        (["compress", "checkpoint", "x.tzip", "--updates", "5"], "--updates is for fine-tuning, which needs --data"),
         (["compress", "checkpoint", "x.tzip", "--teacher-checkpoint", "checkpoint"], "give --teacher"),
         (["translate", "model.tzip", "source", "--beam", "0"], "beam = '0'"),
         (

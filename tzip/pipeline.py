@@ -76,9 +76,9 @@ def compress(
     place = here(threads)
     digest = method_digest(variant)
     model, pieces = checkpoint.load(folder)
+    model.to(place)
     pairs = Encoded(data) if data else None
     updates = training.updates if pairs and (variant.prune or variant.quantize) else 0
-    model.to(place)
     measured = curvature.load(statistics) if statistics else None
     if needs(variant) and measured is None:
         if pairs is None:
@@ -88,38 +88,20 @@ def compress(
         tune = None
         if updates:
             where = state or Path(scratch, "state")
-            log = where.parent / "finetuning.jsonl"
+            own = where / digest[:16]  # another digest's state is not resumed
             teaching = load_teacher(training, teacher or folder, pieces, place)
-            where /= digest[:16]  # another digest's state is not resumed
-            tune = tuning(pairs, training, seed=seed, state=where, log=log, teacher=teaching)
-        archive, costs = build(
-            model,
-            pieces,
-            variant,
-            name=name,
-            seed=seed,
-            updates=updates,
-            finetune=tune,
-            statistics=measured,
-            origin=checkpoint.origin(folder),
-        )
+            log = where.parent / "finetuning.jsonl"
+            tune = tuning(pairs, training, seed=seed, state=own, log=log, teacher=teaching)
+        more = {"updates": updates, "finetune": tune, "statistics": measured, "origin": checkpoint.origin(folder)}
+        archive, costs = build(model, pieces, variant, name=name, seed=seed, **more)
     if method_digest(variant) != digest:
         raise ValueError(f"{name}: the file of a method changed while it was made; make it again")
     container.write(output, archive)
     if summary:
-        write_json(
-            summary,
-            {
-                "variant": name,
-                "seed": seed,
-                "plan": vars(variant),
-                "updates": updates,
-                **({"student": student, "mixer": model.config.mixer} if student else {}),
-                "seconds_compress": round(costs.compress, 3),
-                "seconds_finetune": round(costs.finetune, 3),
-                **device.footprint(place),
-            },
-        )
+        report = {"variant": name, "seed": seed, "plan": vars(variant), "updates": updates}
+        report |= {"student": student, "mixer": model.config.mixer} if student else {}
+        report |= {"seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3)}
+        write_json(summary, report | device.footprint(place))
     if state:
         shutil.rmtree(state, ignore_errors=True)
     counted = sizes.sizes(container.read(output), output.stat().st_size)
@@ -140,18 +122,9 @@ def translate(
     seconds = time.perf_counter() - started
     if summary:
         words = sum(len(line.split()) for line in lines)
-        write_json(
-            summary,
-            {
-                "seconds": round(seconds, 3),
-                "sentences": len(lines),
-                "words": words,
-                "threads": torch.get_num_threads(),
-                "words_per_second": round(words / seconds, 1),
-                "search": vars(options),
-                **device.footprint(place),
-            },
-        )
+        report = {"seconds": round(seconds, 3), "sentences": len(lines), "words": words}
+        report |= {"threads": torch.get_num_threads(), "words_per_second": round(words / seconds, 1)}
+        write_json(summary, report | {"search": vars(options)} | device.footprint(place))
     return translations
 
 

@@ -93,11 +93,7 @@ def test_numbers_of_the_command_line_are_numbers() -> None:
 
 
 WRONG = [
-    (
-        "trainign",
-        {},
-        "unknown key 'trainign' in the configuration; did you mean 'training'? choose from name,",
-    ),
+    ("trainign", {}, "unknown key 'trainign' in the configuration; did you mean 'training'? choose from name,"),
     ("training/updats", 5, "unknown key 'updats' in training; did you mean 'updates'? choose from updates,"),
     ("finetune/lr", 5, "unknown key 'lr' in finetune; choose from updates,"),
     ("search/beams", 5, "unknown key 'beams' in search; did you mean 'beam'? choose from beam,"),
@@ -120,18 +116,10 @@ WRONG = [
     ("attention/row", [], "unknown key 'row' in attention; did you mean 'rows'? choose from sentence,"),
     ("attention/rows", ["kmeans-3bit"], "attention.rows = 'kmeans-3bit' is not defined; did you mean"),
     ("speed", [{"row": "kmeans-3bit"}], "speed.row = 'kmeans-3bit' is not defined; did you mean"),
-    (
-        "speed",
-        [{"row": "baseline", "type": "int4"}],
-        "speed.0.type = 'int4' is not one of float32, int16, int8",
-    ),
+    ("speed", [{"row": "baseline", "type": "int4"}], "speed.0.type = 'int4' is not one of float32, int16, int8"),
     ("speed", [{"row": "baseline", "beams": 4}], "unknown key 'beams' in speed.0; did you mean 'beam'?"),
     ("speed", [{"type": "int8"}], "key 'row' is missing in speed.0"),
-    (
-        "speed",
-        [{"row": "baseline"}, {"row": "baseline", "beam": 5}],
-        "speed names {'type': 'float32', 'beam': 5,",
-    ),
+    ("speed", [{"row": "baseline"}, {"row": "baseline", "beam": 5}], "speed names {'type': 'float32', 'beam': 5,"),
     ("shortlist/best", 5, "unknown key 'best' in shortlist; choose from candidates,"),
     ("name", "../elsewhere", "name = '../elsewhere' is not a folder's name"),
     ("seeds", [], "seeds: [] "),
@@ -142,26 +130,14 @@ WRONG = [
     ("rows", ["baseline", "kmeans-44bit"], "rows = 'kmeans-44bit' is not defined; did you mean"),
     ("rows", ["fp16"], "rows: 'baseline' is missing"),
     ("variants/kmeans-4bit/quantise", {}, "unknown key 'quantise' in variants.kmeans-4bit; did you mean"),
-    (
-        "variants/kmeans-4bit/scope",
-        "linaer",
-        "variants.kmeans-4bit: scope = 'linaer' is not one of attention,",
-    ),
-    (
-        "variants/kmeans-4bit/rest",
-        "int8",
-        "variants.kmeans-4bit: rest = 'int8' is not one of float32, float16",
-    ),
+    ("variants/kmeans-4bit/scope", "linaer", "variants.kmeans-4bit: scope = 'linaer' is not one of attention,"),
+    ("variants/kmeans-4bit/rest", "int8", "variants.kmeans-4bit: rest = 'int8' is not one of float32, float16"),
     (
         "variants/kmeans-4bit/quantize/method",
         "kmean",
         "variants.kmeans-4bit.quantize.method = 'kmean' is not one of binarize, binarynet",
     ),
-    (
-        "variants/kmeans-4bit/quantize",
-        {"bits": 4},
-        "key 'method' is missing in variants.kmeans-4bit.quantize",
-    ),
+    ("variants/kmeans-4bit/quantize", {"bits": 4}, "key 'method' is missing in variants.kmeans-4bit.quantize"),
     ("variants/kmeans-4bit/quantize/bits", 9, "variants.kmeans-4bit.quantize: bits = 9 is not an integer"),
     (
         "variants/kmeans-4bit/quantize/bit",
@@ -180,11 +156,7 @@ WRONG = [
         "variants.pruned-50-80.prune.method = 'kmeans' is not one of magnitude",
     ),
     ("variants/pruned-50-80/prune/end", 1.5, "variants.pruned-50-80.prune: end = 1.5 is not a number"),
-    (
-        "variants/pruned-50-80/prune/sparsity",
-        0.5,
-        "unknown key 'sparsity' in variants.pruned-50-80.prune; choose from",
-    ),
+    ("variants/pruned-50-80/prune/sparsity", 0.5, "unknown key 'sparsity' in variants.pruned-50-80.prune; choose from"),
 ]
 
 
@@ -219,7 +191,7 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
     assert run.variant_flags(variant, {"updates": 3, "warmup": 2}) == (
         "--quantize kmeans:bits=4 --biases kmeans:bits=8 --prune magnitude:start=0.5 --scope all --updates 7 --warmup 2"
     )
-    assert run.method_files(variant) == ["tzip/pruners/magnitude.py", "tzip/quantizers/kmeans.py"]
+    assert run.method_files(variant) == [ROOT / "tzip/pruners/magnitude.py", ROOT / "tzip/quantizers/kmeans.py"]
     assert run.method_files({"finetune": {}}) == []
     assert run.variant_flags({"rest": "float16", "finetune": {}}, {"updates": 3}) == "--rest float16"
     assert run.variant_flags({"from": "tiny", "rest": "float16", "finetune": {}}, {}) == "--rest float16"
@@ -258,30 +230,15 @@ LOCAL = own(train=[pair("train")], dev=[pair("dev")], test={"test": pair("test")
     ("dataset", "says"),
     [
         ({"train": [pair("train")]}, "datasets.own: no development set; give dev, or split.dev"),
-        (
-            {"train": [pair("train", url=URL)], "dev": [pair("dev")]},
-            "datasets.own: a file is given by url or",
-        ),
-        (
-            {"train": [pair("train", sha265=SHA256)]},
-            "unknown key 'sha265' in datasets.own.train.0.source; did",
-        ),
-        (
-            {"train": [pair("train", sha256="1234")]},
-            "datasets.own.train.0.source.sha256 = '1234' is not 64 hex",
-        ),
+        ({"train": [pair("train", url=URL)], "dev": [pair("dev")]}, "datasets.own: a file is given by url or"),
+        ({"train": [pair("train", sha265=SHA256)]}, "unknown key 'sha265' in datasets.own.train.0.source; did"),
+        ({"train": [pair("train", sha256="1234")]}, "datasets.own.train.0.source.sha256 = '1234' is not 64 hex"),
         ({"train": [pair("train", column=0)]}, "datasets.own.train.0.source.column: 0 is less than"),
         ({"train": [{"source": {"path": "a"}}]}, "key 'target' is missing in datasets.own.train.0"),
-        (
-            {"train": [{"source": REMOTE | {"url": "ftp://x/y"}, "target": REMOTE}]},
-            "datasets.own.train.0.source.url",
-        ),
+        ({"train": [{"source": REMOTE | {"url": "ftp://x/y"}, "target": REMOTE}]}, "datasets.own.train.0.source.url"),
         ({"languages": ["en", "en"]}, "datasets.own.languages names 'en' twice"),
         ({"grammar": {"train": 1, "dev": 1, "seed": 1}}, "key 'test' is missing in datasets.own.grammar"),
-        (
-            {"train": [pair("train")], "split": {"devs": 1}},
-            "unknown key 'devs' in datasets.own.split; did you mean",
-        ),
+        ({"train": [pair("train")], "split": {"devs": 1}}, "unknown key 'devs' in datasets.own.split; did you mean"),
         ({"trian": []}, "unknown key 'trian' in datasets.own; did you mean 'train'?"),
     ],
 )
@@ -306,10 +263,7 @@ def test_all_test_sets_are_held_out_whichever_are_scored() -> None:
 
 
 def test_files_become_flags_and_places() -> None:
-    zipped = {
-        "source": REMOTE | {"member": "a.txt", "column": 1},
-        "target": REMOTE | {"member": "a.txt", "column": 2},
-    }
+    zipped = {"source": REMOTE | {"member": "a.txt", "column": 1}, "target": REMOTE | {"member": "a.txt", "column": 2}}
     checked = run.check(own(train=[zipped], split={"dev": 5, "test": 6, "seed": 1}))
     assert datasets.corpus_flags(checked, "down") == (
         "--train 'down/example.org/a b/text.zip::a.txt#1' 'down/example.org/a b/text.zip::a.txt#2'"

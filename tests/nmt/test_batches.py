@@ -65,7 +65,7 @@ def test_made_ahead_by_a_thread_they_are_the_same(tmp_path, monkeypatch):
     stream = Stream(toy_pairs(tmp_path / "toy"), 100, 1)
     ours, theirs = stream(3), ahead(stream(3), torch.device("cpu"))
     for _ in range(20):
-        for one, other in zip(next(ours).parts(), next(theirs).parts(), strict=True):
+        for one, other in zip(next(ours), next(theirs), strict=True):
             assert one.equal(other)
 
 

@@ -60,7 +60,7 @@ def test_a_teachers_share_equals_its_formula_and_autograd(share, temperature):
 def test_a_student_that_is_its_teacher_has_nothing_to_learn(temperature):
     student, teacher = toy(), toy()
     source, target = torch.tensor([[5, 6, END], [7, END, PAD]]), torch.tensor([[BEGIN, 8, END]] * 2)
-    loss = Objective(student, 0.1, teacher, 1.0, temperature)(*Batch.of(source, target).parts())
+    loss = Objective(student, 0.1, teacher, 1.0, temperature)(*Batch.of(source, target))
     loss.backward()
     assert abs(loss.item()) < 1e-12
     assert max(float(p.grad.abs().max()) for p in student.parameters()) < 1e-12

@@ -28,11 +28,7 @@ STUDENTS = {
 }
 VARIANTS = {
     "student": {"from": "tiny"},
-    "student-4bit": {
-        "from": "tiny",
-        "quantize": {"method": "kmeans", "bits": 4},
-        "finetune": {"teacher": "0.3"},
-    },
+    "student-4bit": {"from": "tiny", "quantize": {"method": "kmeans", "bits": 4}, "finetune": {"teacher": "0.3"}},
     "convolutional": {"from": "flat"},
 }
 DEEP = {"preset": "tiny", "encoder_layers": 2, "decoder_layers": 3, "norm": "pre"}

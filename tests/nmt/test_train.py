@@ -128,7 +128,7 @@ def test_a_teacher_pulls_towards_itself(tmp_path):
     for share in (1e-9, 1.0):
         student = fit(tmp_path / str(share), teacher=share, **settings).model.eval()
         with torch.no_grad():
-            apart.append(float(Objective(student, 0.0, toy_teacher(), 1.0)(*batch.parts())))
+            apart.append(float(Objective(student, 0.0, toy_teacher(), 1.0)(*batch)))
     assert 0 < apart[1] < 0.5 * apart[0]
 
 

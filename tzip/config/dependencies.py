@@ -8,14 +8,11 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from tzip.options import parsed
+
 ROOT = Path(__file__).parents[2]
 COMPRESSION = ROOT / "tzip" / "compression"
 COMMANDS = ROOT / "tzip" / "cli.py"  # it starts every step, and decides the result of none
-
-
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def named(tree: ast.AST) -> set[str]:
@@ -62,13 +59,10 @@ def reached(starts: Iterable[Path], room: Path = ROOT) -> list[Path]:
 def files(step: str) -> list[Path]:
     """What decides a step: of a script, all that it reaches; of a subcommand, what its function imports."""
     script = ROOT / "workflow_scripts" / f"{step}.py"
-    return reached([script] if script.exists() else modules(function(step)))
-
-
-def function(subcommand: str) -> ast.FunctionDef:
-    """The function of the command line that runs a subcommand."""
-    name = f"run_{subcommand}"
-    return next(node for node in parsed(COMMANDS).body if isinstance(node, ast.FunctionDef) and node.name == name)
+    if script.exists():
+        return reached([script])
+    functions = {node.name: node for node in parsed(COMMANDS).body if isinstance(node, ast.FunctionDef)}
+    return reached(modules(functions[f"run_{step}"]))
 
 
 @functools.cache

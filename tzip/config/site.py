@@ -9,20 +9,9 @@ PROFILE = "profiles/slurm/config.yaml"
 # The rules of a variant go to one job of the scheduler, and those of the report to another.
 VARIANT = ("compress", "size", "translate", "score", "attention")
 REPORT = (
-    "provenance",
-    "tables",
-    "claims",
-    "frontier",
-    "timings",
-    "speed",
-    "stages",
-    "page",
-    "figure_of_frontier",
-    "figure_of_sharpness",
-    "figure_of_attention",
-    "figure_of_layers",
-    "figure_of_weights",
-    "figure_of_cumulative_weights",
+    *("provenance", "tables", "claims", "frontier", "timings", "speed", "stages", "page"),
+    *("figure_of_frontier", "figure_of_sharpness", "figure_of_attention", "figure_of_layers"),
+    *("figure_of_weights", "figure_of_cumulative_weights"),
 )
 
 

@@ -102,9 +102,7 @@ class Training:
         1.0, "temperature of distillation: it divides the logits of both models", low=0.05, high=100.0
     )
     precision: str = option(
-        "auto",
-        "precision of matrix products; auto = bf16 where the hardware has it",
-        choices=("auto", "bf16", "fp32"),
+        "auto", "precision of matrix products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")
     )
     compile: bool = option(False, "compile the model (torch.compile)")
     every: int = option(0, "updates between evaluations; 0 = none", low=0)
