@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.config.test_run import DEFAULT
+from tests.toys.configuration import DEFAULT, refused
 from tzip.config import run
 
 ROWS = DEFAULT["rows"]
@@ -120,15 +120,13 @@ REFUSED = [
 
 @pytest.mark.parametrize(("grid", "says"), REFUSED, ids=[says[:50] for _, says in REFUSED])
 def test_what_makes_no_sense_is_refused_in_one_line_with_the_reason(grid: Any, says: str) -> None:
-    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
+    with refused(says):
         checked(grid)
-    assert str(raised.value).startswith(says)
-    assert "\n" not in str(raised.value)
 
 
 def test_a_written_variant_of_the_same_name_and_another_plan_is_an_error() -> None:
     written = DEFAULT["variants"] | {"kmeans-b4-linear": {"quantize": {"method": "kmeans", "bits": 3}}}
-    with pytest.raises(ValueError, match="'kmeans-b4-linear' is another variant already; give one of them"):
+    with refused("grid: 'kmeans-b4-linear' is another variant already; give one of them"):
         checked({"quantize": "kmeans"}, variants=written)
 
 

@@ -10,16 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.config.test_run import load, merged
-from tests.nmt.test_model import TOY
+from tests.toys import small
+from tests.toys.configuration import load, merged, refused
 from tests.toys.run import script
-from tzip.compression import code
 from tzip.config import run, students
-from tzip.data import pieces
-from tzip.format import container
 from tzip.format import model as model_file
-from tzip.nmt.model import Transformer
-from tzip.nmt.options import Config
 
 STUDENTS = {
     "tiny": {"model": {"preset": "tiny"}, "training": {"updates": 7, "teacher": 0.5}, "data": "both"},
@@ -105,10 +100,8 @@ def test_who_is_taught() -> None:
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_the_choices(over: dict, says: str) -> None:
-    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
+    with refused(says):
         checked(**over)
-    assert str(raised.value).startswith(says)
-    assert "\n" not in str(raised.value)
 
 
 def test_without_students_a_variant_cannot_start_from_one() -> None:
@@ -125,34 +118,14 @@ def teacher(tmp_path: Path) -> Path:
     """A folder with an untrained model.tzip and a text to translate."""
     rng = np.random.default_rng(0)
     lines = [" ".join(rng.choice(["a", "small", "house", "by", "the", "lake"], 5)) for _ in range(40)]
-    (tmp_path / "text").write_text("\n".join(lines) + "\n")
-    vocabulary = pieces.train([tmp_path / "text"], tmp_path / "pieces.model", pieces.Options(size=274))
-    torch.manual_seed(0)
-    model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary)}))
-    codes = {name: code.raw(value.detach().numpy()) for name, value in model.named_parameters()}
-    container.write(tmp_path / "model.tzip", container.Archive(vars(model.config), codes, vocabulary.model, {}))
+    small.write(tmp_path / "model.tzip", small.vocabulary(tmp_path, "\n".join(lines) + "\n", size=274))
     return tmp_path
 
 
 def translate(folder: Path, output: str, *more: str) -> tuple[int, str]:
-    return script(
-        "hypotheses",
-        "--model",
-        folder / "model.tzip",
-        "--source",
-        folder / "text",
-        "--beam",
-        "2",
-        "--max-ratio",
-        "1",
-        "--block",
-        "16",
-        "--state",
-        folder / "state",
-        "--output",
-        folder / output,
-        *more,
-    )
+    files = ["--model", folder / "model.tzip", "--source", folder / "text", "--state", folder / "state"]
+    settings = ["--beam", "2", "--max-ratio", "1", "--block", "16"]
+    return script("hypotheses", *files, *settings, "--output", folder / output, *more)
 
 
 def test_translating_goes_on_where_it_was_stopped(teacher: Path) -> None:
