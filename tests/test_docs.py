@@ -164,20 +164,20 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch) -> None
 def test_the_page_on_import_can_be_followed(tmp_path: Path, monkeypatch) -> None:
     """Every tzip command of it, in order, on small models in the formats that it names."""
     monkeypatch.chdir(tmp_path)
-    made = foreign.model(4 + len(foreign.PIECES), **foreign.MARIAN)
-    foreign.marian(tmp_path / "opus-mt-en-de", made)
-    many = foreign.marian(tmp_path / "opus-mt-en-mul", made)
+    marian = foreign.model(4 + len(foreign.PIECES), **foreign.MARIAN)
+    foreign.marian(tmp_path / "opus-mt-en-de", marian)
+    many = foreign.marian(tmp_path / "opus-mt-en-mul", marian)
     named = text(many / "vocab.json").replace(json.dumps(foreign.PIECES[9]), '">>deu<<"')
     (many / "vocab.json").write_text(named, encoding="utf-8")
-    made = foreign.model(4 + len(foreign.PIECES), **foreign.OPENNMT)
-    foreign.opennmt(tmp_path / "averaged-10-epoch.pt", made)
+    opennmt = foreign.model(4 + len(foreign.PIECES), **foreign.OPENNMT)
+    foreign.opennmt(tmp_path / "averaged-10-epoch.pt", opennmt)
     Path("sentencepiece.model").write_bytes(foreign.ONE)
-    made = foreign.model(280, norm="pre", tie="decoder", max_length=30, activation="gelu")
-    for name, parameter in made.named_parameters():
+    mapped = foreign.model(280, norm="pre", tie="decoder", max_length=30, activation="gelu")
+    for name, parameter in mapped.named_parameters():
         if name.endswith("query.bias"):
             parameter.data.zero_()
-    told, tensors = test_mapping.mapping(made)
-    Path("theirs.yaml").write_text(yaml.safe_dump(told))
+    names, tensors = test_mapping.mapping(mapped)
+    Path("theirs.yaml").write_text(yaml.safe_dump(names))
     save_file(tensors, "theirs.safetensors")
     small.vocabulary(tmp_path)
     Path("pieces.model").rename("theirs.model")
@@ -227,10 +227,10 @@ def test_tzip_commands_are_understood(command: str, whole: bool, capsys: pytest.
         pytest.fail(f"{command}: {capsys.readouterr().err}")
     own = [argument for argument in cli.COMMANDS[name][1] if isinstance(argument, str | type)]
     for cls in [options.declared(cli.HERE / cls) if isinstance(cls, str) else cls for cls in own]:
-        made = options.from_arguments(args, cls, name)
+        settings = options.from_arguments(args, cls, name)
         for field, kind in (("prune", "pruners"), ("quantize", "quantizers"), ("biases", "quantizers")):
-            if getattr(made, field, ""):
-                check_method(kind, getattr(made, field))
+            if getattr(settings, field, ""):
+                check_method(kind, getattr(settings, field))
 
 
 @cache

@@ -28,8 +28,8 @@ class Sample:
 
 
 def test_make_converts_what_the_command_line_gives() -> None:
-    made = options.make(Sample, {"bits": "2", "rate": "1e-3", "trained": "false", "width": "8"}, "sample")
-    assert made == Sample(bits=2, rate=1e-3, trained=False, width=8)
+    result = options.make(Sample, {"bits": "2", "rate": "1e-3", "trained": "false", "width": "8"}, "sample")
+    assert result == Sample(bits=2, rate=1e-3, trained=False, width=8)
     assert options.make(Sample, {"rate": 1}, "sample").rate == 1.0
 
 

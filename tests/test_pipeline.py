@@ -88,10 +88,10 @@ def test_bf16_translates_by_a_copy_made_once(model, vocabulary):
     before, half = copy.deepcopy(model.state_dict()), copy.deepcopy(model).bfloat16()
     lines = [" ".join(pair) for pair in itertools.product(["a", "small", "Haus", "am"], repeat=2)]
     options = Search(beam=2, precision="bf16")
-    found = model_file.translate(model, vocabulary, lines, options)
+    result = model_file.translate(model, vocabulary, lines, options)
     rows = [list(best.pieces) for (best,) in search.search(half, vocabulary.encode(lines), options)]
-    assert found == vocabulary.decode(rows)
-    assert found != model_file.translate(model, vocabulary, lines, Search(beam=2))
+    assert result == vocabulary.decode(rows)
+    assert result != model_file.translate(model, vocabulary, lines, Search(beam=2))
     for name, tensor in model.state_dict().items():
         assert tensor.dtype == before[name].dtype
         assert torch.equal(tensor, before[name])
@@ -124,8 +124,8 @@ def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
     statistics = pipeline.calibrated(model, data, Calibration(sentences=8), seed=1)
     made, _ = pipeline.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
     size = container.write(tmp_path / "model.tzip", made)
-    found = sizes.sizes(container.read(tmp_path / "model.tzip"), size)["ratio_file"]
-    assert ratio <= found < 1.1 * ratio
+    achieved = sizes.sizes(container.read(tmp_path / "model.tzip"), size)["ratio_file"]
+    assert ratio <= achieved < 1.1 * ratio
     entries = {code.entries for name, code in made.codes.items() if name.endswith("weight") and code.entries}
     assert len(entries) > 1
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import tzip
@@ -50,8 +51,7 @@ def plain(*names: str, **more) -> tuple[tuple[str, ...], dict]:
     return names, more
 
 
-def path(*names: str, metavar: str = "FILE", **more) -> tuple[tuple[str, ...], dict]:
-    return plain(*names, type=Path, metavar=metavar, **more)
+path = partial(plain, type=Path, metavar="FILE")
 
 
 def add(parser: argparse.ArgumentParser, argument) -> None:

@@ -116,10 +116,7 @@ def text(value: Any) -> str:
 def add_arguments(
     parser: argparse.ArgumentParser, cls: type, skip: tuple[str, ...] = (), defaults: dict[str, Any] | None = None
 ) -> None:
-    """One `--flag` for each field of `cls`; its help, choices and default are the field's.
-
-    `defaults` are told instead of the field's own.
-    """
+    """One `--flag` per field of `cls` with the field's help, choices and default, or that in `defaults`."""
     group = parser.add_argument_group((cls.__doc__ or cls.__name__).split("\n")[0].rstrip("."))
     for field in dataclasses.fields(cls):
         if field.name in skip:
@@ -164,8 +161,8 @@ def flags(given: dict[str, Any]) -> str:
 def declared(path: str | Path, name: str = "Options") -> type:
     """The options dataclass `name` of a Python file, without importing what else the file imports.
 
-    The workflow checks a configuration at every start; importing torch to do so would cost more than
-    all else together. Only the class itself is executed, with the names that options are built from.
+    Importing torch to check a configuration would take longer than all else at the workflow's start.
+    Only the class itself is executed, with the names that options are built from.
     """
     classes = [node for node in parsed(path).body if isinstance(node, ast.ClassDef) and node.name == name]
     if not classes:

@@ -210,8 +210,8 @@ def load_teacher(options: Training, folder: Path | None, pieces: bytes, here: to
     """The teacher that a training's options ask for, or None; ValueError if its vocabulary is another."""
     if not options.teacher or folder is None:
         return None
-    model, theirs = checkpoint.load(folder)
-    if theirs != pieces:
+    model, vocabulary = checkpoint.load(folder)
+    if vocabulary != pieces:
         raise ValueError(f"{folder}: the teacher's vocabulary is not the student's")
     return model.to(here)
 

@@ -30,15 +30,15 @@ def some_pairs(count: int, seed: int = 0) -> list[tuple[list[int], list[int]]]:
 
 
 def test_maps_are_distributions_over_what_each_position_may_see() -> None:
-    found = attention.maps(make(), [5, 6, 7, 8, END], [BEGIN, 9, 10])
-    assert {kind: tuple(maps.shape) for kind, maps in found.items()} == {
+    probabilities = attention.maps(make(), [5, 6, 7, 8, END], [BEGIN, 9, 10])
+    assert {kind: tuple(maps.shape) for kind, maps in probabilities.items()} == {
         "encoder": (2, 4, 5, 5),
         "decoder": (3, 4, 3, 3),
         "cross": (3, 4, 3, 5),
     }
-    for maps in found.values():
+    for maps in probabilities.values():
         torch.testing.assert_close(maps.sum(-1), torch.ones(maps.shape[:-1]))
-    assert found["decoder"].triu(1).count_nonzero() == 0
+    assert probabilities["decoder"].triu(1).count_nonzero() == 0
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -93,11 +93,11 @@ def test_measuring_a_model_against_itself_and_against_a_sharper_one() -> None:
             layer.self_attention.query.weight *= 8
     same = attention.summarize(attention.measure(baseline, baseline, some_pairs(6)), seed=1)
     assert same["distance"] == same["distance_high"] == same["sharpness_change"] == 0
-    found = attention.summarize(attention.measure(sharper, baseline, some_pairs(6)), seed=1)
-    encoder = found["by_kind"]["encoder"]
+    summary = attention.summarize(attention.measure(sharper, baseline, some_pairs(6)), seed=1)
+    encoder = summary["by_kind"]["encoder"]
     assert encoder["sharpness_change_high"] < 0 < encoder["distance_low"]
-    assert found["sentences"] == 6
-    assert [len(found["by_layer"]["distance"][kind]) for kind in attention.KINDS] == [2, 3, 3]
+    assert summary["sentences"] == 6
+    assert [len(summary["by_layer"]["distance"][kind]) for kind in attention.KINDS] == [2, 3, 3]
 
 
 def test_intervals_surround_the_mean_and_follow_the_seed() -> None:
@@ -115,12 +115,12 @@ def test_intervals_surround_the_mean_and_follow_the_seed() -> None:
 def test_what_two_models_do_not_have_alike_is_left_out_with_the_reason() -> None:
     student = make(mixer="convolution", decoder_layers=3)
     assert list(attention.maps(student, [5, 6, END], [BEGIN, 9])) == ["cross"]
-    found = attention.summarize(attention.measure(student, make(), some_pairs(4)), seed=1)
+    summary = attention.summarize(attention.measure(student, make(), some_pairs(4)), seed=1)
     reason = "the model has no such attention"
-    assert found["left_out"] == {"encoder": reason, "decoder": reason}
-    assert list(found["by_kind"]) == ["cross"]
-    assert 0 < found["by_kind"]["cross"]["distance"] < 1
-    assert "distance" not in found
+    assert summary["left_out"] == {"encoder": reason, "decoder": reason}
+    assert list(summary["by_kind"]) == ["cross"]
+    assert 0 < summary["by_kind"]["cross"]["distance"] < 1
+    assert "distance" not in summary
     narrow = attention.summarize(attention.measure(make(heads=2), make(), some_pairs(4)), seed=1)
     assert narrow["by_kind"] == {}
     assert narrow["left_out"]["cross"] == "the model has 3 layers of 2 heads, the baseline 3 layers of 4 heads"
@@ -165,9 +165,9 @@ def test_the_script_writes_the_same_bytes_twice(files: Path) -> None:
         assert "".join(arrays["source"]) == "▁the▁old▁cat</s>"
         assert "".join(arrays["target"]) == "<s>▁a▁small▁dog"
         assert arrays["cross"].shape == (3, 4, len(arrays["target"]), len(arrays["source"]))
-    found = json.loads((files / "one.json").read_text())
-    assert found["sentences"] == 5
-    assert 0 < found["distance_low"] <= found["distance"] <= found["distance_high"] < 1
+    summary = json.loads((files / "one.json").read_text())
+    assert summary["sentences"] == 5
+    assert 0 < summary["distance_low"] <= summary["distance"] <= summary["distance_high"] < 1
 
 
 def test_without_a_translation_only_the_encoder_is_recorded(files: Path) -> None:
@@ -178,7 +178,7 @@ def test_without_a_translation_only_the_encoder_is_recorded(files: Path) -> None
 
 def test_unequal_sides_are_one_line(files: Path) -> None:
     (files / "short.de").write_text("one line\n")
-    status, told = run(files, "bad", "--target", str(files / "short.de"))
+    status, message = run(files, "bad", "--target", str(files / "short.de"))
     assert status == 1
-    assert told.splitlines() == [f"error: {files}/short.de: 1 lines, but {files}/dev.en has 12"]
+    assert message.splitlines() == [f"error: {files}/short.de: 1 lines, but {files}/dev.en has 12"]
     assert not (files / "bad.json").exists()

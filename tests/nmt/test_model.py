@@ -111,10 +111,10 @@ def test_too_long_a_sentence_is_refused():
 
 
 def pool(seed: int, *updates: int) -> MaskPool:
-    made = MaskPool(seed)
+    masks = MaskPool(seed)
     for update in updates:
-        made.begin(update)
-    return made
+        masks.begin(update)
+    return masks
 
 
 def test_masks_depend_on_seed_and_update_alone():

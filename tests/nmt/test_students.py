@@ -32,32 +32,32 @@ TAUGHT |= {"weights": "", "attention": {"rows": ["baseline", "student"]}}
 
 
 def checked(**over: object) -> dict:
-    found = run.check(merged(copy.deepcopy(TAUGHT), over))
-    students.check(found)
-    return found
+    config = run.check(merged(copy.deepcopy(TAUGHT), over))
+    students.check(config)
+    return config
 
 
 def test_what_rows_start_from_is_used_and_the_rest_has_its_defaults() -> None:
-    found = checked()
-    assert students.used(found) == ["tiny", "flat"]
-    assert found["students"]["spare"] == {"model": {}, "training": {}, "data": "train", "start": "random"}
+    config = checked()
+    assert students.used(config) == ["tiny", "flat"]
+    assert config["students"]["spare"] == {"model": {}, "training": {}, "data": "train", "start": "random"}
     assert students.used(checked(rows=["baseline"], attention={"rows": []})) == []
 
 
 def test_where_the_files_of_a_student_lie() -> None:
-    found = checked()
-    assert students.checkpoint(found, "student", "3") == "results/default/seed-3/students/tiny/checkpoint"
-    assert students.checkpoint(found, "baseline", "3") == "results/default/seed-3/checkpoint"
-    assert students.data(found, "tiny", "3") == "results/default/seed-3/teacher/both"
-    assert students.data(found, "flat", "3") == "results/default/data/train"
+    config = checked()
+    assert students.checkpoint(config, "student", "3") == "results/default/seed-3/students/tiny/checkpoint"
+    assert students.checkpoint(config, "baseline", "3") == "results/default/seed-3/checkpoint"
+    assert students.data(config, "tiny", "3") == "results/default/seed-3/teacher/both"
+    assert students.data(config, "flat", "3") == "results/default/data/train"
 
 
 def test_who_is_taught() -> None:
-    found = checked()
-    assert students.training(found, "tiny")["updates"] == 7
-    assert students.training(found, "tiny")["schedule"] == found["training"]["schedule"]
-    assert [students.share(students.training(found, name)) for name in ("tiny", "flat")] == [0.5, 0]
-    assert [students.taught(found, name) for name in VARIANTS] == [False, True, False]
+    config = checked()
+    assert students.training(config, "tiny")["updates"] == 7
+    assert students.training(config, "tiny")["schedule"] == config["training"]["schedule"]
+    assert [students.share(students.training(config, name)) for name in ("tiny", "flat")] == [0.5, 0]
+    assert [students.taught(config, name) for name in VARIANTS] == [False, True, False]
 
 
 @pytest.mark.parametrize(

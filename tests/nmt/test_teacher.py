@@ -24,7 +24,7 @@ def test_a_shallow_student_has_layers_of_its_teacher():
     teacher = toy(encoder_layers=5, decoder_layers=3)
     student = toy(encoder_layers=3, decoder_layers=1)
     inherit(student, teacher)
-    theirs, mine = teacher.state_dict(), student.state_dict()
+    available, copied = teacher.state_dict(), student.state_dict()
     for own, source in (
         ("encoder.0", "encoder.0"),
         ("encoder.1", "encoder.2"),
@@ -32,10 +32,10 @@ def test_a_shallow_student_has_layers_of_its_teacher():
         ("decoder.0", "decoder.0"),
     ):
         for name in ("feed_forward.inner.weight", "self_attention_norm.bias"):
-            assert torch.equal(mine[f"{own}.{name}"], theirs[f"{source}.{name}"])
-    assert torch.equal(mine["generator.weight"], theirs["generator.weight"])
-    assert mine["encoder.0.feed_forward.inner.weight"].data_ptr() != (
-        theirs["encoder.0.feed_forward.inner.weight"].data_ptr()
+            assert torch.equal(copied[f"{own}.{name}"], available[f"{source}.{name}"])
+    assert torch.equal(copied["generator.weight"], available["generator.weight"])
+    assert copied["encoder.0.feed_forward.inner.weight"].data_ptr() != (
+        available["encoder.0.feed_forward.inner.weight"].data_ptr()
     )
 
 

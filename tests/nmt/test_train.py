@@ -247,10 +247,10 @@ def test_in_multiples_the_longest_sentence_still_fits(tmp_path, monkeypatch):
 
 
 def test_looked_at_later_a_divergence_is_told_with_its_own_update(tmp_path, monkeypatch):
-    told = []
+    messages = []
     for folder in ("soon", "later"):
         with pytest.raises(ValueError, match=r"at update \d+: the training has diverged") as error:
             fit(tmp_path / folder, **EXPLODING)
-        told.append(str(error.value).split(":")[0])
+        messages.append(str(error.value).split(":")[0])
         monkeypatch.setitem(train.READ_EVERY, "cpu", 7)
-    assert told[0] == told[1]
+    assert messages[0] == messages[1]

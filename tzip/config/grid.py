@@ -22,22 +22,22 @@ def expand(config: dict[str, Any]) -> dict[str, Any]:
     A grid may repeat a variant that there is already, as long as both are the same; ValueError in one line if
     not, and for combinations that make no sense.
     """
-    found, made = dict(config["variants"]), []
+    known, made = dict(config["variants"]), []
     for where, grid in grids(config):
         for name, variant in variants(grid, where):
-            if found.setdefault(name, variant) != variant:
+            if known.setdefault(name, variant) != variant:
                 raise ValueError(f"{where}: '{name}' is another variant already; give one of them a name")
             made.append(name)
     made = [name for name in dict.fromkeys(made) if name not in config["rows"]]
-    return config | {"variants": found, "made": made}
+    return config | {"variants": known, "made": made}
 
 
 def grids(config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Each grid with the place where it stands."""
-    found = config.get("grid", [])
-    if isinstance(found, dict):
-        return [("grid", found)]
-    return [(f"grid.{number}", grid) for number, grid in enumerate(found)]
+    section = config.get("grid", [])
+    if isinstance(section, dict):
+        return [("grid", section)]
+    return [(f"grid.{number}", grid) for number, grid in enumerate(section)]
 
 
 def variants(grid: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:

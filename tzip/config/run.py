@@ -29,7 +29,8 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     config = complete(config)
     if imported := imports.given(config):
         imports.check(imported)
-        check_imported(config["model"])
+        if others := [key for key in config["model"] if key != "max_length"]:
+            raise ValueError(f"model.{others[0]}: the baseline is imported as it is; only max_length can be chosen")
     check_model(config["model"])
     for folder in config["methods"]:
         registry.extend(folder)
@@ -57,13 +58,6 @@ def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[s
     return configure(model, where)
 
 
-def check_imported(model: dict[str, Any]) -> None:
-    """The section model, which a model from elsewhere leaves little to say."""
-    for key in model:
-        if key != "max_length":
-            raise ValueError(f"model.{key}: the baseline is imported as it is; only max_length can be chosen")
-
-
 def check_variant(variant: dict[str, Any], where: str, finetune: dict[str, Any]) -> None:
     """The method, its options and the fine-tuning of one variant."""
     for step in METHODS:
@@ -87,10 +81,9 @@ def check_method(method: dict[str, Any], step: str, where: str) -> None:
 def plain(variant: dict[str, Any]) -> dict[str, Any]:
     """The keys of a variant that are Variant's, each method spelled as on the command line: kmeans:bits=4."""
     kept = {key: value for key, value in variant.items() if key not in ("finetune", "from")}
-    for step in METHODS:
-        if step in kept:
-            given = dict(kept[step])
-            kept[step] = options.spell(given.pop("method"), given)
+    for step in METHODS.keys() & kept.keys():
+        given = dict(kept[step])
+        kept[step] = options.spell(given.pop("method"), given)
     return kept
 
 
@@ -144,14 +137,14 @@ def check_name(name: str, choices: Iterable[str], where: str) -> None:
 
 def attention_flags(config: dict[str, Any]) -> str:
     """The sentence that is looked at, and on how many the maps are measured."""
-    given = {key: config["attention"][key] for key in ("sentence", "translation", "sentences")}
-    return options.flags({key: shlex.quote(str(value)) for key, value in given.items() if value != ""})
+    given = {key: str(config["attention"][key]) for key in ("sentence", "translation", "sentences")}
+    return options.flags({key: shlex.quote(value) for key, value in given.items() if value})
 
 
 def note_flag(config: dict[str, Any]) -> str:
     """What must be said wherever a score of this data set appears."""
-    found = datasets.dataset(config)
-    notes = [found["note"] or (SYNTHETIC if "grammar" in found else ""), imports.note(config)]
+    data = datasets.dataset(config)
+    notes = [data["note"] or (SYNTHETIC if "grammar" in data else ""), imports.note(config)]
     note = "; ".join(filter(None, notes))
     return f"--note {shlex.quote(note)}" if note else ""
 
@@ -165,7 +158,7 @@ def recorded(config: dict[str, Any]) -> str:
     kept = {key: value for key, value in config.items() if key not in left_out}
     kept["datasets"] = {config["dataset"]: datasets.dataset(config)}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
-    used = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
-    kept["students"] = {name: found for name, found in config["students"].items() if name in used}
+    started = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
+    kept["students"] = {name: student for name, student in config["students"].items() if name in started}
     kept = {key: value for key, value in kept.items() if value or key not in OPTIONAL}
     return json.dumps(kept, ensure_ascii=False)

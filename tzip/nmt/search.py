@@ -90,20 +90,20 @@ class Cache:
     def extend(self, layer: nn.Module, new: tuple[Tensor, ...], reach: int | None) -> tuple[Tensor, ...]:
         """The cached tensors with the new positions; the last `reach` of them (None: all) stay cached."""
         old = self.layers.get(layer)
-        both = new if old is None else tuple(map(self._concatenated, old, new))
-        kept = both[0].shape[-2] if reach is None else min(reach, both[0].shape[-2])
-        self.layers[layer] = tuple(x.narrow(-2, x.shape[-2] - kept, kept) for x in both)
-        return both
+        whole = new if old is None else tuple(map(self._concatenated, old, new))
+        kept = whole[0].shape[-2] if reach is None else min(reach, whole[0].shape[-2])
+        self.layers[layer] = tuple(x.narrow(-2, x.shape[-2] - kept, kept) for x in whole)
+        return whole
 
     def _concatenated(self, old: Tensor, new: Tensor) -> Tensor:
         """The selected rows of `old`, followed by `new`: copied once, not twice."""
         if self.rows is None:
             return torch.cat([old, new], dim=-2)
         length, more = old.shape[-2], new.shape[-2]
-        both = new.new_empty(*new.shape[:-2], length + more, new.shape[-1])
-        torch.index_select(old, 0, self.rows, out=both.narrow(-2, 0, length))
-        both.narrow(-2, length, more).copy_(new)
-        return both
+        whole = new.new_empty(*new.shape[:-2], length + more, new.shape[-1])
+        torch.index_select(old, 0, self.rows, out=whole.narrow(-2, 0, length))
+        whole.narrow(-2, length, more).copy_(new)
+        return whole
 
 
 class _Decoder:
