@@ -151,10 +151,10 @@ def run_compress(args: argparse.Namespace) -> None:
         raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
     from tzip import pipeline
 
-    same = ("seed", "threads", "data", "statistics", "state", "summary", "student")
-    more = {key: getattr(args, key) for key in same} | {"teacher": args.teacher_checkpoint}
-    more["name"] = args.name or args.output.stem
-    print(pipeline.compress(args.checkpoint, args.output, variant, training, **more))
+    names = ("seed", "threads", "data", "statistics", "state", "summary", "student")
+    arguments = {name: getattr(args, name) for name in names}
+    arguments |= {"name": args.name or args.output.stem, "teacher": args.teacher_checkpoint}
+    print(pipeline.compress(args.checkpoint, args.output, variant, training, **arguments))
 
 
 @command(MODEL, path("output", **NEW_FOLDER))

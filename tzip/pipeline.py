@@ -87,13 +87,12 @@ def compress(
     with tempfile.TemporaryDirectory() as scratch:
         tune = None
         if updates:
-            where = state or Path(scratch, "state")
-            own = where / digest[:16]  # another digest's state is not resumed
+            root = state or Path(scratch, "state")
+            own, log = root / digest[:16], root.parent / "finetuning.jsonl"  # another digest's state is not resumed
             teaching = load_teacher(training, teacher or folder, pieces, place)
-            log = where.parent / "finetuning.jsonl"
             tune = tuning(pairs, training, seed=seed, state=own, log=log, teacher=teaching)
-        more = {"updates": updates, "finetune": tune, "statistics": measured, "origin": checkpoint.origin(folder)}
-        archive, costs = build(model, pieces, variant, name=name, seed=seed, **more)
+        inputs = {"finetune": tune, "statistics": measured, "origin": checkpoint.origin(folder)}
+        archive, costs = build(model, pieces, variant, name=name, seed=seed, updates=updates, **inputs)
     if method_digest(variant) != digest:
         raise ValueError(f"{name}: the file of a method changed while it was made; make it again")
     container.write(output, archive)

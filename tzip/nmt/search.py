@@ -62,7 +62,8 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Search) -> list
         parent, piece = flat // likely.shape[2], piece.flatten(1).gather(1, flat)
         ends = piece == END
         row, column = ends[:, :beam].nonzero(as_tuple=True)
-        finish(row, pieces[row, parent[row, column]], best[row, column])
+        if len(row):
+            finish(row, pieces[row, parent[row, column]], best[row, column])
         rank = torch.arange(2 * beam, device=device) + ends * 2 * beam
         lives = rank.argsort(dim=1)[:, :beam]
         scores, parent, piece = (x.gather(1, lives) for x in (best, parent, piece))
