@@ -196,9 +196,7 @@ def calibrated(model: Transformer, data: Encoded, options: Calibration, *, seed:
     return curvature.collect(model, sentences, tensors(model))
 
 
-def calibrate(
-    folder: Path, output: Path, data: str, options: Calibration, seed: int, threads: int | None = None
-) -> None:
+def calibrate(folder: Path, output: Path, data: str, options: Calibration, seed: int, threads: int | None) -> None:
     """Write the statistics of the checkpoint in `folder` once for all its variants that ask for them."""
     place = here(threads)
     model, _ = checkpoint.load(folder)

@@ -34,9 +34,8 @@ def test_a_shallow_student_has_layers_of_its_teacher():
         for name in ("feed_forward.inner.weight", "self_attention_norm.bias"):
             assert torch.equal(copied[f"{own}.{name}"], available[f"{source}.{name}"])
     assert torch.equal(copied["generator.weight"], available["generator.weight"])
-    assert copied["encoder.0.feed_forward.inner.weight"].data_ptr() != (
-        available["encoder.0.feed_forward.inner.weight"].data_ptr()
-    )
+    weight = "encoder.0.feed_forward.inner.weight"
+    assert copied[weight].data_ptr() != available[weight].data_ptr()
 
 
 @pytest.mark.parametrize(

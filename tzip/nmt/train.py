@@ -69,9 +69,7 @@ def train(
     lock = exclusive(folder / "lock") if rank == 0 else contextlib.nullcontext()
     with lock, signals(signal.SIGTERM, signal.SIGUSR1) as received:
         state.resume()
-        objective: Any = Objective(
-            model, options.smoothing, teacher, options.teacher, options.temperature, options.compile
-        )
+        objective = Objective(model, options.smoothing, teacher, options.teacher, options.temperature, options.compile)
         if processes > 1:
             objective = nn.parallel.DistributedDataParallel(objective)
         batches = stream(state.update * options.accumulate * processes + rank, processes)
