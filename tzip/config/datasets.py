@@ -1,4 +1,4 @@
-"""The data set of a run: which files it is made of, where they lie, and whether they are right."""
+"""The data set of a run: its files, where they lie, and whether they are right."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def local(file: dict[str, Any], folder: str) -> str:
 
 
 def source_files(config: dict[str, Any], folder: str) -> list[str]:
-    """Where the files that the corpus is made of lie, each once."""
+    """Where the files of the corpus lie, each once."""
     return list(dict.fromkeys(local(file, folder) for file in sources(config).values()))
 
 

@@ -1,4 +1,4 @@
-"""The imported baseline of a configuration: what is asked for, and which files it is made of; no torch."""
+"""The imported baseline of a configuration: its options and its files; no torch."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def source(file: Any, folder: str) -> str:
 
 
 def note(config: dict[str, Any]) -> str:
-    """What must be said wherever a score of the run appears; nothing where the baseline was trained."""
+    """The note that is shown with every score of the run; empty where the baseline was trained."""
     section = given(config)
     if not section:
         return ""

@@ -136,13 +136,13 @@ def check_name(name: str, choices: Iterable[str], where: str) -> None:
 
 
 def attention_flags(config: dict[str, Any]) -> str:
-    """The sentence that is looked at, and on how many the maps are measured."""
+    """The sentence whose maps are drawn and the number of sentences that are measured, as flags."""
     given = {key: str(config["attention"][key]) for key in ("sentence", "translation", "sentences")}
     return options.flags({key: shlex.quote(value) for key, value in given.items() if value})
 
 
 def note_flag(config: dict[str, Any]) -> str:
-    """What must be said wherever a score of this data set appears."""
+    """The note that is shown with every score of the run, as a flag."""
     data = datasets.dataset(config)
     notes = [data["note"] or (SYNTHETIC if "grammar" in data else ""), imports.note(config)]
     note = "; ".join(filter(None, notes))
@@ -150,9 +150,9 @@ def note_flag(config: dict[str, Any]) -> str:
 
 
 def recorded(config: dict[str, Any]) -> str:
-    """What the run's results depend on, as JSON: not where its data is fetched, nor what it does not make.
+    """All that the run's results depend on, as JSON, without where data is fetched and what is not made.
 
-    Grids stand for their variants, and keys in their order: with it Snakemake finds nothing to do again.
+    Grids stand for their variants, and the keys keep their order: a run of this record has nothing to do.
     """
     left_out = ("mirror", "store", "download", "made")
     kept = {key: value for key, value in config.items() if key not in left_out}

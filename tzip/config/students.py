@@ -1,4 +1,4 @@
-"""The students of a configuration, checked before any job starts, and where what they are made of lies."""
+"""The students of a configuration, checked before any job starts, and where their files lie."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside th
 
 
 def check(config: dict[str, Any]) -> None:
-    """Each student and each use of one, in a configuration that `config.check` has passed.
+    """Every student and its uses, in a configuration that `config.check` has passed.
 
     Raises ValueError in one line that names the key, the value and the choices.
     """
@@ -44,7 +44,7 @@ def used(config: dict[str, Any]) -> list[str]:
 
 
 def training(config: dict[str, Any], student: str) -> dict[str, Any]:
-    """How a student is trained: as the baseline, but for what it says itself."""
+    """The options of a student's training: the baseline's, except those of its own."""
     return config["training"] | config["students"][student]["training"]
 
 

@@ -63,9 +63,9 @@ def origin(folder: str | Path) -> dict[str, Any] | None:
 
 
 def is_torch_file(path: str | Path) -> bool:
-    """Whether a file begins as a pickle does, or as a zip archive: torch.save's is either.
+    """Whether a file begins like a pickle or a zip archive, the two forms that torch.save writes.
 
-    One of safetensors has a brace after eight bytes of size, which may look like a pickle's first.
+    A safetensors file has a brace after eight bytes of size; these bytes may begin like a pickle.
     """
     with open(path, "rb") as file:
         start = file.read(9)
@@ -90,7 +90,7 @@ def load_untied(model: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def check_shapes(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    """ValueError names the first tensor that only one of them has, or that has another shape in each."""
+    """ValueError names the first tensor that is missing on one side, or else whose two shapes differ."""
     shapes, wanted = ({name: tuple(x.shape) for name, x in tensors.items()} for tensors in (found, expected))
     wrong = sorted(shapes.keys() ^ wanted.keys()) or [name for name in wanted if shapes[name] != wanted[name]]
     if wrong:
