@@ -163,7 +163,7 @@ def training(
 def flops(network: model.Transformer, batch) -> int:
     """Floating-point operations of the products in one forward and backward pass."""
     with FlopCounterMode(display=False) as counter:
-        Objective(network.train(), 0.1)(*batch.parts()).backward()
+        Objective(network.train(), 0.1)(*batch).backward()
     network.zero_grad()
     return counter.get_total_flops()
 

@@ -36,15 +36,6 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
-
-def figures():
-    """The names of the run's figures."""
-    layers = [f"attention-layers-{row}" for row in config["attention"]["rows"]]
-    attention = ["attention", *layers] if layers else []
-    weights = ["weights", "cumulative"] if config["weights"] else []
-    return ["frontier", "sharpness", *attention, *weights]
-
-
 RUN = datasets.run_folder(config)
 OF_SEED = f"{RUN}/seed-{{seed}}"
 OF_VARIANT = f"{OF_SEED}/{{variant}}"
@@ -67,12 +58,15 @@ MAX_LENGTH = configuration.check_model(config["model"]).max_length
 # What the tables and figures read: all results of the rows; of a grid's other variants, what the frontier needs.
 OF_ROWS = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS]
 OF_ALL = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS + config["made"]]
-OF_TEST = [f"{test}.{file}" for test in TESTS for file in ("score.json", "stats.npz", "time.json")]
+OF_TEST = expand("{test}.{file}", test=TESTS, file=["score.json", "stats.npz", "time.json"])
 SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json", *OF_TEST])
 FRONTIER_FILES = ["size.json", "compress.json", *(f"{test}.score.json" for test in TESTS)]
 FRONTIER = expand("{row}/{file}", row=OF_ALL, file=FRONTIER_FILES)
 ATTENTION = expand("{row}/attention.json", row=OF_ROWS)
-FIGURES = expand(f"{RUN}/figures/{{figure}}.{{suffix}}", figure=figures(), suffix=["png", "svg"])
+LAYERS = [f"attention-layers-{row}" for row in config["attention"]["rows"]]
+DRAWN = ["frontier", "sharpness", *(["attention"] if LAYERS else []), *LAYERS]
+DRAWN += ["weights", "cumulative"] if config["weights"] else []
+FIGURES = expand(f"{RUN}/figures/{{figure}}.{{suffix}}", figure=DRAWN, suffix=["png", "svg"])
 
 # What is measured on one core: a folder of the variant, and the files of one setting in it.
 SETTING = "{row}/{type}{short}.beam-{beam}"
@@ -193,8 +187,7 @@ def student_training(wildcards):
 
 def method_code(wildcards):
     """A digest of a variant's methods with their base classes and helpers: an edit reruns who uses them."""
-    files = configuration.method_files(named(wildcards))
-    return dependencies.methods(*(REPOSITORY / file for file in files))
+    return dependencies.methods(*configuration.method_files(named(wildcards)))
 
 
 def code(step):

@@ -63,8 +63,7 @@ rule corpus:
         folder=subpath(output.cleaning, parent=True),
     shell:
         f"python {SCRIPTS}/corpus.py"
-        " --languages {params.languages} {params.files} {params.filters} --output {params.folder}"
-        " > {log} 2>&1"
+        " --languages {params.languages} {params.files} {params.filters} --output {params.folder} > {log} 2>&1"
 
 
 rule pieces:

@@ -101,8 +101,7 @@ rule attention:
     shell:
         f"python {SCRIPTS}/attention.py"
         " --model {input.model} --baseline {input.baseline} {params.looked_at} --source {input.source}"
-        " --target {input.target} --threads {params.threads} --output {output.maps} --json {output.json}"
-        " 2> {log}"
+        " --target {input.target} --threads {params.threads} --output {output.maps} --json {output.json} 2> {log}"
 
 
 rule weights:

@@ -58,11 +58,7 @@ use rule figure_of_frontier as figure_of_layers with:
         f"{RUN}/seed-{SEEDS[0]}/{{variant}}/attention.npz",
     output:
         f"{RUN}/figures/attention-layers-{{variant}}.svg",
-        report(
-            f"{RUN}/figures/attention-layers-{{variant}}.png",
-            caption="../report/attention-layers.rst",
-            category="Figures",
-        ),
+        report(f"{RUN}/figures/attention-layers-{{variant}}.png", "../report/attention-layers.rst", category="Figures"),
     log:
         f"{RUN}/logs/attention-layers.{{variant}}.log",
     benchmark:

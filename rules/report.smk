@@ -40,8 +40,7 @@ rule provenance:
         origin=f"--origin {ORIGIN[0]}" if ORIGIN else "",
     shell:
         f"python {SCRIPTS}/provenance.py"
-        " --config {input.config} {params.run} --data {input.data} {params.origin} --output {output}"
-        " 2> {log}"
+        " --config {input.config} {params.run} --data {input.data} {params.origin} --output {output} 2> {log}"
 
 
 rule tables:
@@ -103,9 +102,7 @@ use rule tables as frontier with:
         report(f"{RUN}/tables/frontier.csv", caption="../report/frontier-table.rst", category="Tables"),
         report(f"{RUN}/tables/ranking.csv", caption="../report/ranking.rst", category="Tables"),
         report(f"{RUN}/tables/methods.csv", caption="../report/methods.rst", category="Tables"),
-        multiext(f"{RUN}/tables/frontier", ".md", ".tex"),
-        multiext(f"{RUN}/tables/methods", ".md", ".tex"),
-        multiext(f"{RUN}/tables/ranking", ".md", ".tex"),
+        expand(f"{RUN}/tables/{{table}}.{{end}}", table=["frontier", "methods", "ranking"], end=["md", "tex"]),
     log:
         f"{RUN}/logs/frontier.log",
     benchmark:

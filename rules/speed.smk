@@ -65,9 +65,8 @@ rule inference:
         shortlist=lambda wildcards: "--shortlist true" if wildcards.short else "",
     shell:
         f"python {SCRIPTS}/inference.py"
-        " --model {input.model} --source {input.source} {params.search}"
-        " --beam {wildcards.beam} {params.shortlist} --output {output.hypotheses} --time {output.time}"
-        " 2> {log}"
+        " --model {input.model} --source {input.source} {params.search} --beam {wildcards.beam} {params.shortlist}"
+        " --output {output.hypotheses} --time {output.time} 2> {log}"
 
 
 use rule score as score_inference with:

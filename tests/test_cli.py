@@ -1,36 +1,31 @@
 """The `tzip` command on a small model: compress, inspect, translate, score, decompress, one-line errors."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
-import torch
 
-from tests.nmt.test_model import TOY
+from tests.toys import commands, small
 from tests.toys.data import toy_pairs
 from tzip import cli
-from tzip.data import pieces
-from tzip.format import container
+from tzip.compression import registry
+from tzip.format import container, sizes
 from tzip.nmt import checkpoint
-from tzip.nmt.model import Transformer
-from tzip.nmt.options import Config
-
-TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
+from tzip.quantizers import kmeans
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A checkpoint folder of an untrained model, and a small test set."""
-    made = tmp_path_factory.mktemp("cli")
-    (made / "text").write_text(TEXT * 20, encoding="utf-8")
-    vocabulary = pieces.train([made / "text"], made / "pieces.model", pieces.Options(size=280))
-    torch.manual_seed(0)
-    checkpoint.save(made / "checkpoint", Transformer(Config(**TOY | {"vocabulary": 280})), vocabulary.model)
-    (made / "source").write_text("a small house\n\nthe lake\n", encoding="utf-8")
-    (made / "reference").write_text("ein kleines Haus\nx\nSee\n", encoding="utf-8")
-    toy_pairs(made / "toy")
-    return made
+    folder = tmp_path_factory.mktemp("cli")
+    checkpoint.save(folder / "checkpoint", small.model(), small.vocabulary(folder).model)
+    (folder / "source").write_text("a small house\n\nthe lake\n", encoding="utf-8")
+    (folder / "reference").write_text("ein kleines Haus\nx\nSee\n", encoding="utf-8")
+    toy_pairs(folder / "toy")
+    return folder
 
 
 def tzip(*arguments: str | Path, input: str = "") -> subprocess.CompletedProcess:
@@ -50,17 +45,8 @@ def call(monkeypatch, capsys, *arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def compressed(folder: Path) -> Path:
-    done = tzip(
-        "compress",
-        folder / "checkpoint",
-        folder / "model.tzip",
-        "--quantize",
-        "kmeans:bits=4",
-        "--scope",
-        "all",
-        "--threads",
-        "1",
-    )
+    method = ["--quantize", "kmeans:bits=4", "--scope", "all", "--threads", "1"]
+    done = tzip("compress", folder / "checkpoint", folder / "model.tzip", *method)
     assert done.returncode == 0, done.stderr
     assert "x smaller" in done.stdout
     return folder / "model.tzip"
@@ -102,10 +88,12 @@ def test_score_prints_interval_and_signature(folder, compressed, monkeypatch, ca
     assert len(out.splitlines()) == 2
 
 
+TUNED = ["--updates", "3", "--batch-tokens", "200", "--warmup", "1", "--threads", "1"]
+
+
 def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
-    base = [folder / "checkpoint", tmp_path / "tuned.tzip", "--prune", "magnitude:end=0.5", "--threads", "1"]
-    tuned = [*base, "--data", folder / "toy", "--updates", "3", "--batch-tokens", "200", "--warmup", "1"]
-    call(monkeypatch, capsys, "compress", *tuned)
+    base = [folder / "checkpoint", tmp_path / "tuned.tzip", "--prune", "magnitude:end=0.5"]
+    call(monkeypatch, capsys, "compress", *base, "--data", folder / "toy", *TUNED)
     archive = container.read(tmp_path / "tuned.tzip")
     assert archive.history["updates"] == 3
     weight = archive.codes["encoder.0.feed_forward.inner.weight"]
@@ -114,23 +102,7 @@ def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
 
 def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, capsys):
     """By default the checkpoint itself, uncompressed; another must have its vocabulary."""
-    tuned = [
-        "--quantize",
-        "kmeans:bits=1",
-        "--threads",
-        "1",
-        "--data",
-        folder / "toy",
-        "--updates",
-        "3",
-        "--batch-tokens",
-        "200",
-        "--warmup",
-        "1",
-        "--factor",
-        "1",
-        "--teacher",
-    ]
+    tuned = ["--quantize", "kmeans:bits=1", "--data", folder / "toy", *TUNED, "--factor", "1", "--teacher"]
     for share in ("0", "0.5"):
         call(monkeypatch, capsys, "compress", folder / "checkpoint", tmp_path / f"{share}.tzip", *tuned, share)
     alone, taught = (container.read(tmp_path / f"{share}.tzip").codes for share in ("0", "0.5"))
@@ -138,70 +110,68 @@ def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, caps
     assert (alone[name].symbols == taught[name].symbols).all()
     assert (alone[name].codebook != taught[name].codebook).all()
     other = tmp_path / "other"
-    checkpoint.save(other, Transformer(Config(**TOY)), b"pieces")
-    wrong = ["tzip", "compress", folder / "checkpoint", tmp_path / "x.tzip", *tuned, "0.5"]
-    monkeypatch.setattr(sys, "argv", [*map(str, wrong), "--teacher-checkpoint", str(other)])
-    with pytest.raises(SystemExit):
-        cli.main()
-    assert capsys.readouterr().err == f"error: {other}: the teacher's vocabulary is not the student's\n"
+    checkpoint.save(other, small.model(vocabulary=50), b"pieces")
+    wrong = [folder / "checkpoint", tmp_path / "x.tzip", *tuned, "0.5", "--teacher-checkpoint", other]
+    done = commands.tzip("compress", *wrong)
+    assert (done.returncode, done.stderr) == (1, f"error: {other}: the teacher's vocabulary is not the student's\n")
+
+
+def test_methods_are_listed_and_described():
+    """Every method with its first line and its source; of one method every option with its default."""
+    listed = commands.tzip("methods")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    names = {line.split()[0] for line in listed.stdout.splitlines() if line.startswith("  ")}
+    assert names == {name for kind in registry.KINDS for name in registry.names(kind)}
+    assert "  fp16         Half precision: the baseline that every other method must beat. [IEEE" in listed.stdout
+    described = commands.tzip("methods", "kmeans")
+    assert (described.returncode, described.stderr) == (0, "")
+    assert described.stdout.startswith("kmeans: K-means quantization: one codebook per tensor")
+    for field in dataclasses.fields(kmeans.Options):
+        assert f"  {field.name}={field.default} " in described.stdout
+    assert "(exact, lloyd, minibatch)" in described.stdout
+
+
+def test_ctrl_c_ends_the_command_with_130_and_no_traceback(compressed):
+    """130, as shells have it after an interrupt."""
+    with mock.patch.object(sizes, "lines", side_effect=KeyboardInterrupt):
+        done = commands.tzip("inspect", compressed)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["inspect", "nowhere.tzip"], "nowhere.tzip"),
-        (["inspect", "text"], "text: not a .tzip file"),
-        (["compress", "nowhere", "x.tzip"], "nowhere: not a checkpoint"),
-        (["compress", "checkpoint", "x.tzip", "--quantize", "kmean"], "kmeans"),
-        (["compress", "checkpoint", "x.tzip", "--quantize", "kmeans:bits=9"], "bits = '9'"),
-        (
-            ["compress", "checkpoint", "x.tzip", "--scope", "some"],
-            "scope = 'some' is not one of attention, linear",
-        ),
-        (["compress", "checkpoint", "x.tzip", "--data", "nowhere"], "nowhere"),
-        (
-            ["compress", "checkpoint", "x.tzip", "--updates", "5"],
-            "--updates is for fine-tuning, which needs --data",
-        ),
-        (["compress", "checkpoint", "x.tzip", "--teacher-checkpoint", "checkpoint"], "give --teacher"),
-        (["translate", "model.tzip", "source", "--beam", "0"], "beam = '0'"),
-        (
-            ["export", "model.tzip", "--output", "x", "--to", "onnx"],
-            "to = 'onnx' is not one of ctranslate2, marian, safetensors",
-        ),
-        (
-            ["export", "model.tzip", "--output", "x", "--type", "int4"],
-            "type = 'int4' is not one of float32, float16, int16, int8",
-        ),
-        (
-            ["export", "model.tzip", "--output", "x", "--to", "marian", "--type", "int8"],
-            "type = int8: marian has float32, float16",
-        ),
-        (
-            ["export", "model.tzip", "--output", "x", "--to", "safetensors", "--shortlist", "text"],
-            "shortlist: safetensors has no such option",
-        ),
-        (["export", "model.tzip", "--output", "checkpoint"], "checkpoint: exists already; name a new folder"),
-        (["export", "model.tzip", "--output", "x", "--shortlist", "text"], "text: line 1"),
-        (["export", "text", "--output", "x"], "text: not a .tzip file"),
-        (["decompress", "model.tzip", "checkpoint"], "checkpoint: exists already; name a new folder"),
-        (["translate", "model.tzip", "source", "--threads", "0"], "threads = 0 is not an integer at least 1"),
-        (["translate", "model.tzip", "source", "--max-ratio", "inf"], "max_ratio = 'inf' is not"),
-        (["translate", "model.tzip", "source", "--alpha", "1e9"], "alpha = '1e9' is not"),
-        (["shortlist", "model.tzip", "x", "--data", "nowhere"], "nowhere"),
-        (["shortlist", "model.tzip", "x", "--data", "toy", "--candidates", "0"], "candidates = '0'"),
-        (["score", "model.tzip", "source", "text"], "40"),
+        ("inspect nowhere.tzip", "nowhere.tzip"),
+        ("inspect text", "text: not a .tzip file"),
+        ("compress nowhere x.tzip", "nowhere: not a checkpoint"),
+        ("compress checkpoint x.tzip --quantize kmean", "kmeans"),
+        ("compress checkpoint x.tzip --quantize kmeans:bits=9", "bits = '9'"),
+        ("compress checkpoint x.tzip --scope some", "scope = 'some' is not one of attention, linear"),
+        ("compress checkpoint x.tzip --data nowhere", "nowhere"),
+        ("compress checkpoint x.tzip --updates 5", "--updates is for fine-tuning, which needs --data"),
+        ("compress checkpoint x.tzip --teacher-checkpoint checkpoint", "give --teacher"),
+        ("translate model.tzip source --beam 0", "beam = '0'"),
+        ("export model.tzip --output x --to onnx", "to = 'onnx' is not one of ctranslate2, marian, safetensors"),
+        ("export model.tzip --output x --type int4", "type = 'int4' is not one of float32, float16, int16, int8"),
+        ("export model.tzip --output x --to marian --type int8", "type = int8: marian has float32, float16"),
+        ("export model.tzip --output x --to safetensors --shortlist text", "shortlist: safetensors has no such option"),
+        ("export model.tzip --output checkpoint", "checkpoint: exists already; name a new folder"),
+        ("export model.tzip --output x --shortlist text", "text: line 1"),
+        ("export text --output x", "text: not a .tzip file"),
+        ("decompress model.tzip checkpoint", "checkpoint: exists already; name a new folder"),
+        ("translate model.tzip source --threads 0", "threads = 0 is not an integer at least 1"),
+        ("translate model.tzip source --max-ratio inf", "max_ratio = 'inf' is not"),
+        ("translate model.tzip source --alpha 1e9", "alpha = '1e9' is not"),
+        ("shortlist model.tzip x --data nowhere", "nowhere"),
+        ("shortlist model.tzip x --data toy --candidates 0", "candidates = '0'"),
+        ("score model.tzip source text", "40"),
     ],
 )
-def test_errors_are_one_line(folder, compressed, monkeypatch, capsys, arguments, message):
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["tzip", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 1
-    told = capsys.readouterr()
-    assert told.err.startswith("error: ")
-    assert told.err.count("\n") == 1
-    assert message in told.err
-    assert not Path("x.tzip").exists()
-    assert not Path("x").exists()
+def test_errors_are_one_line(folder, compressed, arguments, message):
+    done = commands.tzip(*arguments.split(), folder=folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert not (folder / "x.tzip").exists()
+    assert not (folder / "x").exists()

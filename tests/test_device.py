@@ -74,9 +74,9 @@ def test_kernels_of_shapes_long_gone_are_not_kept() -> None:
 
     def found(**given: str) -> int:
         plain = {key: value for key, value in os.environ.items() if key != "ONEDNN_PRIMITIVE_CACHE_CAPACITY"}
-        told = plain | {"ONEDNN_VERBOSE": "2"} | given
+        environment = plain | {"ONEDNN_VERBOSE": "2"} | given
         command = [sys.executable, "-c", SHAPES]
-        done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.count("cache_miss") >= 100
         return done.stdout.count("cache_hit")
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache, reduce
 from pathlib import Path
@@ -20,32 +17,20 @@ from safetensors.torch import save_file
 
 import tzip
 from tests.exchange import test_mapping
-from tests.nmt.test_model import TOY
-from tests.toys import foreign as foreignmodels
+from tests.toys import commands as in_process
+from tests.toys import foreign, small
+from tests.toys.configuration import merged
 from tests.toys.data import toy_pairs
-from tzip import cli, options, pipeline
+from tests.toys.workflow import command, copy_sources
+from tzip import cli, options
 from tzip.compression import registry
-from tzip.compression.variant import Pruning, Variant
+from tzip.compression.variant import Pruning
 from tzip.config import checks, keys, reference
-from tzip.data import pieces
-from tzip.exchange import exporting, importing, shortlist
-from tzip.format import container
-from tzip.nmt.model import Transformer
-from tzip.nmt.options import Config, Search, Training
-from tzip.report import score
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DEFAULT = "config/default.yaml"
 SHELLS = ("sh", "bash", "console", "shell")
-CLASSES = {
-    "compress": (Variant, Training),
-    "export": (exporting.Options,),
-    "import": (importing.Options,),
-    "shortlist": (shortlist.Options,),
-    "translate": (Search,),
-    "score": (Search, score.Options),
-}
 FENCE = re.compile(r"^```(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
 
 
@@ -96,31 +81,13 @@ def of(program: str) -> list[Any]:
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository's code with the methods of the documentation in it."""
-    folder = tmp_path_factory.mktemp("docs")
-    for name in ("tzip", "tests", "workflow_scripts", "rules", "config"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy2(ROOT / name, folder / name)
+    folder = copy_sources(tmp_path_factory.mktemp("docs"))
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     for name, body in examples("python").items():
         assert not (ROOT / name).exists(), f"{name}: an example of the documentation exists already"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(body, encoding="utf-8")
     return folder
-
-
-def python(folder: Path, *arguments: str) -> str:
-    """What Python says in a copied repository, with the copy's library."""
-    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout[-6000:]
-    return done.stdout
 
 
 def test_the_example_methods_keep_the_contract_of_all_methods(extended: Path) -> None:
@@ -129,17 +96,10 @@ def test_the_example_methods_keep_the_contract_of_all_methods(extended: Path) ->
     assert {Path(name).parent.name for name in examples("python")} == {"quantizers", "pruners"}
     pytest_v = ("-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-v")
     contract = ("tests/compression/test_methods.py", "--methods", "my-methods")
-    said = python(extended, *pytest_v, *contract, "-k", " or ".join(names))
+    said = command(extended, "python", *pytest_v, *contract, "-k", " or ".join(names))
     for name in names:
         passed = [line for line in said.splitlines() if "PASSED" in line and re.search(rf"\b{name}\b", line)]
         assert len(passed) > 5, f"{name}: the tests of methods did not find it"
-
-
-def merged(below: Any, above: Any) -> Any:
-    """As Snakemake merges configurations: dicts key by key, all else replaced."""
-    if not (isinstance(below, dict) and isinstance(above, dict)):
-        return above
-    return below | {key: merged(below.get(key), value) for key, value in above.items()}
 
 
 def test_the_example_configurations_are_accepted(extended: Path) -> None:
@@ -160,7 +120,7 @@ def test_the_example_configurations_are_accepted(extended: Path) -> None:
         "    try: students.check(run.check(config))\n"
         "    except ValueError as error: raise SystemExit(f'{name}: {error}')\n"
     )
-    python(extended, "-c", check)
+    command(extended, "python", "-c", check)
 
 
 def test_the_page_of_keys_is_current() -> None:
@@ -173,13 +133,19 @@ def in_order(page: str, languages: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(info, body) for info, body in found if info in languages]
 
 
-def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch, capsys) -> None:
+def tzip_says(line: str, folder: Path) -> str:
+    """What a command of a page prints, run in `folder`."""
+    done = in_process.tzip(*words(line)[1:], folder=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch) -> None:
     """Every tzip command and every Python example of it, in order, on a small model."""
     monkeypatch.chdir(tmp_path)
-    made = small_model(tmp_path)
     toy_pairs(tmp_path / "results" / "mine" / "data" / "train")
-    container.write("small.tzip", made)
-    ran = 0
+    small.write(tmp_path / "small.tzip", small.vocabulary(tmp_path))
+    ran, said = 0, ""
     for language, body in in_order("export.md", ("sh", "python")):
         if language == "python":
             exec(compile(body, "docs/export.md", "exec"), {})
@@ -187,52 +153,41 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch, capsys)
             continue
         for line in body.splitlines():
             if words(line)[0] == "tzip":
-                monkeypatch.setattr(sys, "argv", words(line))
-                cli.main()
+                said += tzip_says(line, tmp_path)
                 ran += 1
     assert ran == 11
     folders = {"float32", "int16", "int8", "short", "marian", "dense"}
     assert {path.name for path in Path("exported").iterdir()} == folders
-    assert len(re.findall(r"bytes, \w+ for \w+$", capsys.readouterr().out, re.MULTILINE)) == len(folders)
+    assert len(re.findall(r"bytes, \w+ for \w+$", said, re.MULTILINE)) == len(folders)
 
 
-def test_the_page_on_import_can_be_followed(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_the_page_on_import_can_be_followed(tmp_path: Path, monkeypatch) -> None:
     """Every tzip command of it, in order, on small models in the formats that it names."""
     monkeypatch.chdir(tmp_path)
-    made = foreignmodels.model(4 + len(foreignmodels.PIECES), **foreignmodels.MARIAN)
-    foreignmodels.marian(tmp_path / "opus-mt-en-de", made)
-    many = foreignmodels.marian(tmp_path / "opus-mt-en-mul", made)
-    named = text(many / "vocab.json").replace(json.dumps(foreignmodels.PIECES[9]), '">>deu<<"')
+    marian = foreign.model(4 + len(foreign.PIECES), **foreign.MARIAN)
+    foreign.marian(tmp_path / "opus-mt-en-de", marian)
+    many = foreign.marian(tmp_path / "opus-mt-en-mul", marian)
+    named = text(many / "vocab.json").replace(json.dumps(foreign.PIECES[9]), '">>deu<<"')
     (many / "vocab.json").write_text(named, encoding="utf-8")
-    made = foreignmodels.model(4 + len(foreignmodels.PIECES), **foreignmodels.OPENNMT)
-    foreignmodels.opennmt(tmp_path / "averaged-10-epoch.pt", made)
-    Path("sentencepiece.model").write_bytes(foreignmodels.ONE)
-    made = foreignmodels.model(280, norm="pre", tie="decoder", max_length=30, activation="gelu")
-    for name, parameter in made.named_parameters():
+    opennmt = foreign.model(4 + len(foreign.PIECES), **foreign.OPENNMT)
+    foreign.opennmt(tmp_path / "averaged-10-epoch.pt", opennmt)
+    Path("sentencepiece.model").write_bytes(foreign.ONE)
+    mapped = foreign.model(280, norm="pre", tie="decoder", max_length=30, activation="gelu")
+    for name, parameter in mapped.named_parameters():
         if name.endswith("query.bias"):
             parameter.data.zero_()
-    told, tensors = test_mapping.mapping(made)
-    Path("theirs.yaml").write_text(yaml.safe_dump(told))
+    names, tensors = test_mapping.mapping(mapped)
+    Path("theirs.yaml").write_text(yaml.safe_dump(names))
     save_file(tensors, "theirs.safetensors")
-    small_model(tmp_path)
+    small.vocabulary(tmp_path)
     Path("pieces.model").rename("theirs.model")
     lines = [line for _, body in in_order("import.md", ("sh",)) for line in body.splitlines()]
     lines = [line for line in lines if words(line)[0] == "tzip"]
-    for line in lines:
-        monkeypatch.setattr(sys, "argv", words(line))
-        cli.main()
+    said = [tzip_says(line, tmp_path) for line in lines]
     folders = {path.parent.name: json.loads(text(path))["format"] for path in tmp_path.glob("*/origin.json")}
     assert folders == {"checkpoint": "marian", "german": "marian", "paper": "opennmt", "mapped": "mapping"}
-    assert "imported from marian" in capsys.readouterr().out
+    assert "imported from marian" in "".join(said)
     assert len(lines) == 6
-
-
-def small_model(folder: Path) -> container.Archive:
-    """An untrained model with the vocabulary of a few lines, as an archive."""
-    (folder / "text").write_text("a small house stands by the lake\nein Haus\n" * 20, encoding="utf-8")
-    vocabulary = pieces.train([folder / "text"], folder / "pieces.model", pieces.Options(size=280))
-    model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary)}))
-    return pipeline.build(model, vocabulary.model, Variant(), name="small", seed=1)[0]
 
 
 # ── commands ──────────────────────────────────────────────────────────────────────────────────────
@@ -270,11 +225,12 @@ def test_tzip_commands_are_understood(command: str, whole: bool, capsys: pytest.
         args = parser.parse_args([name, *rest])
     except SystemExit:
         pytest.fail(f"{command}: {capsys.readouterr().err}")
-    for cls in CLASSES.get(name, ()):
-        made = options.from_arguments(args, cls, name)
+    own = [argument for argument in cli.COMMANDS[name][1] if isinstance(argument, str | type)]
+    for cls in [options.declared(cli.HERE / cls) if isinstance(cls, str) else cls for cls in own]:
+        settings = options.from_arguments(args, cls, name)
         for field, kind in (("prune", "pruners"), ("quantize", "quantizers"), ("biases", "quantizers")):
-            if getattr(made, field, ""):
-                check_method(kind, getattr(made, field))
+            if getattr(settings, field, ""):
+                check_method(kind, getattr(settings, field))
 
 
 @cache

@@ -12,13 +12,7 @@ import torch
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--cpu", "--preset", "tiny", "--batch-tokens", "200", "--warm", "1", "--updates", "1", "--sentences", "4"]
-MEASURES = (
-    "k-means, 4 bits, every matrix",
-    "products of (bf16|fp32)",
-    "training",
-    "finetuning",
-    "translation",
-)
+MEASURES = ("k-means, 4 bits, every matrix", "products of (bf16|fp32)", "training", "finetuning", "translation")
 
 
 def benchmark(*arguments: str) -> str:

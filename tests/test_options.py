@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.toys.configuration import refused
 from tzip import options
 from tzip.options import option
 
@@ -27,8 +28,8 @@ class Sample:
 
 
 def test_make_converts_what_the_command_line_gives() -> None:
-    made = options.make(Sample, {"bits": "2", "rate": "1e-3", "trained": "false", "width": "8"}, "sample")
-    assert made == Sample(bits=2, rate=1e-3, trained=False, width=8)
+    result = options.make(Sample, {"bits": "2", "rate": "1e-3", "trained": "false", "width": "8"}, "sample")
+    assert result == Sample(bits=2, rate=1e-3, trained=False, width=8)
     assert options.make(Sample, {"rate": 1}, "sample").rate == 1.0
 
 
@@ -53,10 +54,8 @@ def test_make_converts_what_the_command_line_gives() -> None:
     ],
 )
 def test_make_refuses_in_one_line(given_: dict, says: str) -> None:
-    with pytest.raises(ValueError, match=r"^sample") as raised:
+    with refused(says):
         options.make(Sample, given_, "sample")
-    assert str(raised.value).startswith(says)
-    assert "\n" not in str(raised.value)
 
 
 def test_an_option_without_default_must_be_given() -> None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from tests.nmt.test_model import toy
+from tests.toys import small
 from tests.toys.data import toy_pairs
 from tzip import pipeline
 from tzip.compression.variant import Calibration, Variant
@@ -17,6 +17,7 @@ from tzip.data import pieces
 from tzip.format import container, sizes
 from tzip.format import model as model_file
 from tzip.nmt import search
+from tzip.nmt.model import Transformer
 from tzip.nmt.options import Search, Training
 
 VARIANTS = {
@@ -33,15 +34,16 @@ VARIANTS = {
 
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory) -> pieces.Pieces:
-    folder = tmp_path_factory.mktemp("pieces")
-    text = folder / "text"
-    text.write_text("ein kleines Haus steht am See\na small house stands by the lake\n" * 20, encoding="utf-8")
-    return pieces.train([text], folder / "pieces.model", pieces.Options(size=280))
+    return small.vocabulary(tmp_path_factory.mktemp("pieces"))
+
+
+@pytest.fixture
+def model() -> Transformer:
+    return small.model().eval()
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_the_file_holds_what_was_tuned(tmp_path, vocabulary, name):
-    model = toy(vocabulary=len(vocabulary), tie="all").float()
+def test_the_file_holds_what_was_tuned(tmp_path, model, vocabulary, name):
     before = copy.deepcopy(model)
     data = toy_pairs(tmp_path / "toy")
     options = Training(updates=12, batch_tokens=400, learning_rate=1e-3, warmup=3, precision="fp32")
@@ -66,8 +68,7 @@ def test_the_file_holds_what_was_tuned(tmp_path, vocabulary, name):
         assert (weight == 0).sum() == round(float(pruned) * weight.numel())
 
 
-def test_no_tuning_is_the_checkpoint_itself(tmp_path, vocabulary):
-    model = toy(vocabulary=len(vocabulary)).float()
+def test_no_tuning_is_the_checkpoint_itself(tmp_path, model, vocabulary):
     made, costs = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     container.write(tmp_path / "model.tzip", made)
     restored, _, _ = model_file.restore(tmp_path / "model.tzip")
@@ -75,8 +76,7 @@ def test_no_tuning_is_the_checkpoint_itself(tmp_path, vocabulary):
     assert costs.finetune == 0.0
 
 
-def test_translates_lines(tmp_path, vocabulary):
-    model = toy(vocabulary=len(vocabulary)).float()
+def test_translates_lines(tmp_path, model, vocabulary):
     lines = ["a small house", "", "ein kleines Haus"]
     out = model_file.translate(model, vocabulary, lines, Search(beam=2))
     assert len(out) == 3
@@ -84,15 +84,14 @@ def test_translates_lines(tmp_path, vocabulary):
     assert out == model_file.translate(model, vocabulary, lines, Search(beam=2))
 
 
-def test_bf16_translates_by_a_copy_made_once(vocabulary):
-    model = toy(vocabulary=len(vocabulary)).float()
+def test_bf16_translates_by_a_copy_made_once(model, vocabulary):
     before, half = copy.deepcopy(model.state_dict()), copy.deepcopy(model).bfloat16()
     lines = [" ".join(pair) for pair in itertools.product(["a", "small", "Haus", "am"], repeat=2)]
     options = Search(beam=2, precision="bf16")
-    found = model_file.translate(model, vocabulary, lines, options)
+    result = model_file.translate(model, vocabulary, lines, options)
     rows = [list(best.pieces) for (best,) in search.search(half, vocabulary.encode(lines), options)]
-    assert found == vocabulary.decode(rows)
-    assert found != model_file.translate(model, vocabulary, lines, Search(beam=2))
+    assert result == vocabulary.decode(rows)
+    assert result != model_file.translate(model, vocabulary, lines, Search(beam=2))
     for name, tensor in model.state_dict().items():
         assert tensor.dtype == before[name].dtype
         assert torch.equal(tensor, before[name])
@@ -100,8 +99,7 @@ def test_bf16_translates_by_a_copy_made_once(vocabulary):
     assert model_file.cast(model, Search()) is model
 
 
-def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, vocabulary):
-    model = toy(vocabulary=len(vocabulary)).float()
+def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, model, vocabulary):
     made, _ = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     for change, message in [
         ({"d_ff": 64}, r"tensor encoder.0.feed_forward.inner.weight: \(32, 16\) found, \(64, 16\) expected"),
@@ -120,37 +118,34 @@ def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, vocabul
 @pytest.mark.parametrize("ratio", [4.0, 5.5])
 def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
     """Bits differ by tensor, and the file is as small as asked for, not much smaller."""
-    model = toy(vocabulary=len(vocabulary), tie="all", d_model=64, d_ff=128).float()
+    model = small.model(d_model=64, d_ff=128).eval()
     data = toy_pairs(tmp_path / "toy")
     variant = Variant(quantize="kmeans", biases="kmeans:bits=8", scope="all", rest="float16", budget=f"{ratio}x")
     statistics = pipeline.calibrated(model, data, Calibration(sentences=8), seed=1)
     made, _ = pipeline.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
     size = container.write(tmp_path / "model.tzip", made)
-    found = sizes.sizes(container.read(tmp_path / "model.tzip"), size)["ratio_file"]
-    assert ratio <= found < 1.1 * ratio
+    achieved = sizes.sizes(container.read(tmp_path / "model.tzip"), size)["ratio_file"]
+    assert ratio <= achieved < 1.1 * ratio
     entries = {code.entries for name, code in made.codes.items() if name.endswith("weight") and code.entries}
     assert len(entries) > 1
 
 
-def test_a_budget_beyond_reach_is_refused(tmp_path, vocabulary):
-    model = toy(vocabulary=len(vocabulary)).float()
+def test_a_budget_beyond_reach_is_refused(tmp_path, model, vocabulary):
     variant = Variant(quantize="kmeans", scope="all", budget="90x")
     statistics = pipeline.calibrated(model, toy_pairs(tmp_path / "t"), Calibration(sentences=2), seed=1)
     with pytest.raises(ValueError, match=r"the tensors take .* bytes at least, and have room for 0"):
         pipeline.build(model, vocabulary.model, variant, name="mixed", seed=1, statistics=statistics)
 
 
-def test_what_was_fine_tuned_before_a_restart_is_not_taken_from_the_time_to_compress(vocabulary):
+def test_what_was_fine_tuned_before_a_restart_is_not_taken_from_the_time_to_compress(model, vocabulary):
     """A fine-tuning that resumed tells the seconds of all its processes."""
-    model = toy(vocabulary=len(vocabulary)).float()
     variant = Variant(quantize="kmeans:bits=2")
     _, costs = pipeline.build(model, vocabulary.model, variant, name="a", seed=1, updates=1, finetune=lambda *_: 1000.0)
     assert costs.finetune == 1000.0
     assert 0 < costs.compress < 500
 
 
-def test_a_file_translates_without_importing_a_method_or_compression_beyond_code(tmp_path, vocabulary):
-    model = toy(vocabulary=len(vocabulary), tie="all").float()
+def test_a_file_translates_without_importing_a_method_or_compression_beyond_code(tmp_path, model, vocabulary):
     made, _ = pipeline.build(model, vocabulary.model, VARIANTS["deep-compression"], name="x", seed=1)
     container.write(tmp_path / "model.tzip", made)
     program = """

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tzip.config import dependencies
+from tzip.options import parsed
+
 ROOT = Path(__file__).parent.parent
 LIBRARY = sorted((ROOT / "tzip").rglob("*.py"))
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
@@ -17,13 +20,7 @@ ENDS = {"tzip.cli", "tzip.pipeline"}  # they alone join training and files
 
 # What a room may import beside itself and GROUND: rooms (all of their modules) or single modules.
 GROUND = {"tzip", "tzip.options", "tzip.files"}
-METHOD = {
-    "compression.code",
-    "compression.parametrization",
-    "compression.curvature",
-    "compression.vectors",
-    "compression.kmeans1d",
-}
+METHOD = {f"compression.{module}" for module in ("code", "parametrization", "curvature", "vectors", "kmeans1d")}
 ALLOWED = {
     "data": set(),
     "nmt": {"data", "device"},
@@ -37,25 +34,11 @@ ALLOWED = {
 }
 # What needs no torch, by rooms and single modules: the rules and the report's environment import them.
 NO_TORCH = {
-    "files",
-    "options",
-    "data",
-    "config",
-    "report",
-    "compression.code",
-    "compression.registry",
-    "compression.variant",
-    "format.entropy",
-    "format.container",
-    "format.sizes",
-    "exchange.inference",
-    "exchange.options",
-    "exchange.shortlist",
-    "exchange.onecore",
-    "nmt.journal",
-    "nmt.options",
-    "nmt.store",
-    "cli",
+    *("files", "options", "cli", "data", "config", "report"),
+    *("compression.code", "compression.registry", "compression.variant"),
+    *("format.entropy", "format.container", "format.sizes"),
+    *("exchange.inference", "exchange.options", "exchange.shortlist", "exchange.onecore"),
+    *("nmt.journal", "nmt.options", "nmt.store"),
 }
 
 
@@ -72,15 +55,12 @@ def imports(path: Path) -> frozenset[str]:
 
     The command line imports inside its functions what only one subcommand needs; that does not count.
     """
-    result = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in tree.body if path == MODULES["tzip.cli"] else ast.walk(tree):
-        if isinstance(node, ast.Import):
-            result |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import; the project writes names in full"
-            result |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(result)
+    tree = parsed(path)
+    if path == MODULES["tzip.cli"]:
+        tree = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef)], [])
+    relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    assert not relative, f"{path}: relative import; the project writes names in full"
+    return frozenset(dependencies.named(tree))
 
 
 @functools.cache

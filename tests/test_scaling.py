@@ -19,9 +19,9 @@ MEASURED = "benchmarks/measured/one-core.json"
 @pytest.fixture(scope="module")
 def scaling() -> ModuleType:
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    found = importlib.util.spec_from_file_location("scaling", ROOT / "benchmarks/scaling.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    spec = importlib.util.spec_from_file_location("scaling", ROOT / "benchmarks/scaling.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     sys.path.remove(str(ROOT / "benchmarks"))
     return module
 

@@ -6,10 +6,15 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import tzip
-from tzip import options
+from tzip import files, options
+from tzip.compression import registry
+from tzip.compression.variant import Calibration, Pruning, Variant, check
+from tzip.exchange.options import Export, Import
+from tzip.nmt.options import FINETUNE, Search, Training
 
 HERE = Path(__file__).parent
 
@@ -32,43 +37,39 @@ def run(main: Callable[[], None]) -> None:
 COMMANDS: dict[str, tuple[Callable, tuple]] = {}  # by name: what runs it, and its arguments
 
 
-def command(*arguments):
-    """Add the function below as a subcommand, with these arguments and the options of its `classes`."""
+def command(*arguments) -> Callable[[Callable], Callable]:
+    """Add the function below as a subcommand with these arguments, see `add`."""
 
-    def add(function: Callable) -> Callable:
+    def keep(function: Callable) -> Callable:
         COMMANDS[function.__name__.removeprefix("run_")] = function, arguments
         return function
 
-    return add
+    return keep
 
 
 def plain(*names: str, **more) -> tuple[tuple[str, ...], dict]:
     return names, more
 
 
-def path(*names: str, metavar: str = "FILE", **more) -> tuple[tuple[str, ...], dict]:
-    return names, {"type": Path, "metavar": metavar} | more
+path = partial(plain, type=Path, metavar="FILE")
 
 
-def classes(name: str) -> dict[type, dict | None]:
-    """The options classes of a subcommand, torch-free, each with the defaults that differ from its own."""
-    from tzip.compression.variant import Calibration, Variant
-    from tzip.exchange.options import Export, Import
-    from tzip.nmt.options import FINETUNE, Search, Training
+def add(parser: argparse.ArgumentParser, argument) -> None:
+    """Add one argument, arguments of which only one can be given (a list), or the options of a class.
 
-    if name in ("score", "shortlist"):
-        folder = "report" if name == "score" else "exchange"
-        own = {options.declared(HERE / folder / f"{name}.py"): None}
-        return {Search: None} | own if name == "score" else own
-    known = {"import": {Import: None}, "export": {Export: None}, "translate": {Search: None}}
-    known |= {"calibrate": {Calibration: None}, "compress": {Variant: None, Training: FINETUNE}}
-    return known.get(name, {})
-
-
-def chosen(args: argparse.Namespace, name: str, *labels: str) -> list:
-    """The checked options of a subcommand, one per class; errors name the label."""
-    pairs = zip(classes(name).items(), labels, strict=True)
-    return [options.from_arguments(args, cls, label, usual) for (cls, usual), label in pairs]
+    A text names a file whose class Options is meant, without importing what else the file imports.
+    """
+    if isinstance(argument, str):
+        argument = options.declared(HERE / argument)
+    if isinstance(argument, type):
+        options.add_arguments(parser, argument, defaults=FINETUNE if argument is Training else None)
+    elif isinstance(argument, list):
+        group = parser.add_mutually_exclusive_group()
+        for alternative in argument:
+            add(group, alternative)
+    else:
+        names, more = argument
+        parser.add_argument(*names, **more)
 
 
 def amount(unit: str) -> Callable[[str], float]:
@@ -86,6 +87,7 @@ def amount(unit: str) -> Callable[[str], float]:
     return read
 
 
+NEW_FOLDER = {"metavar": "DIR", "help": "folder to write; must be new or empty"}
 MODEL = path("model", metavar="MODEL", help="a model.tzip")
 SEED = plain("--seed", type=int, default=1, metavar="N", help="seed [1]")
 THREADS = plain("--threads", type=int, metavar="N", help="CPU threads [one per core]")
@@ -97,12 +99,12 @@ CHECKPOINT = path("checkpoint", metavar="CHECKPOINT", help="a trained model's fo
 
 @command(
     plain("source", metavar="SOURCE", help="file or folder of the model, or ARCHIVE::MEMBER"),
-    path("output", metavar="DIR", help="folder to write; must be new or empty"),
-    SUMMARY,
+    path("output", **NEW_FOLDER),
+    *(SUMMARY, Import),
 )
 def run_import(args: argparse.Namespace) -> None:
     """a model from elsewhere to a checkpoint folder"""
-    (settings,) = chosen(args, "import", "import")
+    settings = options.from_arguments(args, Import, "import")
     from tzip import pipeline
 
     print(pipeline.import_model(args.source, args.output, settings, args.summary))
@@ -112,11 +114,11 @@ def run_import(args: argparse.Namespace) -> None:
     CHECKPOINT,
     path("output", metavar="OUTPUT", help="the file to write, safetensors"),
     plain("--data", required=True, metavar="PREFIX", help="encoded training pairs to measure on"),
-    *(SEED, THREADS),
+    *(SEED, THREADS, Calibration),
 )
 def run_calibrate(args: argparse.Namespace) -> None:
     """measure second derivatives once for all variants of a model"""
-    (settings,) = chosen(args, "calibrate", "calibration")
+    settings = options.from_arguments(args, Calibration, "calibration")
     from tzip import pipeline
 
     pipeline.calibrate(args.checkpoint, args.output, args.data, settings, args.seed, args.threads)
@@ -132,48 +134,45 @@ def run_calibrate(args: argparse.Namespace) -> None:
     path("--state", metavar="DIR", help="where fine-tuning is resumed from; removed at the end"),
     plain("--name", default="", metavar="NAME", help="the variant's name [that of OUTPUT]"),
     plain("--student", default="", metavar="NAME", help="the student that CHECKPOINT is, for --summary"),
-    *(SUMMARY, SEED, THREADS),
+    *(SUMMARY, SEED, THREADS, Variant, Training),
 )
 def run_compress(args: argparse.Namespace) -> None:
     """a checkpoint folder to one model.tzip"""
-    from tzip.compression import registry
-    from tzip.compression import variant as variants
-
     for folder in args.methods:
         registry.extend(folder)
+    variant = options.from_arguments(args, Variant, args.name or "compress")
     where = f"{args.name}: finetune" if args.name else "finetune"
-    variant, training = chosen(args, "compress", args.name or "compress", where)
-    variants.check(variant)
-    unused = options.given(args, type(training))
+    training = options.from_arguments(args, Training, where, FINETUNE)
+    check(variant)
+    unused = options.given(args, Training)
     if unused and not args.data:
         raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
     if args.teacher_checkpoint and not training.teacher:
         raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
     from tzip import pipeline
 
-    given = {key: getattr(args, key) for key in ("seed", "threads", "data", "statistics", "state", "summary")}
-    given |= {"teacher": args.teacher_checkpoint, "student": args.student}
-    given["name"] = args.name or args.output.stem
-    print(pipeline.compress(args.checkpoint, args.output, variant, training, **given))
+    names = ("seed", "threads", "data", "statistics", "state", "summary", "student")
+    arguments = {name: getattr(args, name) for name in names}
+    arguments |= {"name": args.name or args.output.stem, "teacher": args.teacher_checkpoint}
+    print(pipeline.compress(args.checkpoint, args.output, variant, training, **arguments))
 
 
-@command(MODEL, path("output", metavar="DIR", help="folder to write; must be new or empty"))
+@command(MODEL, path("output", **NEW_FOLDER))
 def run_decompress(args: argparse.Namespace) -> None:
     """a model.tzip to a checkpoint folder"""
-    from tzip.files import replacing_folder
     from tzip.format import model as model_file
     from tzip.nmt import checkpoint
 
     model, pieces, archive = model_file.restore(args.model)
-    with replacing_folder(args.output) as folder:
+    with files.replacing_folder(args.output) as folder:
         checkpoint.save(folder, model, pieces.model, archive.history.get("origin"))
     print(f"{args.output}: {(args.output / checkpoint.WEIGHTS).stat().st_size:,} bytes of float32 weights")
 
 
-@command(MODEL, path("--output", metavar="DIR", required=True, help="folder to write; must be new or empty"))
+@command(MODEL, path("--output", required=True, **NEW_FOLDER), Export)
 def run_export(args: argparse.Namespace) -> None:
     """a model.tzip to the folder of another engine"""
-    (settings,) = chosen(args, "export", "export")
+    settings = options.from_arguments(args, Export, "export")
     from tzip.exchange import exporting
     from tzip.format import model as model_file
 
@@ -187,20 +186,19 @@ def run_export(args: argparse.Namespace) -> None:
     path("model", metavar="MODEL", help="a model.tzip or a pieces.model, for its vocabulary"),
     path("output", metavar="OUTPUT", help="the file to write"),
     plain("--data", required=True, metavar="PREFIX", help="encoded training pairs to learn from"),
+    "exchange/shortlist.py",
 )
 def run_shortlist(args: argparse.Namespace) -> None:
     """a target shortlist, for tzip export"""
-    (settings,) = chosen(args, "shortlist", "shortlist")
     from tzip.data.pieces import Encoded, Pieces
     from tzip.exchange import shortlist
     from tzip.format import container
 
-    plain = args.model.suffix == ".model"
-    pieces = Pieces(args.model if plain else container.read(args.model).vocabulary)
+    settings = options.from_arguments(args, shortlist.Options, "shortlist")
+    pieces = Pieces(args.model if args.model.suffix == ".model" else container.read(args.model).vocabulary)
     result = shortlist.of(Encoded(args.data), pieces, settings)
     shortlist.write(args.output, result, pieces)
-    counts = f"{len(result.of):,} source pieces, {len(result.always):,} target pieces always allowed"
-    print(f"{args.output}: {counts}")
+    print(f"{args.output}: {len(result.of):,} source pieces, {len(result.always):,} target pieces always allowed")
 
 
 @command(
@@ -208,21 +206,20 @@ def run_shortlist(args: argparse.Namespace) -> None:
     path("source", metavar="SOURCE", nargs="?", help="a file instead of standard input"),
     path("--output", help="a file instead of standard output"),
     path("--time", help="write seconds, words per second and memory as JSON"),
-    THREADS,
+    *(THREADS, Search),
 )
 def run_translate(args: argparse.Namespace) -> None:
     """translate standard input, one sentence per line"""
-    (settings,) = chosen(args, "translate", "search")
+    settings = options.from_arguments(args, Search, "search")
     from tzip import pipeline
-    from tzip.files import split_lines, write_text
 
     here = pipeline.here(args.threads)
     text = args.source.read_bytes() if args.source else sys.stdin.buffer.read()
-    lines = split_lines(text, str(args.source or "standard input"))
+    lines = files.split_lines(text, str(args.source or "standard input"))
     translations = pipeline.translate(args.model, lines, settings, here, args.time)
     whole = "".join(f"{line}\n" for line in translations)
     if args.output:
-        write_text(args.output, whole)
+        files.write_text(args.output, whole)
     else:
         print(whole, end="")
 
@@ -232,16 +229,16 @@ def run_translate(args: argparse.Namespace) -> None:
     path("--baseline", help="translations to compare with"),
     path("--output", help="write the scores as JSON instead of printing them"),
     path("--statistics", help="write the counts per sentence, .npz, for later comparisons"),
-    THREADS,
+    *(THREADS, Search, "report/score.py"),
 )
 def run_score(args: argparse.Namespace) -> None:
     """score translations, or translate a test set by a model.tzip and score that"""
     if len(args.files) not in (2, 3):
         raise ValueError(f"score takes MODEL SOURCE REFERENCE or TRANSLATIONS REFERENCE: {len(args.files)} given")
-    search, scoring = chosen(args, "score", "search", "score")
-    from tzip.files import write_json
     from tzip.report import score
 
+    search = options.from_arguments(args, Search, "search")
+    scoring = options.from_arguments(args, score.Options, "score")
     *model, text, reference = args.files
     texts, references = score.read_pair(text, reference)
     texts = translated(model[0], texts, search, args.threads) if model else texts
@@ -250,14 +247,15 @@ def run_score(args: argparse.Namespace) -> None:
     if args.statistics:
         score.write_statistics(args.statistics, counts)
     if args.output:
-        write_json(args.output, report)
+        files.write_json(args.output, report)
         return
     for metric in ("bleu", "chrf"):
         low, high = report[f"{metric}_low"], report[f"{metric}_high"]
         print(f"{report[metric]:6.2f}  [{low:.2f}, {high:.2f}]  {report['signatures'][metric]}")
 
 
-def translated(model: Path, lines: list[str], search, threads: int | None) -> list[str]:
+def translated(model: Path, lines: list[str], search: Search, threads: int | None) -> list[str]:
+    """Translations for `run_score`, outside of it: what it imports itself decides when a workflow scores again."""
     from tzip import pipeline
 
     return pipeline.translate(model, lines, search, pipeline.here(threads))
@@ -274,9 +272,6 @@ def run_inspect(args: argparse.Namespace) -> None:
 @command(plain("method", nargs="?", metavar="METHOD", help="the method to describe"), METHODS)
 def run_methods(args: argparse.Namespace) -> None:
     """the methods that compress, or the options of one"""
-    from tzip.compression import registry
-    from tzip.compression.variant import Pruning
-
     for folder in args.methods:
         registry.extend(folder)
     listed = registry.described(args.method, Pruning) if args.method else registry.listed()
@@ -293,8 +288,10 @@ def run_status(args: argparse.Namespace) -> None:
 
 @command(
     RUN,
-    plain("--at", type=amount("x"), metavar="8x", help="the best BLEU at a file so many times smaller"),
-    plain("--keep", type=amount("%"), metavar="99%", help="the smallest file that keeps this share of BLEU"),
+    [
+        plain("--at", type=amount("x"), metavar="8x", help="the best BLEU at a file so many times smaller"),
+        plain("--keep", type=amount("%"), metavar="99%", help="the smallest file that keeps this share of BLEU"),
+    ],
     plain("--test", default="", metavar="NAME", help="test set [the run's first]"),
 )
 def run_frontier(args: argparse.Namespace) -> None:
@@ -321,26 +318,21 @@ def run_diff(args: argparse.Namespace) -> None:
     print("\n".join(diff.lines(args.one, args.other)) or "the same in all that is compared")
 
 
-def parser(only: str = "") -> argparse.ArgumentParser:
-    """The parser of every subcommand; with the options of `only` alone where that names one."""
+def parser() -> argparse.ArgumentParser:
+    """The parser of every subcommand."""
     top = argparse.ArgumentParser(prog="tzip", description=tzip.__doc__)
     top.add_argument("--version", action="version", version=f"tzip {tzip.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for name, (function, arguments) in COMMANDS.items():
-        one = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
-        one.set_defaults(run=function)
-        if only in COMMANDS and only != name:
-            continue
-        either = one.add_mutually_exclusive_group() if name == "frontier" else one
-        for names, more in arguments:
-            (either if names[0] in ("--at", "--keep") else one).add_argument(*names, **more)
-        for cls, usual in classes(name).items():
-            options.add_arguments(one, cls, defaults=usual)
+        subcommand = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        subcommand.set_defaults(run=function)
+        for argument in arguments:
+            add(subcommand, argument)
     return top
 
 
 def main() -> None:
-    args = parser(next(iter(sys.argv[1:]), "")).parse_args()
+    args = parser().parse_args()
     run(lambda: args.run(args))
 
 

@@ -65,8 +65,7 @@ def ranks_of_slurm(environment: MutableMapping[str, str]) -> None:
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))
     if tasks == 1 or "RANK" in environment:
         return
-    listed = environment["SLURM_STEP_NODELIST"]
-    command = ["scontrol", "show", "hostnames", listed]
+    command = ["scontrol", "show", "hostnames", environment["SLURM_STEP_NODELIST"]]
     hosts = subprocess.run(command, capture_output=True, text=True, check=True)
     meeting = 1000 * int(environment["SLURM_JOB_ID"]) + int(environment.get("SLURM_STEP_ID", 0))
     environment.update(

@@ -114,29 +114,19 @@ def text(value: Any) -> str:
 
 
 def add_arguments(
-    parser: argparse.ArgumentParser,
-    cls: type,
-    skip: tuple[str, ...] = (),
-    defaults: dict[str, Any] | None = None,
+    parser: argparse.ArgumentParser, cls: type, skip: tuple[str, ...] = (), defaults: dict[str, Any] | None = None
 ) -> None:
-    """One `--flag` for each field of `cls`; its help, choices and default are the field's.
-
-    `defaults` are told instead of the field's own.
-    """
+    """One `--flag` per field of `cls` with the field's help, choices and default, or that in `defaults`."""
     group = parser.add_argument_group((cls.__doc__ or cls.__name__).split("\n")[0].rstrip("."))
     for field in dataclasses.fields(cls):
         if field.name in skip:
             continue
         choices = ", ".join(map(str, field.metadata.get("choices", ())))
         usual = (defaults or {}).get(field.name, field.default)
-        parts = (
-            field.metadata.get("description", ""),
-            f"({choices})" if choices else "",
-            "" if usual is REQUIRED or usual == "" else f"[{text(usual)}]",
-        )
-        help = " ".join(filter(None, parts)).replace("%", "%%")
-        name = flag(field.name)
-        group.add_argument(name, dest=field.name, default=argparse.SUPPRESS, metavar=metavar(field), help=help)
+        default = "" if usual is REQUIRED or usual == "" else f"[{text(usual)}]"
+        parts = field.metadata.get("description", ""), f"({choices})" if choices else "", default
+        more = {"help": " ".join(filter(None, parts)).replace("%", "%%"), "metavar": metavar(field)}
+        group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, **more)
 
 
 def metavar(field: dataclasses.Field) -> str:
@@ -171,28 +161,26 @@ def flags(given: dict[str, Any]) -> str:
 def declared(path: str | Path, name: str = "Options") -> type:
     """The options dataclass `name` of a Python file, without importing what else the file imports.
 
-    The workflow checks a configuration at every start; importing torch to do so would cost more than
-    all else together. Only the class itself is executed, with the names that options are built from.
+    Importing torch to check a configuration would take longer than all else at the workflow's start.
+    Only the class itself is executed, with the names that options are built from.
     """
-    found = [node for node in _tree(path).body if isinstance(node, ast.ClassDef) and node.name == name]
-    if not found:
+    classes = [node for node in parsed(path).body if isinstance(node, ast.ClassDef) and node.name == name]
+    if not classes:
         raise ValueError(f"{path}: no class {name}")
-    future = ast.parse("from __future__ import annotations").body
-    module = ast.Module(body=future + found, type_ignores=[])
-    names: dict[str, Any] = {"option": option, "shared_scale": shared_scale, "__name__": __name__}
-    names["dataclass"] = dataclasses.dataclass
-    exec(compile(module, str(path), "exec"), names)
+    names = {"dataclass": dataclasses.dataclass, "option": option, "shared_scale": shared_scale, "__name__": __name__}
+    exec(compile(ast.Module(classes, type_ignores=[]), str(path), "exec"), names)  # annotations stay text, as here
     return names[name]
 
 
 def constant(path: str | Path, name: str, default: Any = ()) -> Any:
     """A constant of a Python file, read as `declared` reads a class."""
-    for node in _tree(path).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.literal_eval(node.value)
     return default
 
 
 @functools.cache
-def _tree(path: str | Path) -> ast.Module:
+def parsed(path: str | Path) -> ast.Module:
+    """The syntax tree of a Python file."""
     return ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))

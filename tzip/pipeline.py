@@ -76,9 +76,9 @@ def compress(
     place = here(threads)
     digest = method_digest(variant)
     model, pieces = checkpoint.load(folder)
+    model.to(place)
     pairs = Encoded(data) if data else None
     updates = training.updates if pairs and (variant.prune or variant.quantize) else 0
-    model.to(place)
     measured = curvature.load(statistics) if statistics else None
     if needs(variant) and measured is None:
         if pairs is None:
@@ -87,39 +87,20 @@ def compress(
     with tempfile.TemporaryDirectory() as scratch:
         tune = None
         if updates:
-            where = state or Path(scratch, "state")
-            log = where.parent / "finetuning.jsonl"
+            root = state or Path(scratch, "state")
+            own, log = root / digest[:16], root.parent / "finetuning.jsonl"  # another digest's state is not resumed
             teaching = load_teacher(training, teacher or folder, pieces, place)
-            where /= digest[:16]  # another digest's state is not resumed
-            tune = tuning(pairs, training, seed=seed, state=where, log=log, teacher=teaching)
-        archive, costs = build(
-            model,
-            pieces,
-            variant,
-            name=name,
-            seed=seed,
-            updates=updates,
-            finetune=tune,
-            statistics=measured,
-            origin=checkpoint.origin(folder),
-        )
+            tune = tuning(pairs, training, seed=seed, state=own, log=log, teacher=teaching)
+        inputs = {"finetune": tune, "statistics": measured, "origin": checkpoint.origin(folder)}
+        archive, costs = build(model, pieces, variant, name=name, seed=seed, updates=updates, **inputs)
     if method_digest(variant) != digest:
         raise ValueError(f"{name}: the file of a method changed while it was made; make it again")
     container.write(output, archive)
     if summary:
-        write_json(
-            summary,
-            {
-                "variant": name,
-                "seed": seed,
-                "plan": vars(variant),
-                "updates": updates,
-                **({"student": student, "mixer": model.config.mixer} if student else {}),
-                "seconds_compress": round(costs.compress, 3),
-                "seconds_finetune": round(costs.finetune, 3),
-                **device.footprint(place),
-            },
-        )
+        report = {"variant": name, "seed": seed, "plan": vars(variant), "updates": updates}
+        report |= {"student": student, "mixer": model.config.mixer} if student else {}
+        report |= {"seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3)}
+        write_json(summary, report | device.footprint(place))
     if state:
         shutil.rmtree(state, ignore_errors=True)
     counted = sizes.sizes(container.read(output), output.stat().st_size)
@@ -140,18 +121,9 @@ def translate(
     seconds = time.perf_counter() - started
     if summary:
         words = sum(len(line.split()) for line in lines)
-        write_json(
-            summary,
-            {
-                "seconds": round(seconds, 3),
-                "sentences": len(lines),
-                "words": words,
-                "threads": torch.get_num_threads(),
-                "words_per_second": round(words / seconds, 1),
-                "search": vars(options),
-                **device.footprint(place),
-            },
-        )
+        report = {"seconds": round(seconds, 3), "sentences": len(lines), "words": words}
+        report |= {"threads": torch.get_num_threads(), "words_per_second": round(words / seconds, 1)}
+        write_json(summary, report | {"search": vars(options)} | device.footprint(place))
     return translations
 
 
@@ -224,9 +196,7 @@ def calibrated(model: Transformer, data: Encoded, options: Calibration, *, seed:
     return curvature.collect(model, sentences, tensors(model))
 
 
-def calibrate(
-    folder: Path, output: Path, data: str, options: Calibration, seed: int, threads: int | None = None
-) -> None:
+def calibrate(folder: Path, output: Path, data: str, options: Calibration, seed: int, threads: int | None) -> None:
     """Write the statistics of the checkpoint in `folder` once for all its variants that ask for them."""
     place = here(threads)
     model, _ = checkpoint.load(folder)
@@ -237,8 +207,8 @@ def load_teacher(options: Training, folder: Path | None, pieces: bytes, here: to
     """The teacher that a training's options ask for, or None; ValueError if its vocabulary is another."""
     if not options.teacher or folder is None:
         return None
-    model, theirs = checkpoint.load(folder)
-    if theirs != pieces:
+    model, vocabulary = checkpoint.load(folder)
+    if vocabulary != pieces:
         raise ValueError(f"{folder}: the teacher's vocabulary is not the student's")
     return model.to(here)
 

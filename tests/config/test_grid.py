@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.config.test_run import DEFAULT
+from tests.toys.configuration import DEFAULT, refused
 from tzip.config import run
 
 ROWS = DEFAULT["rows"]
@@ -20,19 +20,19 @@ def checked(grid: Any, **more: Any) -> dict[str, Any]:
 
 def test_every_combination_has_a_readable_name_and_its_plan() -> None:
     grid = {"quantize": ["kmeans"], "bits": [2, 8], "sparsity": [0, 0.5], "scope": ["linear", "all"]}
-    found = checked(grid | {"rest": "float16", "finetune": {"updates": 3}})
-    assert found["made"] == [
+    config = checked(grid | {"rest": "float16", "finetune": {"updates": 3}})
+    assert config["made"] == [
         f"kmeans-b{bits}{cut}-{scope}" for bits in (2, 8) for cut in ("", "-s50") for scope in ("linear", "all")
     ]
-    assert found["variants"]["kmeans-b8-s50-all"] == {
+    assert config["variants"]["kmeans-b8-s50-all"] == {
         "quantize": {"method": "kmeans", "bits": 8},
         "prune": {"method": "magnitude", "end": 0.5},
         "scope": "all",
         "rest": "float16",
         "finetune": {"updates": 3},
     }
-    assert "prune" not in found["variants"]["kmeans-b2-linear"]
-    assert found["rows"] == ROWS  # what is shown one by one stays what it was
+    assert "prune" not in config["variants"]["kmeans-b2-linear"]
+    assert config["rows"] == ROWS  # what is shown one by one stays what it was
 
 
 def test_parts_that_do_not_apply_are_left_out() -> None:
@@ -61,26 +61,26 @@ def test_options_of_methods_and_names_that_tell_them_apart() -> None:
     lloyd = {"method": "kmeans", "optimizer": "lloyd", "name": "lloyd"}
     stepwise = {"method": "magnitude", "schedule": "stepwise", "start": 0.3, "name": "stepwise"}
     grid = {"quantize": ["kmeans", lloyd], "prune": ["magnitude", stepwise], "sparsity": 0.5, "name": "a"}
-    found = checked(grid)
-    assert found["made"] == [
+    config = checked(grid)
+    assert config["made"] == [
         "a-kmeans-b4-s50-linear",
         "a-kmeans-b4-stepwise-s50-linear",
         "a-lloyd-b4-s50-linear",
         "a-lloyd-b4-stepwise-s50-linear",
     ]
-    made = found["variants"]["a-lloyd-b4-stepwise-s50-linear"]
-    assert made["quantize"] == {"method": "kmeans", "optimizer": "lloyd", "bits": 4}
-    assert made["prune"] == {"method": "magnitude", "schedule": "stepwise", "start": 0.3, "end": 0.5}
+    plan = config["variants"]["a-lloyd-b4-stepwise-s50-linear"]
+    assert plan["quantize"] == {"method": "kmeans", "optimizer": "lloyd", "bits": 4}
+    assert plan["prune"] == {"method": "magnitude", "schedule": "stepwise", "start": 0.3, "end": 0.5}
 
 
 def test_several_grids_are_joined_and_may_repeat_each_other_and_the_variants() -> None:
     same = {"quantize": {"method": "kmeans", "bits": 4}, "scope": "linear"}
-    found = checked(
+    config = checked(
         [{"quantize": "kmeans", "bits": [3, 4]}, {"quantize": "kmeans", "bits": [4, 5]}],
         variants=DEFAULT["variants"] | {"kmeans-b4-linear": same},
         rows=[*ROWS, "kmeans-b4-linear", "kmeans-b5-linear"],
     )
-    assert found["made"] == ["kmeans-b3-linear"]  # the other two are rows already
+    assert config["made"] == ["kmeans-b3-linear"]  # the other two are rows already
 
 
 REFUSED = [
@@ -120,22 +120,20 @@ REFUSED = [
 
 @pytest.mark.parametrize(("grid", "says"), REFUSED, ids=[says[:50] for _, says in REFUSED])
 def test_what_makes_no_sense_is_refused_in_one_line_with_the_reason(grid: Any, says: str) -> None:
-    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
+    with refused(says):
         checked(grid)
-    assert str(raised.value).startswith(says)
-    assert "\n" not in str(raised.value)
 
 
 def test_a_written_variant_of_the_same_name_and_another_plan_is_an_error() -> None:
     written = DEFAULT["variants"] | {"kmeans-b4-linear": {"quantize": {"method": "kmeans", "bits": 3}}}
-    with pytest.raises(ValueError, match="'kmeans-b4-linear' is another variant already; give one of them"):
+    with refused("grid: 'kmeans-b4-linear' is another variant already; give one of them"):
         checked({"quantize": "kmeans"}, variants=written)
 
 
 def test_figures_may_show_what_a_grid_made() -> None:
     attention = {"rows": ["baseline", "kmeans-b2-linear"]}
-    found = checked({"quantize": "kmeans", "bits": 2}, attention=attention, weights="kmeans-b2-linear")
-    assert found["attention"]["rows"] == attention["rows"]
+    config = checked({"quantize": "kmeans", "bits": 2}, attention=attention, weights="kmeans-b2-linear")
+    assert config["attention"]["rows"] == attention["rows"]
 
 
 def test_the_record_of_a_run_has_its_grids_and_makes_the_same_again() -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.toys.workflow import ROOT, command, copy_sources
+
 # File and class that get the line, the place in the configuration, and the command that has the flag.
 OPTION = 'novel: int = option(3, "what nobody had thought of", low=1, high=9)'
 EDITS = [
@@ -23,7 +21,7 @@ EDITS = [
 ]
 LOOK = """
 import functools, json, sys
-from tests.config.test_run import load, merged
+from tests.toys.configuration import load, merged
 from tzip.config import reference, run
 path, value = json.loads(sys.argv[1])
 nested = functools.reduce(lambda inner, key: {key: inner}, reversed(path), value)
@@ -41,9 +39,8 @@ except ValueError as error:
 @pytest.fixture
 def edited(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A copy of the library with one line added to one class."""
-    for name in ("tzip", "tests", "config"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy2(ROOT / "config.yaml", tmp_path)
+    copy_sources(tmp_path)
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     file, cls, line, *_ = request.param
     source = (tmp_path / file).read_text(encoding="utf-8")
     before, start, inside = source.partition(f"\nclass {cls}(" if f"\nclass {cls}(" in source else f"\nclass {cls}:")
@@ -52,31 +49,24 @@ def edited(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return tmp_path
 
 
-def python(folder: Path, *arguments: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(folder)}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, text=True, check=True, stdout=subprocess.PIPE
-    ).stdout
-
-
 @pytest.mark.parametrize(
     ("edited", "edit"), [(edit, edit) for edit in EDITS], indirect=["edited"], ids=[edit[1] for edit in EDITS]
 )
 def test_a_new_key_is_one_edit(edited: Path, edit: tuple) -> None:
     """The configuration takes and checks it; flags, --help, the page of keys and the schema have it."""
-    path, command = edit[-2:]
-    right, wrong = (json.loads(python(edited, "-c", LOOK, json.dumps([path, value]))) for value in (5, 10))
+    path, subcommand = edit[-2:]
+    right, wrong = (json.loads(command(edited, "python", "-c", LOOK, json.dumps([path, value]))) for value in (5, 10))
     assert {"novel", "10", "9"} <= set(re.findall(r"\w+", wrong["error"]))
     assert right["page"].count("| `novel` | integer ≥ 1, ≤ 9 | `3` | what nobody had thought of |") >= 1
     assert right["schema"].count('"what nobody had thought of"') >= 1
     assert (right["filled"] == 3) == (path[0] == "threads")
-    if command:
+    if subcommand:
         assert "--novel 5" in right["flags"]
-        assert "what nobody had thought of" in python(edited, "-m", "tzip.cli", command, "--help")
+        assert "what nobody had thought of" in command(edited, "python", "-m", "tzip.cli", subcommand, "--help")
 
 
 @pytest.mark.parametrize("edited", EDITS[:1], indirect=True)
 def test_without_the_edit_the_key_is_unknown(edited: Path) -> None:
     shutil.copy2(ROOT / EDITS[0][0], edited / EDITS[0][0])
-    (error,) = json.loads(python(edited, "-c", LOOK, json.dumps([["search", "novel"], 5]))).values()
+    (error,) = json.loads(command(edited, "python", "-c", LOOK, json.dumps([["search", "novel"], 5]))).values()
     assert error.startswith("unknown key 'novel' in search; choose from beam,")

@@ -34,10 +34,10 @@ def test_seed_decides_the_order_but_not_the_number():
 
 def test_batch_layout(tmp_path):
     data = toy_pairs(tmp_path / "toy", [([5, 6], [7]), ([8], [9, 10, 11])])
-    made = batch(data, np.array([0, 1]))
-    assert made.source.tolist() == [[5, 6, END], [8, END, PAD]]
-    assert made.target.tolist() == [[BEGIN, 7, END, PAD, PAD], [BEGIN, 9, 10, 11, END]]
-    assert made.tokens == 6
+    result = batch(data, np.array([0, 1]))
+    assert result.source.tolist() == [[5, 6, END], [8, END, PAD]]
+    assert result.target.tolist() == [[BEGIN, 7, END, PAD, PAD], [BEGIN, 9, 10, 11, END]]
+    assert result.tokens == 6
 
 
 def test_sources_without_an_end(tmp_path):
@@ -63,9 +63,9 @@ def test_stream_continues_from_anywhere(tmp_path):
 def test_made_ahead_by_a_thread_they_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(Batch, "pinned", lambda self: self)  # which needs a GPU
     stream = Stream(toy_pairs(tmp_path / "toy"), 100, 1)
-    ours, theirs = stream(3), ahead(stream(3), torch.device("cpu"))
+    direct, prepared = stream(3), ahead(stream(3), torch.device("cpu"))
     for _ in range(20):
-        for one, other in zip(next(ours).parts(), next(theirs).parts(), strict=True):
+        for one, other in zip(next(direct), next(prepared), strict=True):
             assert one.equal(other)
 
 

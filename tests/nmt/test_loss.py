@@ -21,15 +21,15 @@ def test_loss_and_gradients_equal_torch(smoothing):
 
     loss = smoothed_cross_entropy(hidden, layer, target, smoothing)
     (loss / SIZE).backward()
-    ours = [hidden.grad.clone(), layer.weight.grad.clone(), layer.bias.grad.clone()]
+    gradients = [hidden.grad.clone(), layer.weight.grad.clone(), layer.bias.grad.clone()]
 
     for x in (hidden, layer.weight, layer.bias):
         x.grad = None
     expected = F.cross_entropy(layer(hidden), target, label_smoothing=smoothing)
     expected.backward()
     torch.testing.assert_close(loss / SIZE, expected)
-    for mine, theirs in zip(ours, [hidden.grad, layer.weight.grad, layer.bias.grad], strict=True):
-        torch.testing.assert_close(mine, theirs)
+    for gradient, reference in zip(gradients, [hidden.grad, layer.weight.grad, layer.bias.grad], strict=True):
+        torch.testing.assert_close(gradient, reference)
 
 
 @pytest.mark.parametrize(("share", "temperature"), [(0.3, 2.0), (0.5, 1.0), (1.0, 4.0), (0.9, 0.5)])
@@ -44,7 +44,7 @@ def test_a_teachers_share_equals_its_formula_and_autograd(share, temperature):
 
     taught = Distillation(states, teacher.weight, teacher.bias, share, temperature)
     loss = smoothed_cross_entropy(hidden, student, target, 0.1, taught)
-    ours = torch.autograd.grad(loss, learning)
+    gradients = torch.autograd.grad(loss, learning)
 
     wanted = (teacher(states).detach() / temperature).softmax(-1)
     log_p = (student(hidden) / temperature).log_softmax(-1)
@@ -52,15 +52,15 @@ def test_a_teachers_share_equals_its_formula_and_autograd(share, temperature):
     hard = F.cross_entropy(student(hidden), target, label_smoothing=0.1, reduction="sum")
     expected = (1 - share) * hard + share * soft
     torch.testing.assert_close(loss, expected)
-    for mine, true in zip(ours, torch.autograd.grad(expected, learning), strict=True):
-        torch.testing.assert_close(mine, true)
+    for gradient, reference in zip(gradients, torch.autograd.grad(expected, learning), strict=True):
+        torch.testing.assert_close(gradient, reference)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
 def test_a_student_that_is_its_teacher_has_nothing_to_learn(temperature):
     student, teacher = toy(), toy()
     source, target = torch.tensor([[5, 6, END], [7, END, PAD]]), torch.tensor([[BEGIN, 8, END]] * 2)
-    loss = Objective(student, 0.1, teacher, 1.0, temperature)(*Batch.of(source, target).parts())
+    loss = Objective(student, 0.1, teacher, 1.0, temperature)(*Batch.of(source, target))
     loss.backward()
     assert abs(loss.item()) < 1e-12
     assert max(float(p.grad.abs().max()) for p in student.parameters()) < 1e-12
@@ -74,8 +74,8 @@ def test_a_soft_teacher_matches_logits():
     hidden = torch.randn(5, 6, dtype=torch.float64)
     taught = Distillation(hidden, teacher.weight, teacher.bias, 1.0, 1e4)
     loss = smoothed_cross_entropy(hidden, student, torch.randint(9, (5,)), 0.0, taught)
-    (ours,) = torch.autograd.grad(loss, student.weight)
+    (gradients,) = torch.autograd.grad(loss, student.weight)
     apart = student(hidden) - teacher(hidden)
     apart = apart - apart.mean(-1, keepdim=True)
     (expected,) = torch.autograd.grad((apart**2).sum() / 18, student.weight)
-    torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(gradients, expected, rtol=1e-3, atol=1e-6)

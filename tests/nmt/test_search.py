@@ -63,10 +63,10 @@ def test_equals_the_uncached_reference(form, beam, nbest, alpha):
     for seed in range(3):
         model = trained_to_end(seed, **form)
         options = Search(beam=beam, nbest=nbest, alpha=alpha, batch_tokens=40 * beam)
-        for source, ours in zip(SOURCES, search(model, SOURCES, options), strict=True):
+        for source, result in zip(SOURCES, search(model, SOURCES, options), strict=True):
             expected = reference(model, source, options)
-            assert [h.pieces for h in ours] == [h.pieces for h in expected]
-            assert [h.score for h in ours] == pytest.approx([h.score for h in expected])
+            assert [h.pieces for h in result] == [h.pieces for h in expected]
+            assert [h.score for h in result] == pytest.approx([h.score for h in expected])
 
 
 def test_patience_waits_for_more_to_end():

@@ -11,11 +11,11 @@ from tzip.nmt import store
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> dict[str, Path]:
-    made = {"model": tmp_path / "run" / "model", "summary": tmp_path / "run" / "summary"}
-    made["model"].parent.mkdir()
-    for name, path in made.items():
+    paths = {"model": tmp_path / "run" / "model", "summary": tmp_path / "run" / "summary"}
+    paths["model"].parent.mkdir()
+    for name, path in paths.items():
         path.write_text(f"the {name}")
-    return made
+    return paths
 
 
 def elsewhere(tmp_path: Path) -> dict[str, Path]:

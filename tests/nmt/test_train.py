@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from tests.nmt.test_model import TOY
 from tests.toys.data import toy_pairs
 from tests.toys.training import fit, toy_teacher
+from tests.toys.waiting import wait_for
 from tzip import device
 from tzip.nmt import checkpoint, state, train
 from tzip.nmt.batches import Stream
@@ -26,6 +26,7 @@ from tzip.nmt.train import learning_rate
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = "checkpoint/model.safetensors"
+LAST = {"every": 0, "average": 1}  # the last weights, without evaluations
 
 
 @pytest.fixture(autouse=True)
@@ -50,14 +51,15 @@ def start(folder: Path, pause: float, *more: str) -> subprocess.Popen:
 
 
 def wait_for_update(folder: Path, process: subprocess.Popen, update: int) -> None:
-    """Until the log tells of `update`, within two minutes."""
+    """Until the log tells of `update`."""
     log = folder / "log.jsonl"
-    for _ in range(2400):
-        if log.exists() and any(f'"update": {update},' in line for line in log.read_text().splitlines()):
-            return
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
-    raise AssertionError(f"update {update} was never reached")
+
+    def there() -> bool:
+        done = log.exists() and f'"update": {update},' in log.read_text()
+        assert done or process.poll() is None, process.stderr.read()
+        return done
+
+    wait_for(there)
 
 
 def test_it_learns_to_reverse(tmp_path):
@@ -102,7 +104,7 @@ def test_finished_training_is_not_repeated(tmp_path, undisturbed):
 
 @pytest.mark.parametrize("other", [{"updates": 3}, {"taught_by": 3}, {"version": 1}], ids=str)
 def test_state_of_another_training_teacher_or_version_is_set_aside(tmp_path, monkeypatch, capsys, other):
-    options = {"updates": 2, "teacher": 0.5, "every": 0, "average": 1}
+    options = {"updates": 2, "teacher": 0.5} | LAST
     fit(tmp_path, **options)
     assert fit(tmp_path, **options).update == 2
     assert "starting over" not in capsys.readouterr().err
@@ -122,13 +124,13 @@ def test_without_a_share_the_teacher_changes_nothing(tmp_path, undisturbed):
 
 def test_a_teacher_pulls_towards_itself(tmp_path):
     """A training whose loss is the teacher's alone ends nearer to its distributions (KL on one batch)."""
-    settings = {"updates": 100, "every": 0, "average": 1, "learning_rate": 1e-2, "dropout": 0.0}
+    settings = {"updates": 100, "learning_rate": 1e-2, "dropout": 0.0} | LAST
     batch = next(Stream(toy_pairs(tmp_path / "toy"), 200, 1)())
     apart = []
     for share in (1e-9, 1.0):
         student = fit(tmp_path / str(share), teacher=share, **settings).model.eval()
         with torch.no_grad():
-            apart.append(float(Objective(student, 0.0, toy_teacher(), 1.0)(*batch.parts())))
+            apart.append(float(Objective(student, 0.0, toy_teacher(), 1.0)(*batch)))
     assert 0 < apart[1] < 0.5 * apart[0]
 
 
@@ -156,19 +158,11 @@ def test_two_trainings_do_not_share_a_state(tmp_path, monkeypatch):
 @pytest.mark.parametrize("teacher", [0.0, 0.5])
 def test_two_processes_equal_one(tmp_path, teacher):
     """torchrun with two processes of one batch each = one process that accumulates two."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node=2",
-        "--rdzv-backend=c10d",
-        "--rdzv-endpoint=127.0.0.1:0",
-        "-m",
-        "tests.toys.training",
-    ]
-    arguments = [str(tmp_path / "two"), "0", "precision=fp32", f"teacher={teacher}"]
-    done = subprocess.run([*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+    launcher = "-m torch.distributed.run --nproc-per-node=2 --rdzv-backend=c10d --rdzv-endpoint=127.0.0.1:0"
+    arguments = [*launcher.split(), "-m", "tests.toys.training", str(tmp_path / "two"), "0"]
+    command = [sys.executable, *arguments, "precision=fp32", f"teacher={teacher}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     fit(tmp_path / "one", accumulate=2, precision="fp32", teacher=teacher)
     one, two = (load_file(tmp_path / name / WEIGHTS) for name in ("one", "two"))
@@ -214,8 +208,7 @@ def test_options_that_contradict_are_refused():
         Training(average=3)
 
 
-EXPLODING = {"updates": 230, "every": 0, "average": 1, "schedule": "linear", "warmup": 150}
-EXPLODING |= {"learning_rate": 30.0}
+EXPLODING = {"updates": 230, "schedule": "linear", "warmup": 150, "learning_rate": 30.0} | LAST
 
 
 def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(tmp_path, monkeypatch):
@@ -226,13 +219,9 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(tmp_path, 
     assert all(torch.isfinite(value).all() for value in kept.values())
 
 
-def owing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU: losses are looked at now and then."""
-    monkeypatch.setitem(train.READ_EVERY, "cpu", 7)
-
-
 def test_losses_that_are_looked_at_later_change_nothing(tmp_path, monkeypatch, undisturbed):
-    owing(monkeypatch)
+    """As on a GPU, where they are looked at now and then."""
+    monkeypatch.setitem(train.READ_EVERY, "cpu", 7)
     fit(tmp_path)
     assert (tmp_path / WEIGHTS).read_bytes() == undisturbed
 
@@ -258,10 +247,10 @@ def test_in_multiples_the_longest_sentence_still_fits(tmp_path, monkeypatch):
 
 
 def test_looked_at_later_a_divergence_is_told_with_its_own_update(tmp_path, monkeypatch):
-    told = []
+    messages = []
     for folder in ("soon", "later"):
         with pytest.raises(ValueError, match=r"at update \d+: the training has diverged") as error:
             fit(tmp_path / folder, **EXPLODING)
-        told.append(str(error.value).split(":")[0])
-        owing(monkeypatch)
-    assert told[0] == told[1]
+        messages.append(str(error.value).split(":")[0])
+        monkeypatch.setitem(train.READ_EVERY, "cpu", 7)
+    assert messages[0] == messages[1]

@@ -26,7 +26,7 @@ from tzip import options
 
 LIBRARY = Path(__file__).parent.parent
 HERE = "\0"  # in the message of a validator, which does not know the place of what it validates
-# Which form of a value is meant, in the place of an error: one, one where a text is another form, list, text.
+# Forms of a value, as parts of an error's place: one value, one where a text is a form of its own, a list, a text.
 ONE, OTHER, MANY, TEXT = FORMS = ("<one>", "<other>", "<many>", "<text>")
 
 # Patterns with what they stand for.
@@ -50,7 +50,7 @@ TYPES = {
 
 
 def choose(name: str, choices: Iterable[str]) -> str:
-    """What was probably meant by `name`, and what there is."""
+    """The choice that `name` was probably meant to be, and all choices."""
     choices = list(choices)
     close = difflib.get_close_matches(str(name), choices, 1, 0.7)
     return (f"did you mean '{close[0]}'? " if close else "") + f"choose from {', '.join(choices) or 'none'}"
@@ -69,7 +69,7 @@ def fields(cls: type) -> list[str]:
 
 
 def as_given(cls: type, value: Any, check: Any) -> dict[str, Any]:
-    """What the library declares: checked, but kept without defaults, as the flags of a job have it."""
+    """Options of the library, checked but without their defaults: a job's flags are these alone."""
     if not isinstance(value, dict):
         raise ValueError(f"{HERE} = {value!r} is not of type object")
     check_keys(value, fields(cls), HERE)
@@ -78,7 +78,7 @@ def as_given(cls: type, value: Any, check: Any) -> dict[str, Any]:
 
 
 def section(cls: type, check: Any = None) -> Any:
-    """The type of a section with these options; `check`: of their values, where it is another than theirs."""
+    """The type of a section with these options; `check` its values instead of as options."""
     check = check or partial(options.make, cls, name=HERE)
     return Annotated[cls, WrapValidator(lambda value, _: as_given(cls, value, check))]
 
@@ -126,7 +126,7 @@ key = partial(dataclass, frozen=True, kw_only=True, config=ConfigDict(extra="for
 
 @key()
 class Keys:
-    """What refuses a key that it does not know, with the choices."""
+    """A section that refuses an unknown key and names the choices."""
 
     @model_validator(mode="before")
     @classmethod
@@ -137,7 +137,7 @@ class Keys:
 
 
 def kept(cls: type, **defaults: Any) -> Any:
-    """The type of what is checked, but kept as it was given, with these defaults alone."""
+    """The type of a section that is checked and left as it is, but for these defaults."""
     return Annotated[cls, WrapValidator(lambda value, check: defaults | as_given(cls, value, check))]
 
 

@@ -1,4 +1,4 @@
-"""The data set of a run: which files it is made of, where they lie, and whether they are right."""
+"""The data set of a run: its files, where they lie, and whether they are right."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def run_folder(config: dict[str, Any]) -> str:
 
 def trainable(config: dict[str, Any]) -> list[str]:
     """The data sets that have training text; the others lend their test sets."""
-    return [name for name, found in config["datasets"].items() if "train" in found or "grammar" in found]
+    return [name for name, data in config["datasets"].items() if "train" in data or "grammar" in data]
 
 
 def known_tests(config: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
@@ -31,14 +31,14 @@ def known_tests(config: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
     """
     own = dataset(config)
     made = ["test"] if "grammar" in own else split_test(own)
-    lent = [found for name, found in config["datasets"].items() if name not in trainable(config)]
-    others = {name: pair for found in lent for name, pair in found.get("test", {}).items()}
+    lent = [data for name, data in config["datasets"].items() if name not in trainable(config)]
+    others = {name: pair for data in lent for name, pair in data.get("test", {}).items()}
     return dict.fromkeys(made) | others | own.get("test", {})
 
 
-def split_test(found: dict[str, Any]) -> list[str]:
+def split_test(own: dict[str, Any]) -> list[str]:
     """The name of the test set that is split off the training text of a data set, if one is."""
-    split = found.get("split", {})
+    split = own.get("split", {})
     return [split.get("name", "test")] if split.get("test") else []
 
 
@@ -48,9 +48,7 @@ def parts(config: dict[str, Any]) -> dict[str, Any]:
     All test sets of the data set are among them, scored or not: what is held out of the training text
     should not depend on what is looked at.
     """
-    own = dataset(config)
-    if "grammar" in own:
-        own = generated(config)
+    own = generated(config) if "grammar" in dataset(config) else dataset(config)
     known = known_tests(config)
     lent = {name: known[name] for name in config["tests"] if known[name]}
     return {"train": own["train"], "dev": own.get("dev", []), "test": own.get("test", {}) | lent}
@@ -73,9 +71,9 @@ def held_out_tests(config: dict[str, Any]) -> list[str]:
 
 def sources(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every file that the run reads, by its place in the configuration."""
-    found = parts(config)
-    pairs = {f"{split}.{i}": pair for split in ("train", "dev") for i, pair in enumerate(found[split])}
-    pairs |= {f"test.{name}": pair for name, pair in found["test"].items()}
+    own = parts(config)
+    pairs = {f"{split}.{i}": pair for split in ("train", "dev") for i, pair in enumerate(own[split])}
+    pairs |= {f"test.{name}": pair for name, pair in own["test"].items()}
     return {f"{where}.{side}": file for where, pair in pairs.items() for side, file in pair.items()}
 
 
@@ -95,7 +93,7 @@ def local(file: dict[str, Any], folder: str) -> str:
 
 
 def source_files(config: dict[str, Any], folder: str) -> list[str]:
-    """Where the files that the corpus is made of lie, each once."""
+    """Where the files of the corpus lie, each once."""
     return list(dict.fromkeys(local(file, folder) for file in sources(config).values()))
 
 
@@ -105,13 +103,12 @@ def corpus_flags(config: dict[str, Any], folder: str) -> str:
     def sides(pair: dict[str, Any]) -> list[str]:
         return [shlex.quote(side(pair["source"], folder)), shlex.quote(side(pair["target"], folder))]
 
-    found = parts(config)
-    words = [["--train", *sides(pair)] for pair in found["train"]]
-    words += [["--dev", *sides(pair)] for pair in found["dev"]]
-    words += [["--test", name, *sides(pair)] for name, pair in found["test"].items()]
-    split = dataset(config).get("split", {})
-    words += [["--split", options.spell("", split).removeprefix(":")]] if split else []
-    return " ".join(" ".join(group) for group in words)
+    own, split = parts(config), dataset(config).get("split", {})
+    words = [word for pair in own["train"] for word in ("--train", *sides(pair))]
+    words += [word for pair in own["dev"] for word in ("--dev", *sides(pair))]
+    words += [word for name, pair in own["test"].items() for word in ("--test", name, *sides(pair))]
+    words += ["--split", options.spell("", split).removeprefix(":")] if split else []
+    return " ".join(words)
 
 
 def side(file: dict[str, Any], folder: str) -> str:
@@ -124,19 +121,17 @@ def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:
 
     Raises ValueError in one line that names the key, the file, and the checksum expected and found.
     """
-    at = f"datasets.{config['dataset']}"
+    key, made = f"datasets.{config['dataset']}", "grammar" in dataset(config)
+    given = {where: file for where, file in sources(config).items() if not (made and "path" in file)}
+    check_files({f"{key}.{where}": file for where, file in given.items()}, folder, mirror)
+
+
+def check_files(by_key: dict[str, dict[str, Any]], folder: str, mirror: str) -> None:
+    """Files by their places in the configuration, as `check_data`."""
     from_folder = mirror and not mirror.startswith(("http://", "https://"))
     if from_folder and not Path(mirror).is_dir():
         raise ValueError(f"mirror = '{mirror}' does not exist; give a folder or a base URL laid out as HOST/PATH")
-    found = {f"{at}.{where}": file for where, file in sources(config).items()}
-    made = "grammar" in dataset(config)
-    check_files({key: file for key, file in found.items() if not (made and "path" in file)}, folder, mirror)
-
-
-def check_files(found: dict[str, dict[str, Any]], folder: str, mirror: str) -> None:
-    """Files by their places in the configuration, as `check_data`."""
-    from_folder = mirror and not mirror.startswith(("http://", "https://"))
-    for where, file in found.items():
+    for where, file in by_key.items():
         if "path" in file:
             check_file(Path(file["path"]), file.get("sha256"), f"{where}.path")
         elif "url" in file and from_folder and not Path(local(file, folder)).exists():
@@ -146,5 +141,5 @@ def check_files(found: dict[str, dict[str, Any]], folder: str, mirror: str) -> N
 def check_file(path: Path, sha256: str | None, where: str) -> None:
     if not path.is_file():
         raise ValueError(f"{where}: no file '{path}'")
-    if sha256 and (found := files.sha256(path)) != sha256.lower():
-        raise ValueError(f"{where}: wrong SHA-256 of '{path}': expected {sha256}, found {found}")
+    if sha256 and (actual := files.sha256(path)) != sha256.lower():
+        raise ValueError(f"{where}: wrong SHA-256 of '{path}': expected {sha256}, found {actual}")

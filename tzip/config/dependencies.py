@@ -1,4 +1,4 @@
-"""The files that decide what a step gives, by reading imports; nothing is imported to know them."""
+"""The files that decide the result of a step, found by reading imports without importing anything."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from tzip.options import parsed
+
 ROOT = Path(__file__).parents[2]
 COMPRESSION = ROOT / "tzip" / "compression"
 COMMANDS = ROOT / "tzip" / "cli.py"  # it starts every step, and decides the result of none
-
-
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def named(tree: ast.AST) -> set[str]:
@@ -37,7 +34,7 @@ def modules(tree: ast.AST) -> set[Path]:
 
 @functools.cache
 def beside(path: Path) -> frozenset[Path]:
-    """Files of a module's folder that it names, such as a template: what is no Python is code, too."""
+    """Other files in a module's folder that the module names, such as a template: they count as code."""
     texts = {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
     names = {text for text in texts if isinstance(text, str) and text.endswith(".html") and "/" not in text}
     return frozenset(path.parent / name for name in names if (path.parent / name).is_file())
@@ -60,26 +57,23 @@ def reached(starts: Iterable[Path], room: Path = ROOT) -> list[Path]:
 
 
 def files(step: str) -> list[Path]:
-    """What decides a step: of a script, all that it reaches; of a subcommand, what its function imports."""
+    """The files that decide a step: all that its script reaches, or all that its subcommand's function imports."""
     script = ROOT / "workflow_scripts" / f"{step}.py"
-    return reached([script] if script.exists() else modules(function(step)))
-
-
-def function(subcommand: str) -> ast.FunctionDef:
-    """The function of the command line that runs a subcommand."""
-    name = f"run_{subcommand}"
-    return next(node for node in parsed(COMMANDS).body if isinstance(node, ast.FunctionDef) and node.name == name)
+    if script.exists():
+        return reached([script])
+    functions = {node.name: node for node in parsed(COMMANDS).body if isinstance(node, ast.FunctionDef)}
+    return reached(modules(functions[f"run_{step}"]))
 
 
 @functools.cache
 def digest(step: str, *more: str | Path) -> str:
-    """The first digits of a SHA-256 of a step's code and of more files, for Snakemake to see a change."""
+    """The first digits of a SHA-256 of a step's code and of more files; Snakemake reruns the step when it changes."""
     return _digest(files(step), more)
 
 
 @functools.cache
 def methods(*paths: Path) -> str:
-    """As `digest`, of the files of methods with what they use of the room compression; empty without any."""
+    """As `digest`, of files of methods and what they import of tzip/compression; empty without a method."""
     return _digest(reached(paths, COMPRESSION)) if paths else ""
 
 

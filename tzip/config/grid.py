@@ -22,22 +22,22 @@ def expand(config: dict[str, Any]) -> dict[str, Any]:
     A grid may repeat a variant that there is already, as long as both are the same; ValueError in one line if
     not, and for combinations that make no sense.
     """
-    found, made = dict(config["variants"]), []
+    known, made = dict(config["variants"]), []
     for where, grid in grids(config):
         for name, variant in variants(grid, where):
-            if found.setdefault(name, variant) != variant:
+            if known.setdefault(name, variant) != variant:
                 raise ValueError(f"{where}: '{name}' is another variant already; give one of them a name")
             made.append(name)
     made = [name for name in dict.fromkeys(made) if name not in config["rows"]]
-    return config | {"variants": found, "made": made}
+    return config | {"variants": known, "made": made}
 
 
 def grids(config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Each grid with the place where it stands."""
-    found = config.get("grid", [])
-    if isinstance(found, dict):
-        return [("grid", found)]
-    return [(f"grid.{number}", grid) for number, grid in enumerate(found)]
+    section = config.get("grid", [])
+    if isinstance(section, dict):
+        return [("grid", section)]
+    return [(f"grid.{number}", grid) for number, grid in enumerate(section)]
 
 
 def variants(grid: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,56 +50,43 @@ def variants(grid: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, 
     scopes = listed(grid.get("scope", SCOPE))
     if "bits" in grid and set(map(str, listed(grid.get("quantize", NONE)))) == {NONE}:
         raise ValueError(f"{where}.bits: there is nothing to quantize; name quantizers in {where}.quantize")
-    combined = [
-        (quantizer, pruner, scope)
-        for quantizer, pruner, scope in product(quantized(grid, where), pruned(grid, where), scopes)
-        if quantizer or pruner
-    ]
-    if not combined:
+    crossed = product(quantized(grid, where), pruned(grid, where), scopes)
+    combinations = [(quantizer, pruner, scope) for quantizer, pruner, scope in crossed if quantizer[0] or pruner[0]]
+    if not combinations:
         raise ValueError(f"{where}: neither quantizes nor prunes; that is the baseline, which every run has")
-    for quantizer, pruner, scope in combined:
-        usual = quantizer and pruner.get("name") == PRUNER["method"]
-        parts = [
-            grid.get("name"),
-            quantizer.get("name"),
-            quantizer.get("bits"),
-            None if usual else pruner.get("name"),
-            pruner.get("sparsity"),
-            scope,
-        ]
-        variant = fixed | pruner.get("plan", {}) | quantizer.get("plan", {}) | {"scope": scope}
-        yield "-".join(filter(None, parts)), variant
+    for (quantizer, quantize), (pruner, prune), scope in combinations:
+        if quantizer and pruner[:1] == [PRUNER["method"]]:
+            pruner = pruner[1:]
+        parts = filter(None, [grid.get("name"), *quantizer, *pruner, scope])
+        yield "-".join(parts), fixed | prune | quantize | {"scope": scope}
 
 
-def quantized(grid: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
-    """Each quantizer at each of its bits: parts of the name (name, bits), plan; empty for none."""
+def quantized(grid: dict[str, Any], where: str) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """([name, bits], plan) of each quantizer at each of its bits; ([], {}) for none."""
     where = f"{where}.quantize"
     for entry in listed(grid.get("quantize", NONE)):
         if entry == NONE:
-            yield {}
+            yield [], {}
             continue
         method, name = named(entry, where)
-        cls = declared("quantizers", method, where)
-        if "bits" not in cls.__dataclass_fields__:
-            if "bits" in grid:
-                raise ValueError(
-                    f"{where}: '{method['method']}' has no bits to choose; put it into a grid without bits"
-                )
-            yield {"name": name, "plan": {"quantize": method}}
+        own = declared("quantizers", method, where).__dataclass_fields__.get("bits")
+        if own is None and "bits" in grid:
+            raise ValueError(f"{where}: '{method['method']}' has no bits to choose; put it into a grid without bits")
+        if own is None:
+            yield [name], {"quantize": method}
             continue
         if "bits" in method and "bits" in grid:
             raise ValueError(f"{where}: bits of '{name}' are given twice, beside the method and in the grid")
-        usual = cls.__dataclass_fields__["bits"].default
-        for bits in listed(method.get("bits", grid.get("bits", usual))):
-            yield {"name": name, "bits": f"b{bits}", "plan": {"quantize": method | {"bits": bits}}}
+        for bits in listed(method.get("bits", grid.get("bits", own.default))):
+            yield [name, f"b{bits}"], {"quantize": method | {"bits": bits}}
 
 
-def pruned(grid: dict[str, Any], where: str) -> list[dict[str, Any]]:
-    """Each pruner at each sparsity: parts of the name (name, sparsity), plan; empty for a sparsity of 0."""
+def pruned(grid: dict[str, Any], where: str) -> list[tuple[list[str], dict[str, Any]]]:
+    """([name, sparsity], plan) of each pruner at each sparsity; ([], {}) for a sparsity of 0."""
     sparsities = listed(grid.get("sparsity", 0))
     if "prune" in grid and not any(sparsities):
         raise ValueError(f"{where}.prune: there is nothing to prune without a sparsity above 0")
-    found = [{}] if 0 in sparsities else []
+    result = [([], {})] if 0 in sparsities else []
     for entry in listed(grid.get("prune", PRUNER)):
         method, name = named(entry, f"{where}.prune")
         declared("pruners", method, f"{where}.prune")
@@ -108,9 +95,8 @@ def pruned(grid: dict[str, Any], where: str) -> list[dict[str, Any]]:
         for sparsity in filter(None, sparsities):
             if not 0 < sparsity < 1:
                 raise ValueError(f"{where}.sparsity = {sparsity} is not at least 0 and less than 1")
-            cut = {"name": name, "sparsity": f"s{100 * sparsity:g}"}
-            found.append(cut | {"plan": {"prune": method | {"end": sparsity}}})
-    return found
+            result.append(([name, f"s{100 * sparsity:g}"], {"prune": method | {"end": sparsity}}))
+    return result
 
 
 def named(entry: str | dict[str, Any], where: str) -> tuple[dict[str, Any], str]:

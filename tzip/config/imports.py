@@ -1,4 +1,4 @@
-"""The imported baseline of a configuration: what is asked for, and which files it is made of; no torch."""
+"""The imported baseline of a configuration: its options and its files; no torch."""
 
 from __future__ import annotations
 
@@ -34,34 +34,33 @@ def needs(name: str) -> tuple[str, ...]:
     return options.constant(FOLDER / f"{name}.py", "NEEDS")
 
 
-def check(found: dict[str, Any], where: str = "baseline.import") -> None:
+def check(section: dict[str, Any], where: str = "baseline.import") -> None:
     """ValueError in one line that names the key, unless format, options and files go together."""
-    name = found["format"]
+    name = section["format"]
     if name not in formats():
         raise ValueError(f"{where}.format = {name!r} is not one of {', '.join(formats())}")
-    for key in found:
-        if key not in ("format", "source", *uses(name)):
-            raise ValueError(
-                f"{where}.{key}: the format {name} has no such option; choose from {', '.join(('source', *uses(name)))}"
-            )
+    choices = ("source", *uses(name))
+    for key in section:
+        if key not in ("format", *choices):
+            said = f"the format {name} has no such option; choose from {', '.join(choices)}"
+            raise ValueError(f"{where}.{key}: {said}")
     for key in needs(name):
-        if key not in found:
+        if key not in section:
             raise ValueError(f"{where}.{key}: the format {name} needs it; give a file")
     for key in FILES:
-        for file in parts(found.get(key, [])):
+        for file in parts(section.get(key, [])):
             if ("url" in file) == ("path" in file) or "column" in file:
                 raise ValueError(f"{where}.{key}: a file is given by url or by path, found {file}")
-    whole = parts(found["source"])
-    if len({posixpath.dirname(place(file)) for file in whole}) > 1 or (
-        len(whole) > 1 and any("member" in file for file in whole)
-    ):
+    source = parts(section["source"])
+    several = len(source) > 1 and any("member" in file for file in source)
+    if several or len({posixpath.dirname(place(file)) for file in source}) > 1:
         raise ValueError(f"{where}.source: several files must lie in one folder, which is the model")
 
 
 def parts(file: Any) -> list[dict[str, Any]]:
     """A file, or the list of a folder's files, as dictionaries; a text is a path."""
-    each = file if isinstance(file, list) else [file]
-    return [{"path": one} if isinstance(one, str) else one for one in each]
+    files = file if isinstance(file, list) else [file]
+    return [{"path": file} if isinstance(file, str) else file for file in files]
 
 
 def place(file: dict[str, Any]) -> str:
@@ -70,13 +69,12 @@ def place(file: dict[str, Any]) -> str:
 
 def files(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every file that the import names, by its place in the configuration."""
-    found = given(config) or {}
-    named = {key: parts(found[key]) for key in FILES if key in found}
-    return {
-        f"baseline.import.{key}" + (f".{i}" if len(each) > 1 else ""): file
-        for key, each in named.items()
-        for i, file in enumerate(each)
-    }
+    section, result = given(config) or {}, {}
+    for key in FILES:
+        several = parts(section.get(key, []))
+        for i, file in enumerate(several):
+            result[f"baseline.import.{key}.{i}" if len(several) > 1 else f"baseline.import.{key}"] = file
+    return result
 
 
 def downloads(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -86,45 +84,41 @@ def downloads(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def inputs(config: dict[str, Any], folder: str) -> list[str]:
     """Where the files lie once they are downloaded to `folder`, each once; of a local folder all in it."""
-    found = []
+    paths = []
     for file in files(config).values():
         path = Path(datasets.local(file, folder))
-        inner = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
-        found += [str(one) for one in inner]
-    return list(dict.fromkeys(found))
+        paths += sorted(inner for inner in path.iterdir() if inner.is_file()) if path.is_dir() else [path]
+    return list(dict.fromkeys(map(str, paths)))
 
 
 def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:
     """As `datasets.check_data`; a local model may be a folder, whose files are looked at when it is read."""
-    found = files(config)
-    single = {key: file for key, file in found.items() if "url" in file or not Path(file["path"]).is_dir()}
+    named = files(config).items()
+    single = {key: file for key, file in named if "url" in file or not Path(file["path"]).is_dir()}
     datasets.check_files(single, folder, mirror)
 
 
 def flags(config: dict[str, Any], folder: str) -> str:
     """The import as import.py's arguments."""
-    found = given(config)
-    words = [source(found["source"], folder)]
-    words += [options.flag("format"), found["format"]]
-    for key in uses(found["format"]):
-        if key in found:
-            words += [options.flag(key), source(found[key], folder) if key in FILES else found[key]]
+    section = given(config)
+    words = [source(section["source"], folder), "--format", section["format"]]
+    for key in uses(section["format"]):
+        if key in section:
+            words += [options.flag(key), source(section[key], folder) if key in FILES else section[key]]
     return " ".join(map(shlex.quote, words))
 
 
 def source(file: Any, folder: str) -> str:
     """A file or folder as the command line takes it: PATH, or ARCHIVE::MEMBER."""
-    each = parts(file)
-    if len(each) > 1:
-        return posixpath.dirname(datasets.local(each[0], folder))
-    return datasets.side(each[0], folder)
+    first, *more = parts(file)
+    return posixpath.dirname(datasets.local(first, folder)) if more else datasets.side(first, folder)
 
 
 def note(config: dict[str, Any]) -> str:
-    """What must be said wherever a score of the run appears; nothing where the baseline was trained."""
-    found = given(config)
-    if not found:
+    """The note that is shown with every score of the run; empty where the baseline was trained."""
+    section = given(config)
+    if not section:
         return ""
-    file = parts(found["source"])[0]
+    file = parts(section["source"])[0]
     name = file.get("member") or posixpath.basename(place(file).rstrip("/"))
-    return f"the baseline is imported, not trained here: {found['format']}, {posixpath.basename(name)}"
+    return f"the baseline is imported, not trained here: {section['format']}, {posixpath.basename(name)}"

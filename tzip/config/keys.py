@@ -38,9 +38,9 @@ from tzip.options import REQUIRED, option, same
 class File(Keys):
     """A file by URL or by path, line by line."""
 
-    url: str | None = option(None, "where it is downloaded from, https://HOST/PATH", pattern=URL)
-    path: str | None = option(None, "where it lies, relative to where snakemake runs")
-    sha256: str | None = option(None, "its checksum; null records the first download's", pattern=SHA256)
+    url: str | None = option(None, "address to download it from, https://HOST/PATH", pattern=URL)
+    path: str | None = option(None, "path, relative to the folder in which snakemake runs")
+    sha256: str | None = option(None, "checksum (SHA-256); null records that of the first download", pattern=SHA256)
     member: str | None = option(None, "a file inside a zip or tar archive")
     column: Annotated[Integer, Field(ge=1)] | None = option(None, "one column of TAB-separated text, from 1")
 
@@ -63,21 +63,21 @@ class Grammar(Keys):
     train: Integer = option(REQUIRED, "pairs to train on", low=1)
     dev: Integer = option(REQUIRED, "pairs for development", low=1)
     test: Integer = option(REQUIRED, "pairs of the test set", low=1)
-    seed: Integer = option(REQUIRED, "decides which pairs", low=0)
+    seed: Integer = option(REQUIRED, "seed of the grammar", low=0)
 
 
 @key()
 class Dataset(Keys):
     """Parallel text by URL or path, or the grammar that makes it."""
 
-    note: str = option("", "what must be said wherever its scores appear")
+    note: str = option("", "note that is shown with every score of the data set")
     languages: Annotated[list[Language], Field(min_length=2, max_length=2), AfterValidator(once)] = option(
         REQUIRED, "suffixes of the source's and the target's files"
     )
-    license: str | None = option(None, "the terms under which its publishers offer it")
+    license: str | None = option(None, "license under which its publishers offer it")
     train: list[Pair] | None = option(None, "files to train on", min_length=1)
     dev: list[Pair] | None = option(None, "files of the development set")
-    test: dict[str, Pair] | None = option(None, "files of each test set, by its name")
+    test: dict[str, Pair] | None = option(None, "files of each test set, by the name of the test set")
     split: of("data/corpus.py", "Split") | None = option(None, "pairs to hold out of train, without leaks")
     grammar: Grammar | None = option(None, "pairs made by tzip's grammar instead")
 
@@ -99,7 +99,7 @@ class Import(Keys):
 
     format: str = option(REQUIRED, "a file's name in tzip/exchange/importers")
     source: Place = option(REQUIRED, "the model: a file, a folder, or the list of a folder's files")
-    pieces: Place | None = option(None, "SentencePiece model, where it is no part of the model")
+    pieces: Place | None = option(None, "SentencePiece model, unless the model contains it")
     target_pieces: Place | None = option(None, "SentencePiece model of the target's text")
     prefix: str | None = option(None, "piece to put before every source, such as >>deu<<")
     mapping: Place | None = option(None, "YAML file that names the tensors")
@@ -116,7 +116,7 @@ class Baseline(Keys):
 class Method(Keys):
     """A method with its options (docs/methods.md)."""
 
-    method: str = option(REQUIRED, "its name, which is its file's")
+    method: str = option(REQUIRED, "name of the method, which is the name of its file")
 
 
 @key()
@@ -126,7 +126,7 @@ class Plan(Variant, Keys):
     from_: str | None = option(None, "the student to start from instead of the baseline", alias="from")
     prune: Method | None = option(None, "pruner and schedule")
     quantize: Method | None = option(None, "quantizer of the weights")
-    biases: Method | None = option(None, "quantizer of these layers' biases")
+    biases: Method | None = option(None, "quantizer of the biases of these layers")
     finetune: dict[str, Any] = option({}, "options that differ from the section finetune")
 
 
@@ -177,7 +177,7 @@ class Attention(Keys):
     """The figure of attention maps."""
 
     sentence: str = option("Gutach: Increased safety for pedestrians", "the source sentence")
-    translation: str = option("", "its translation, for the decoder's maps; without one they are left out")
+    translation: str = option("", "translation of the sentence; without one, the maps of the decoder are left out")
     sentences: Integer = option(200, "development sentences that sharpness is measured on", low=2)
     rows: Names = option([BASELINE], "variants whose maps are drawn, one row of maps each")
 
@@ -197,15 +197,15 @@ class Run(Keys):
 
     name: Named = option(REQUIRED, "a folder's name; the results lie in results/NAME")
     dataset: str = option(REQUIRED, "one of datasets")
-    tests: Names = option(REQUIRED, "its test sets to translate and score; Table 1 shows the first", min_length=1)
+    tests: Names = option(REQUIRED, "test sets to translate and score; Table 1 shows the first", min_length=1)
     seeds: Annotated[list[Annotated[Integer, Field(ge=0)]], AfterValidator(once)] = option(
         [1], "a baseline and every variant are made for each seed; tables aggregate over them", min_length=1
     )
     mirror: str = option("", "folder or base URL laid out as HOST/PATH to download from; empty: TZIP_MIRROR")
     store: str = option("", "folder in which runs share downloads and trained models; empty: TZIP_STORE")
     datasets: dict[str, Dataset] = option(REQUIRED, "data sets by name, as in config/datasets.yaml")
-    download: of("data/download.py") = option({}, "patience with bad networks")
-    corpus: of("data/corpus.py") = option({}, "what a training pair must be to stay")
+    download: of("data/download.py") = option({}, "retries and time limits of downloads")
+    corpus: of("data/corpus.py") = option({}, "filters of the training pairs")
     pieces: of("data/pieces.py") = option({}, "the SentencePiece vocabulary")
     model: section(Model, check=dict) = option({}, "a preset and what differs from it")
     training: section(Training) = option({}, "how the baseline is trained")
@@ -218,9 +218,7 @@ class Run(Keys):
     search: section(Search) = option({}, "beam search")
     scores: of("report/score.py") = option({}, "how translations are scored")
     rows: Names = option(REQUIRED, "variants of the tables, in their order; baseline among them", min_length=1)
-    variants: dict[Named, kept(Plan, finetune={})] = option(
-        REQUIRED, "variants by name; only those among rows are made"
-    )
+    variants: dict[Named, kept(Plan, finetune={})] = option(REQUIRED, "variants by name; only those in rows are made")
     grid: several(kept(Grid)) = option([], "combinations that become variants, for the frontier")
     speed: Annotated[list[Speed], AfterValidator(once)] = option([], "rows to measure with CTranslate2")
     shortlist: of("exchange/shortlist.py") = option({}, "how a target shortlist is learned")

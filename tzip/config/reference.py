@@ -42,12 +42,7 @@ def page() -> str:
     for name, where in places.items():
         rule = whole["$defs"][name]
         title = rule["description"].partition("\n")[0].rstrip(".")
-        tables += [
-            f"\n## {title}",
-            f"\nIn {', '.join(f'`{place}`' for place in where)}.\n",
-            HEAD,
-            *rows(rule),
-        ]
+        tables += [f"\n## {title}", f"\nIn {', '.join(f'`{place}`' for place in where)}.\n", HEAD, *rows(rule)]
     return "\n".join([*tables, ""])
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from tzip import options
 from tzip.compression import registry
-from tzip.compression.variant import Pruning, Variant
+from tzip.compression.variant import Pruning, Variant, needs, used
 from tzip.config import BASELINE, datasets, grid, imports
 from tzip.config.checks import LIBRARY, check_keys, choose, fields
 from tzip.config.keys import Model, complete
-from tzip.nmt.options import PRESETS, Config, Training
+from tzip.nmt.options import PRESETS, Config, Training, configure
 
 SYNTHETIC = "synthetic corpus, made by tzip/data/grammar.py: its scores say nothing about real text"
 OPTIONAL = ("students", "teacher", "baseline")  # a run's record has them where they say something
@@ -29,7 +29,8 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     config = complete(config)
     if imported := imports.given(config):
         imports.check(imported)
-        check_imported(config["model"])
+        if others := [key for key in config["model"] if key != "max_length"]:
+            raise ValueError(f"model.{others[0]}: the baseline is imported as it is; only max_length can be chosen")
     check_model(config["model"])
     for folder in config["methods"]:
         registry.extend(folder)
@@ -51,18 +52,10 @@ def check_training(values: dict[str, Any], where: str) -> None:
 def check_model(model: dict[str, Any], where: str = "model", decided: Iterable[str] = ()) -> Config:
     """A preset and what differs from it; what the pieces or others have `decided` is no choice."""
     check_keys(model, [name for name in fields(Model) if name not in decided], where)
-    sizes = {key: value for key, value in model.items() if key != "preset"}
-    preset = model.get("preset")
-    if preset is not None and preset not in list(PRESETS):
+    preset = model.get("preset", "base")
+    if preset not in list(PRESETS):
         raise ValueError(f"{where}.preset = {preset!r} is not one of {', '.join(PRESETS)}")
-    return options.make(Config, PRESETS.get(preset, {}) | sizes, where)
-
-
-def check_imported(model: dict[str, Any]) -> None:
-    """The section model, which a model from elsewhere leaves little to say."""
-    for key in model:
-        if key != "max_length":
-            raise ValueError(f"model.{key}: the baseline is imported as it is; only max_length can be chosen")
+    return configure(model, where)
 
 
 def check_variant(variant: dict[str, Any], where: str, finetune: dict[str, Any]) -> None:
@@ -71,10 +64,7 @@ def check_variant(variant: dict[str, Any], where: str, finetune: dict[str, Any])
         if step in variant:
             check_method(variant[step], step, f"{where}.{step}")
     check_training(finetune | variant["finetune"], f"{where}.finetune")
-    plain = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
-    for key in ("finetune", "from"):
-        plain.pop(key, None)
-    options.make(Variant, plain, where)
+    options.make(Variant, plain(variant), where)
 
 
 def check_method(method: dict[str, Any], step: str, where: str) -> None:
@@ -82,47 +72,43 @@ def check_method(method: dict[str, Any], step: str, where: str) -> None:
     choices = registry.names(METHODS[step])
     if method["method"] not in choices:
         raise ValueError(f"{where}.method = {method['method']!r} is not one of {', '.join(choices)}")
-    classes = [options.declared(method_file(step, method["method"])), *([Pruning] if step == "prune" else [])]
+    file = registry.path(METHODS[step], method["method"])
+    classes = [options.declared(file), *([Pruning] if step == "prune" else [])]
     check_keys(method, ["method", *(name for cls in classes for name in fields(cls))], where)
     registry.split({key: value for key, value in method.items() if key != "method"}, where, *classes)
 
 
-def method_file(step: str, method: str) -> Path:
-    return registry.path(METHODS[step], method)
+def plain(variant: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a variant that are Variant's, each method spelled as on the command line: kmeans:bits=4."""
+    kept = {key: value for key, value in variant.items() if key not in ("finetune", "from")}
+    for step in METHODS.keys() & kept.keys():
+        given = dict(kept[step])
+        kept[step] = options.spell(given.pop("method"), given)
+    return kept
 
 
-def method_files(variant: dict[str, Any]) -> list[str]:
-    """The files of the methods that a variant uses, each once; tzip's own relative to the repository."""
-    used = dict.fromkeys(method_file(step, variant[step]["method"]) for step in METHODS if step in variant)
-    here = LIBRARY.parent
-    return [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in used]
+def method_files(variant: dict[str, Any]) -> list[Path]:
+    """The files of the methods that a variant uses, each once."""
+    return list(dict.fromkeys(registry.path(*method) for method in used(Variant(**plain(variant)))))
 
 
 def method_folders(variant: dict[str, Any]) -> list[str]:
     """The folders of one's own, beside tzip's, that hold methods of the variant."""
-    used = [method_file(step, variant[step]["method"]).parent.parent for step in METHODS if step in variant]
-    return list(dict.fromkeys(str(folder) for folder in used if folder != LIBRARY))
+    folders = dict.fromkeys(file.parent.parent for file in method_files(variant))
+    return [str(folder) for folder in folders if folder != LIBRARY]
 
 
 def needs_statistics(variant: dict[str, Any]) -> bool:
     """Whether a method of the variant asks for statistics of the baseline."""
-    asked = [registry.needs(METHODS[step], variant[step]["method"]) for step in METHODS if step in variant]
-    return any(asked) or "budget" in variant
-
-
-def spelled(method: dict[str, Any]) -> str:
-    """{method: kmeans, bits: 4} → kmeans:bits=4"""
-    return options.spell(method["method"], {key: value for key, value in method.items() if key != "method"})
+    return bool(needs(Variant(**plain(variant))))
 
 
 def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
     """A variant as the command line takes it; how it is fine-tuned is left out where it is not."""
-    plan = {key: spelled(value) if key in METHODS else value for key, value in variant.items()}
-    plan.pop("from", None)
-    tuning = finetune | plan.pop("finetune")
+    tuning = finetune | variant["finetune"]
     if "prune" not in variant and "quantize" not in variant:
         tuning = {}
-    return options.flags(plan | ({"updates": 0} if tuning.get("updates") == 0 else tuning))
+    return options.flags(plain(variant) | ({"updates": 0} if tuning.get("updates") == 0 else tuning))
 
 
 def check_names(config: dict[str, Any]) -> None:
@@ -150,29 +136,29 @@ def check_name(name: str, choices: Iterable[str], where: str) -> None:
 
 
 def attention_flags(config: dict[str, Any]) -> str:
-    """The sentence that is looked at, and on how many the maps are measured."""
-    given = {key: config["attention"][key] for key in ("sentence", "translation", "sentences")}
-    return options.flags({key: shlex.quote(str(value)) for key, value in given.items() if value != ""})
+    """The sentence whose maps are drawn and the number of sentences that are measured, as flags."""
+    given = {key: str(config["attention"][key]) for key in ("sentence", "translation", "sentences")}
+    return options.flags({key: shlex.quote(value) for key, value in given.items() if value})
 
 
 def note_flag(config: dict[str, Any]) -> str:
-    """What must be said wherever a score of this data set appears."""
-    found = datasets.dataset(config)
-    notes = [found["note"] or (SYNTHETIC if "grammar" in found else ""), imports.note(config)]
+    """The note that is shown with every score of the run, as a flag."""
+    data = datasets.dataset(config)
+    notes = [data["note"] or (SYNTHETIC if "grammar" in data else ""), imports.note(config)]
     note = "; ".join(filter(None, notes))
     return f"--note {shlex.quote(note)}" if note else ""
 
 
 def recorded(config: dict[str, Any]) -> str:
-    """What the run's results depend on, as JSON: not where its data is fetched, nor what it does not make.
+    """All that the run's results depend on, as JSON, without where data is fetched and what is not made.
 
-    Grids stand for their variants, and keys in their order: with it Snakemake finds nothing to do again.
+    Grids stand for their variants, and the keys keep their order: a run of this record has nothing to do.
     """
     left_out = ("mirror", "store", "download", "made")
     kept = {key: value for key, value in config.items() if key not in left_out}
     kept["datasets"] = {config["dataset"]: datasets.dataset(config)}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
-    used = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
-    kept["students"] = {name: found for name, found in config["students"].items() if name in used}
+    started = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
+    kept["students"] = {name: student for name, student in config["students"].items() if name in started}
     kept = {key: value for key, value in kept.items() if value or key not in OPTIONAL}
     return json.dumps(kept, ensure_ascii=False)

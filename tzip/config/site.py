@@ -9,20 +9,9 @@ PROFILE = "profiles/slurm/config.yaml"
 # The rules of a variant go to one job of the scheduler, and those of the report to another.
 VARIANT = ("compress", "size", "translate", "score", "attention")
 REPORT = (
-    "provenance",
-    "tables",
-    "claims",
-    "frontier",
-    "timings",
-    "speed",
-    "stages",
-    "page",
-    "figure_of_frontier",
-    "figure_of_sharpness",
-    "figure_of_attention",
-    "figure_of_layers",
-    "figure_of_weights",
-    "figure_of_cumulative_weights",
+    *("provenance", "tables", "claims", "frontier", "timings", "speed", "stages", "page"),
+    *("figure_of_frontier", "figure_of_sharpness", "figure_of_attention", "figure_of_layers"),
+    *("figure_of_weights", "figure_of_cumulative_weights"),
 )
 
 
@@ -44,10 +33,10 @@ def partitions() -> list[str]:
     """The partitions of the cluster that this machine submits to, the default one first."""
     if not shutil.which("sinfo"):
         raise ValueError(f"{PROFILE}: sinfo is not found; run this where jobs can be submitted to SLURM")
-    asked = subprocess.run(["sinfo", "--noheader", "--format=%P"], capture_output=True, text=True, timeout=60)
-    if asked.returncode:
-        raise ValueError(f"{PROFILE}: sinfo: {asked.stderr.strip() or 'failed'}")
-    names = dict.fromkeys(asked.stdout.split())
+    result = subprocess.run(["sinfo", "--noheader", "--format=%P"], capture_output=True, text=True, timeout=60)
+    if result.returncode:
+        raise ValueError(f"{PROFILE}: sinfo: {result.stderr.strip() or 'failed'}")
+    names = dict.fromkeys(result.stdout.split())
     return [name.removesuffix("*") for name in sorted(names, key=lambda name: not name.endswith("*"))]
 
 

@@ -1,4 +1,4 @@
-"""The students of a configuration, checked before any job starts, and where what they are made of lies."""
+"""The students of a configuration, checked before any job starts, and where their files lie."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside th
 
 
 def check(config: dict[str, Any]) -> None:
-    """Each student and each use of one, in a configuration that `config.check` has passed.
+    """Every student and its uses, in a configuration that `config.check` has passed.
 
     Raises ValueError in one line that names the key, the value and the choices.
     """
@@ -39,18 +39,18 @@ def check(config: dict[str, Any]) -> None:
 
 def used(config: dict[str, Any]) -> list[str]:
     """The students that the run's rows and grids start from, each once."""
-    found = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
-    return list(dict.fromkeys(name for name in found if name))
+    names = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def training(config: dict[str, Any], student: str) -> dict[str, Any]:
-    """How a student is trained: as the baseline, but for what it says itself."""
+    """The options of a student's training: the baseline's, except those of its own."""
     return config["training"] | config["students"][student]["training"]
 
 
-def share(given: dict[str, Any]) -> float:
-    """The teacher's share of the loss in these options of a training; numbers of a command line are texts."""
-    return float(given.get("teacher", 0))
+def share(training: dict[str, Any]) -> float:
+    """The teacher's share of the loss in these options; numbers of a command line are texts."""
+    return float(training.get("teacher", 0))
 
 
 def needs_teacher(config: dict[str, Any], student: str) -> bool:
@@ -60,16 +60,16 @@ def needs_teacher(config: dict[str, Any], student: str) -> bool:
 
 def check_start(config: dict[str, Any], name: str) -> None:
     """A student that starts from the baseline's layers has its form, and is no deeper."""
-    mine, theirs = config["students"][name]["model"], check_model(config["model"])
-    model = check_model(mine, f"students.{name}.model", ("max_length",))
+    baseline, where = vars(check_model(config["model"])), f"students.{name}.model"
+    model = vars(check_model(config["students"][name]["model"], where, ("max_length",)))
     for key in FORM:
-        if getattr(model, key) != getattr(theirs, key):
-            said = f"students.{name}.model.{key} = {getattr(model, key)!r}"
-            raise ValueError(f"{said}: to start from the baseline's layers it must be {getattr(theirs, key)!r}")
+        if model[key] != baseline[key]:
+            said = f"{where}.{key} = {model[key]!r}"
+            raise ValueError(f"{said}: to start from the baseline's layers it must be {baseline[key]!r}")
     for key in ("encoder_layers", "decoder_layers"):
-        if getattr(model, key) > getattr(theirs, key):
-            said = f"students.{name}.model.{key} = {getattr(model, key)}"
-            raise ValueError(f"{said}: the baseline, whose layers it starts from, has {getattr(theirs, key)}")
+        if model[key] > baseline[key]:
+            said = f"{where}.{key} = {model[key]}: the baseline, whose layers it starts from, has {baseline[key]}"
+            raise ValueError(said)
 
 
 def data(config: dict[str, Any], student: str, seed: str) -> str:
@@ -87,5 +87,5 @@ def checkpoint(config: dict[str, Any], variant: str, seed: str) -> str:
 
 def taught(config: dict[str, Any], variant: str) -> bool:
     """Whether the baseline teaches a variant of a student while it is fine-tuned."""
-    found = config["variants"][variant]
-    return "from" in found and share(config["finetune"] | found["finetune"]) > 0
+    plan = config["variants"][variant]
+    return "from" in plan and share(config["finetune"] | plan["finetune"]) > 0

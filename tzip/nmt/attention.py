@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,6 @@ import torch
 from torch import Tensor, nn
 
 KINDS = ("encoder", "decoder", "cross")
-SUFFIXES = {
-    "encoder": ("encoder.", "self_attention.weights"),
-    "decoder": ("decoder.", "self_attention.weights"),
-    "cross": ("decoder.", "cross_attention.weights"),
-}
 
 
 @torch.no_grad()
@@ -29,14 +25,10 @@ def maps(model: nn.Module, source: Sequence[int], target: Sequence[int]) -> dict
     recorded: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     hooks = []
     for name, module in model.named_modules():
-        for kind, (prefix, suffix) in SUFFIXES.items():
-            if name.startswith(prefix) and name.endswith(suffix):
-                keep = recorded[kind]
-                hooks.append(module.register_forward_hook(lambda _m, _i, out, keep=keep: keep.append(out[0])))
-    if not hooks:
-        raise ValueError("the model has no attention: no module named *_attention.weights")
-    device = next(model.parameters()).device
-    was_training = model.training
+        if match := re.fullmatch(r"(encoder|decoder)\.\d+\.(self|cross)_attention\.weights", name):
+            keep = recorded["cross" if match[2] == "cross" else match[1]]
+            hooks.append(module.register_forward_hook(lambda _m, _i, out, keep=keep: keep.append(out[0])))
+    device, was_training = next(model.parameters()).device, model.training
     try:
         model.eval()
         model(torch.tensor([list(source)], device=device), torch.tensor([list(target)], device=device))
@@ -57,46 +49,38 @@ def sharpness(weights_LHTS: Tensor) -> Tensor:
 
 def distance(weights_LHTS: Tensor, others_LHTS: Tensor) -> Tensor:
     """Total variation between two models' rows, mean over heads and rows: [layers], from 0 to 1."""
-    if weights_LHTS.shape != others_LHTS.shape:
-        raise ValueError(
-            f"attention maps: {tuple(weights_LHTS.shape)} found, {tuple(others_LHTS.shape)} expected: "
-            "the models must have the same layers, heads and vocabulary"
-        )
     return (weights_LHTS.double() - others_LHTS.double()).abs().sum(-1).mean((1, 2)) / 2
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Sharpness and distance of each sentence and layer: {kind: [sentences, layers]}, float64.
+    """What was measured on some sentences.
 
-    `left_out`: the kinds of attention that cannot be compared, and why.
+    values    {kind: [sentences, 3, layers]}, float64: the model's sharpness, the baseline's, and the distance
+    left_out  the kinds of attention that cannot be compared, and why
     """
 
-    sharpness: dict[str, np.ndarray]
-    baseline: dict[str, np.ndarray]  # the baseline's sharpness on the same sentences
-    distance: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
     left_out: dict[str, str]
     sentences: int
 
 
 def measure(model: nn.Module, baseline: nn.Module, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Sample:
     """Both models on the same pairs, with teacher forcing, so that their rows correspond."""
-    rows: list[dict[str, list]] = [{kind: [] for kind in KINDS} for _ in range(3)]
+    pairs = list(pairs)
+    if not pairs:
+        raise ValueError("attention: no sentence to measure on")
+    values: dict[str, list[np.ndarray]] = {}
     left_out: dict[str, str] = {}
-    count = 0
-    for count, (source, target) in enumerate(pairs, 1):  # noqa: B007
-        both = maps(model, source, target), maps(baseline, source, target)
+    for source, target in pairs:
+        own, other = maps(model, source, target), maps(baseline, source, target)
         for kind in KINDS:
-            pair = [one.get(kind) for one in both]
-            if reason := _incomparable(*pair):
+            if reason := _incomparable(own.get(kind), other.get(kind)):
                 left_out[kind] = reason
                 continue
-            for lists, value in zip(rows, (*map(sharpness, pair), distance(*pair)), strict=True):
-                lists[kind].append(value.numpy())
-    if not count:
-        raise ValueError("attention: no sentence to measure on")
-    measured = [kind for kind in KINDS if kind not in left_out]
-    return Sample(*({kind: np.array(lists[kind]) for kind in measured} for lists in rows), left_out, count)
+            measures = sharpness(own[kind]), sharpness(other[kind]), distance(own[kind], other[kind])
+            values.setdefault(kind, []).append(torch.stack(measures).numpy())
+    return Sample({kind: np.array(rows) for kind, rows in values.items()}, left_out, len(pairs))
 
 
 def _incomparable(model: Tensor | None, baseline: Tensor | None) -> str:
@@ -108,31 +92,31 @@ def _incomparable(model: Tensor | None, baseline: Tensor | None) -> str:
     return "" if sizes[0] == sizes[1] else f"the model has {sizes[0]}, the baseline {sizes[1]}"
 
 
-def summarize(sample: Sample, seed: int, draws: int = 1000) -> dict:
+def summarize(sample: Sample, seed: int) -> dict:
     """The sample's means with 95 % bootstrap intervals over sentences, as plain numbers for JSON.
 
     `sharpness`, `sharpness_change` (minus the baseline's, sentence by sentence) and `distance`, each with
     `_low` and `_high`: the mean over the three kinds of attention (encoder, decoder, cross), unless some are
     `left_out`, and under `by_kind` the mean of each; `by_layer` holds the means of each layer.
     """
-    count, kinds = sample.sentences, list(sample.sharpness)
-    drawn = np.random.default_rng(seed).integers(0, count, (draws, count))
+    drawn = np.random.default_rng(seed).integers(0, sample.sentences, (1000, sample.sentences))
+    own, other, apart = ({kind: rows[:, i] for kind, rows in sample.values.items()} for i in range(3))
     measures = {
-        "sharpness": sample.sharpness,
-        "sharpness_change": {kind: sample.sharpness[kind] - sample.baseline[kind] for kind in kinds},
-        "distance": sample.distance,
+        "sharpness": own,
+        "sharpness_change": {kind: own[kind] - other[kind] for kind in own},
+        "distance": apart,
     }
     of_kind = {name: {k: v.mean(1) for k, v in values.items()} for name, values in measures.items()}
     over_kinds = {name: np.mean(list(v.values()), 0) for name, v in of_kind.items() if not sample.left_out}
     return {
         **_intervals(over_kinds, drawn),
-        "by_kind": {k: _intervals({n: v[k] for n, v in of_kind.items()}, drawn) for k in kinds},
+        "by_kind": {k: _intervals({n: v[k] for n, v in of_kind.items()}, drawn) for k in own},
         "by_layer": {
             name: {kind: [_round(x) for x in layers.mean(0)] for kind, layers in values.items()}
             for name, values in measures.items()
         },
         "left_out": sample.left_out,
-        "sentences": count,
+        "sentences": sample.sentences,
         "seed": seed,
     }
 

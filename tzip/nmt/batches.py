@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +15,7 @@ from tzip.data.pieces import BEGIN, END, PAD, Encoded
 from tzip.nmt.model import padded
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Sentence pairs as padded tensors.
 
     source [B, S]    piece ids, with END if the model's sources have it
@@ -38,15 +37,12 @@ class Batch:
         """Target pieces to predict."""
         return len(self.predicted)
 
-    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.source, self.target, self.predicted
-
     def pinned(self) -> Batch:
         """The batch in pinned memory, from which a GPU copies while the CPU goes on."""
-        return Batch(*(x.pin_memory() for x in self.parts()))
+        return Batch(*(x.pin_memory() for x in self))
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(*(x.to(device, non_blocking=True) for x in self.parts()))
+        return Batch(*(x.to(device, non_blocking=True) for x in self))
 
 
 def groups(lengths: np.ndarray, tokens: int, seed: int | None) -> list[np.ndarray]:

@@ -40,13 +40,17 @@ def load(folder: str | Path) -> tuple[Transformer, bytes]:
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: not a checkpoint: {name} is missing")
     config = make(Config, read_json(folder / CONFIG), str(folder / CONFIG))
-    weights = _read(folder / WEIGHTS)
+    path = folder / WEIGHTS
+    if is_torch_file(path):
+        said = "a pickle, or a torch file with one inside, may run code when it is read; only safetensors are"
+        raise ValueError(f"{path}: {said} read")
     with torch.device("meta"):  # no memory before the file is known to fill it
         expected = dict(Transformer(config).named_parameters())
     try:
+        weights = load_file(path)
         check_shapes(expected, weights)
-    except ValueError as error:
-        raise ValueError(f"{folder / WEIGHTS}: {error}") from None
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
     model = Transformer(config)
     model.load_state_dict(weights, strict=False)  # a tied tensor has one name there
     return model.eval(), (folder / PIECES).read_bytes()
@@ -59,36 +63,24 @@ def origin(folder: str | Path) -> dict[str, Any] | None:
 
 
 def is_torch_file(path: str | Path) -> bool:
-    """Whether a file begins as a pickle does, or as a zip archive: torch.save's is either.
+    """Whether a file begins like a pickle or a zip archive, the two forms that torch.save writes.
 
-    One of safetensors has a brace after eight bytes of size, which may look like a pickle's first.
+    A safetensors file has a brace after eight bytes of size; these bytes may begin like a pickle.
     """
     with open(path, "rb") as file:
         start = file.read(9)
     return start[8:] != b"{" and (start[:1] == b"\x80" or start[:2] == b"PK")
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; a file of another kind is refused by its name."""
-    if is_torch_file(path):
-        said = "a pickle, or a torch file with one inside, may run code when it is read; only safetensors are"
-        raise ValueError(f"{path}: {said} read")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
 def untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A state dict without the second names of tied tensors, contiguous, on the CPU."""
     first: dict[tuple, str] = {}
-    out = {}
+    result = {}
     for name, value in state.items():
-        where = (value.data_ptr(), value.shape, value.dtype)
-        if value.numel() == 0 or where not in first:
-            first[where] = name
-            out[name] = value.detach().contiguous().cpu()
-    return out
+        place = (value.data_ptr(), value.shape, value.dtype)
+        if value.numel() == 0 or first.setdefault(place, name) == name:
+            result[name] = value.detach().contiguous().cpu()
+    return result
 
 
 def load_untied(model: nn.Module, state: dict[str, Tensor]) -> None:
@@ -98,9 +90,9 @@ def load_untied(model: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def check_shapes(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    """ValueError names the first tensor that only one of them has, or that has another shape in each."""
-    wrong = sorted(set(expected) ^ set(found)) or [n for n in expected if expected[n].shape != found[n].shape]
+    """ValueError names the first tensor that is missing on one side, or else whose two shapes differ."""
+    shapes, wanted = ({name: tuple(x.shape) for name, x in tensors.items()} for tensors in (found, expected))
+    wrong = sorted(shapes.keys() ^ wanted.keys()) or [name for name in wanted if shapes[name] != wanted[name]]
     if wrong:
-        both = (found, expected)
-        shapes = [tuple(tensors[wrong[0]].shape) if wrong[0] in tensors else "nothing" for tensors in both]
-        raise ValueError(f"tensor {wrong[0]}: {shapes[0]} found, {shapes[1]} expected")
+        name = wrong[0]
+        raise ValueError(f"tensor {name}: {shapes.get(name, 'nothing')} found, {wanted.get(name, 'nothing')} expected")

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from tzip.files import replacing
+from tzip.files import write_text
 
 
 class Journal:
     """The log of a training: loss and speed since the last report, and evaluations.
 
-    path     the file, which is only appended to
+    path     the file; entries after `update` are dropped from it, then it is only appended to
     updates  of the whole training, for the progress bar
+    update, seconds  done and spent so far
     writes   False for all ranks but the first
     """
 
-    def __init__(self, path: Path, updates: int, writes: bool = True):
-        self.path, self.updates, self.writes = path, updates, writes
-
-    def begin(self, update: int, seconds: float) -> None:
-        """Drop the entries of updates that will be repeated, and start to count."""
-        self.trim(update)
-        shown = self.writes and sys.stderr.isatty()
-        self.bar = tqdm(total=self.updates, initial=update, unit="update", disable=not shown)
+    def __init__(self, path: Path, updates: int, update: int, seconds: float, writes: bool):
+        self.path, self.writes = path, writes
+        if writes and path.exists():
+            kept = [json.dumps(entry) + "\n" for entry in read(path) if entry["update"] <= update]
+            write_text(path, "".join(kept))
+        shown = writes and sys.stderr.isatty()
+        self.bar = tqdm(total=updates, initial=update, unit="update", disable=not shown)
         self.loss, self.tokens, self.since = 0.0, 0, seconds
 
     def count(self, loss: float, tokens: int) -> None:
@@ -50,22 +49,13 @@ class Journal:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
 
-    def trim(self, update: int) -> None:
-        """Drop the entries of later updates."""
-        if self.writes and self.path.exists():
-            kept = [json.dumps(entry) + "\n" for entry in read(self.path) if entry["update"] <= update]
-            with replacing(self.path) as temporary:
-                temporary.write_text("".join(kept), encoding="utf-8")
 
-
-def read(path: Path) -> Sequence[dict[str, Any]]:
+def read(path: Path) -> list[dict[str, Any]]:
     """The entries of a log, up to the first line that is not (yet) complete."""
-
-    def entries() -> Iterator[dict[str, Any]]:
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                return
-
-    return list(entries())
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return entries

@@ -40,11 +40,6 @@ def binarized(x: Tensor) -> Tensor:
     return Sign.apply(x) * x.abs().mean(-1, keepdim=True)
 
 
-def binarize_input(layer: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-    """A forward pre-hook that gives the layer `binarized` inputs."""
-    return (binarized(inputs[0]),)
-
-
 class Attention(nn.Module):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
 
@@ -135,22 +130,17 @@ class Layer(nn.Module):
         if config.mixer == "attention":
             self.self_attention = Attention(config)
             self.self_attention_norm = layer_norm(config)
+            self.mixer = self.self_attention, self.self_attention_norm
         else:
             self.convolution = Convolution(config, causal=cross)
             self.convolution_norm = layer_norm(config)
+            self.mixer = self.convolution, self.convolution_norm
         if cross:
             self.cross_attention = Attention(config)
             self.cross_attention_norm = layer_norm(config)
         self.feed_forward = FeedForward(config)
         self.feed_forward_norm = layer_norm(config)
         self.dropout = Dropout(config.dropout)
-
-    @property
-    def mixer(self) -> tuple[nn.Module, nn.Module]:
-        """The module that mixes positions, and its norm."""
-        if hasattr(self, "convolution"):
-            return self.convolution, self.convolution_norm
-        return self.self_attention, self.self_attention_norm
 
     def residual(self, x_BTD: Tensor, norm: nn.Module, block) -> Tensor:
         if self.pre:
@@ -215,7 +205,7 @@ class Transformer(nn.Module):
         for block in self.modules():
             for layer in block.children() if isinstance(block, blocks) else ():
                 if isinstance(layer, nn.Linear):
-                    layer.register_forward_pre_hook(binarize_input)
+                    layer.register_forward_pre_hook(lambda _, inputs: (binarized(inputs[0]),))
         self.config = dataclasses.replace(self.config, binary_inputs=layers)
 
     def _initialize(self) -> None:
@@ -303,10 +293,7 @@ def tensors(model: nn.Module) -> Places:
     for path, module in model.named_modules():
         if "parametrizations" in path.split("."):
             continue
-        own = [
-            *getattr(module, "parametrizations", ()),
-            *(n for n, p in module._parameters.items() if p is not None),
-        ]
+        own = [*getattr(module, "parametrizations", ()), *(n for n, p in module._parameters.items() if p is not None)]
         for attribute in sorted(own, key=lambda name: name == "bias"):  # PyTorch registers biases last
             name = names.setdefault(id(chain(module, attribute)[0]), f"{path}.{attribute}".lstrip("."))
             places.setdefault(name, []).append((module, attribute))

@@ -19,13 +19,9 @@ class Config:
     encoder_layers: int = option(6, "layers of the encoder", low=1, high=128)
     decoder_layers: int = option(6, "layers of the decoder", low=1, high=128)
     dropout: float = option(0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9)
-    mixer: str = option(
-        "attention", "layer that mixes the positions of a sentence", choices=("attention", "convolution")
-    )
+    mixer: str = option("attention", "layer that mixes positions of a sentence", choices=("attention", "convolution"))
     kernel: int = option(7, "kernel size of the convolutions, in positions", low=1, high=255)
-    binary_inputs: str = option(
-        "none", "linear layers whose inputs are binarized", choices=("none", "attention", "linear")
-    )
+    binary_inputs: str = option("none", "linear layers with binarized inputs", choices=("none", "attention", "linear"))
     norm: str = option("post", "LayerNorm after each residual sum or before each block", choices=("post", "pre"))
     tie: str = option("all", "embeddings that share one matrix", choices=("all", "decoder", "none"))
     max_length: int = option(256, "longest sentence in pieces, END included", low=2, high=8192)
@@ -37,9 +33,7 @@ class Config:
     )
     epsilon: float = option(1e-5, "number that LayerNorm adds to the variance", low=1e-12, high=0.1)
     source_end: bool = option(True, "whether a source ends in END")
-    target_vocabulary: int = option(
-        0, "pieces of a separate target vocabulary; 0 = shared with the source", low=0, high=1 << 20
-    )
+    target_vocabulary: int = option(0, "pieces of a separate target vocabulary; 0 = shared", low=0, high=1 << 20)
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads or self.d_model % 2:
@@ -86,9 +80,7 @@ class Training:
     updates: int = option(10000, "updates of the weights", low=0)
     batch_tokens: int = option(4096, "tokens per batch, padding included, on the longer side", low=1)
     accumulate: int = option(1, "batches per update (gradient accumulation)", low=1)
-    schedule: str = option(
-        "noam", "schedule of the learning rate", choices=("noam", "inverse_sqrt", "linear", "cosine")
-    )
+    schedule: str = option("noam", "learning rate schedule", choices=("noam", "inverse_sqrt", "linear", "cosine"))
     learning_rate: float = option(0.0, "peak of the learning rate; 0 = factor / sqrt(d_model * warmup)", low=0.0)
     factor: float = option(1.0, "factor of the noam schedule", low=0.0)
     warmup: int = option(4000, "updates of linear warm-up", low=1)
@@ -98,13 +90,9 @@ class Training:
     clip: float = option(0.0, "largest norm of the gradient; 0 = not clipped", low=0.0)
     smoothing: float = option(0.1, "label smoothing", low=0.0, high=0.99)
     teacher: float = option(0.0, "weight of knowledge distillation in the loss; 0 = no teacher", low=0.0, high=1.0)
-    temperature: float = option(
-        1.0, "temperature of distillation: it divides the logits of both models", low=0.05, high=100.0
-    )
+    temperature: float = option(1.0, "temperature of distillation; divides both models' logits", low=0.05, high=100.0)
     precision: str = option(
-        "auto",
-        "precision of matrix products; auto = bf16 where the hardware has it",
-        choices=("auto", "bf16", "fp32"),
+        "auto", "precision of matrix products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")
     )
     compile: bool = option(False, "compile the model (torch.compile)")
     every: int = option(0, "updates between evaluations; 0 = none", low=0)

@@ -48,19 +48,29 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Search) -> list
     pieces = torch.full((len(alive), beam, 1), BEGIN, dtype=torch.int64, device=device)
     scores = torch.full((len(alive), beam), -torch.inf, device=device, dtype=decoder.dtype)
     scores[:, 0] = 0.0  # all beams are equal at first: only one counts
+
+    def finish(rows: Tensor, pieces: Tensor, scores: Tensor) -> None:
+        """Add hypotheses with a probability above 0 to the finished ones of their sentence."""
+        for row, ids, score in zip(rows.tolist(), pieces[:, 1:].tolist(), scores.tolist(), strict=True):
+            if score > -torch.inf:
+                finished[alive[row]].append(Hypothesis(tuple(ids), score / length_penalty(length, options.alpha)))
+
     for length in range(1, max(limits) + 1):
-        divisor = length_penalty(length, options.alpha)
         log_p = decoder.step(pieces[:, :, -1])
         likely, piece = log_p.topk(min(2 * beam, log_p.shape[2]))  # per hypothesis; no more can be used
         best, flat = (scores[:, :, None] + likely).flatten(1).topk(2 * beam)
         parent, piece = flat // likely.shape[2], piece.flatten(1).gather(1, flat)
         ends = piece == END
-        _collect(finished, alive, ends[:, :beam], best, parent, pieces, divisor)
+        row, column = ends[:, :beam].nonzero(as_tuple=True)
+        if len(row):
+            finish(row, pieces[row, parent[row, column]], best[row, column])
         rank = torch.arange(2 * beam, device=device) + ends * 2 * beam
         lives = rank.argsort(dim=1)[:, :beam]
         scores, parent, piece = (x.gather(1, lives) for x in (best, parent, piece))
         pieces = torch.cat([pieces.gather(1, parent[:, :, None].expand_as(pieces)), piece[:, :, None]], dim=2)
-        _cut(finished, alive, [length == limits[i] for i in alive], pieces, scores, divisor)
+        cut = [row for row, i in enumerate(alive) if length == limits[i] and not finished[i]]
+        if cut:  # at its longest, and nothing has ended: the unfinished hypotheses stand
+            finish(torch.tensor(cut).repeat_interleave(beam), pieces[cut].flatten(0, 1), scores[cut].flatten())
         going_on = [length < limits[i] and len(finished[i]) < options.patience * beam for i in alive]
         stay = [row for row, more in enumerate(going_on) if more]
         if not stay:
@@ -71,57 +81,30 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Search) -> list
     return [sorted(ended, key=lambda h: (-h.score, h.pieces))[: options.nbest] for ended in finished]
 
 
-def _collect(finished, alive, ends, best, parent, pieces, divisor: float) -> None:
-    """Add the hypotheses that end now to the finished ones of their sentence, read from a GPU at once."""
-    rows, ranks = ends.nonzero(as_tuple=True)
-    if len(rows):
-        done = pieces[rows, parent[rows, ranks], 1:].tolist()
-        _add(finished, [alive[row] for row in rows.tolist()], done, best[rows, ranks].tolist(), divisor)
-
-
-def _cut(finished, alive, last: list[bool], pieces, scores, divisor: float) -> None:
-    """Of sentences at their longest length without a finished hypothesis, take the unfinished ones."""
-    rows = [row for row, sentence in enumerate(alive) if last[row] and not finished[sentence]]
-    if rows:
-        done, left = pieces[rows, :, 1:].flatten(0, 1).tolist(), scores[rows].flatten().tolist()
-        _add(finished, [alive[row] for row in rows for _ in range(pieces.shape[1])], done, left, divisor)
-
-
-def _add(finished, sentences: list[int], pieces: list[list[int]], scores: list[float], divisor: float) -> None:
-    """Add the hypotheses of a probability above 0 to the finished ones of their sentence."""
-    for sentence, ids, score in zip(sentences, pieces, scores, strict=True):
-        if score > -torch.inf:
-            finished[sentence].append(Hypothesis(tuple(ids), score / divisor))
-
-
 class Cache:
     """Keys and values of the positions decoded so far, by layer, [..., positions, width]."""
 
     def __init__(self) -> None:
         self.layers: dict[nn.Module, tuple[Tensor, ...]] = {}
-        self.rows: Tensor | None = None  # of the batch, to go on with
+        self.rows: Tensor | None = None  # of the batch, with which the next `extend` of each layer goes on
 
     def extend(self, layer: nn.Module, new: tuple[Tensor, ...], reach: int | None) -> tuple[Tensor, ...]:
         """The cached tensors with the new positions; the last `reach` of them (None: all) stay cached."""
         old = self.layers.get(layer)
-        both = new if old is None else tuple(map(self._concatenated, old, new))
-        kept = both[0].shape[-2] if reach is None else min(reach, both[0].shape[-2])
-        self.layers[layer] = tuple(x.narrow(-2, x.shape[-2] - kept, kept) for x in both)
-        return both
-
-    def select(self, rows: Tensor) -> None:
-        """Go on with these rows of the batch, in this order: from the next `extend` of each layer on."""
-        self.rows = rows
+        whole = new if old is None else tuple(map(self._concatenated, old, new))
+        kept = whole[0].shape[-2] if reach is None else min(reach, whole[0].shape[-2])
+        self.layers[layer] = tuple(x.narrow(-2, x.shape[-2] - kept, kept) for x in whole)
+        return whole
 
     def _concatenated(self, old: Tensor, new: Tensor) -> Tensor:
         """The selected rows of `old`, followed by `new`: copied once, not twice."""
         if self.rows is None:
             return torch.cat([old, new], dim=-2)
         length, more = old.shape[-2], new.shape[-2]
-        both = new.new_empty(*new.shape[:-2], length + more, new.shape[-1])
-        torch.index_select(old, 0, self.rows, out=both.narrow(-2, 0, length))
-        both.narrow(-2, length, more).copy_(new)
-        return both
+        whole = new.new_empty(*new.shape[:-2], length + more, new.shape[-1])
+        torch.index_select(old, 0, self.rows, out=whole.narrow(-2, 0, length))
+        whole.narrow(-2, length, more).copy_(new)
+        return whole
 
 
 class _Decoder:
@@ -150,7 +133,7 @@ class _Decoder:
 
     def select(self, rows: Tensor, parent: Tensor) -> None:
         """Keep sentences `rows`; hypothesis k of a sentence continues hypothesis parent[row, k]."""
-        self.cache.select((rows[:, None] * self.beam + parent[rows]).flatten())
+        self.cache.rows = (rows[:, None] * self.beam + parent[rows]).flatten()
         if len(rows) < len(self.bias):
             self.bias = self.bias[rows]
             self.source = [(key[rows], value[rows]) for key, value in self.source]

@@ -114,10 +114,8 @@ def average(paths: Sequence[Path]) -> dict[str, Tensor]:
 
 def identify(options: Training, data: Encoded, model: nn.Module, teacher: nn.Module | None, seed: int) -> str:
     """JSON of all that a training follows from; options of a teacher do not count without one."""
-    about = {**vars(options), "seed": seed, "version": VERSION}
-    about |= {"threads": torch.get_num_threads(), "world": world()[1]}
-    about["data"] = digest(data.tokens, data.offsets)
-    about["start"] = digest(*untied(model.state_dict()).values())
+    about = {**vars(options), "seed": seed, "version": VERSION, "threads": torch.get_num_threads(), "world": world()[1]}
+    about |= {"data": digest(data.tokens, data.offsets), "start": digest(*untied(model.state_dict()).values())}
     if teacher is None:
         del about["teacher"], about["temperature"]
     else:

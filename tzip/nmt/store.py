@@ -1,4 +1,4 @@
-"""Trained models that runs and users share: a folder of theirs, by the content of all they follow from."""
+"""A folder in which runs and users share trained models, each named by the content of all its inputs."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ SUMS = "sums.json"
 
 
 def key(about: Mapping[str, Any], inputs: Sequence[str | Path]) -> str:
-    """The name of what follows from these settings and these files' bytes, whatever the files are called."""
-    known = {"about": about, "inputs": [sha256(path) for path in inputs]}
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+    """The name of a result of these settings and these files' bytes; the files' names do not count."""
+    content = {"about": about, "inputs": [sha256(path) for path in inputs]}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def fetch(store: str | Path, name: str, outputs: Mapping[str, str | Path]) -> bool:
-    """Copy what the store has under `name` to `outputs` (name in the store: path here); False if it has not.
+    """Copy the files that the store has under `name` to `outputs` (file: path here); False if it has none.
 
-    What is damaged there counts as not there. An output has its final name only when all of it is written.
+    Damaged files count as missing. An output has its final name only when it is written completely.
     """
     folder = Path(store, name[:2], name)
     if set(_whole(folder)) != set(outputs):
         return False
-    for one, path in outputs.items():
+    for file, path in outputs.items():
         with replacing(path) as temporary:
-            shutil.copyfile(folder / one, temporary)
+            shutil.copyfile(folder / file, temporary)
     return True
 
 
 def keep(store: str | Path, name: str, outputs: Mapping[str, str | Path]) -> None:
-    """Put `outputs` (name in the store: path here) into the store under `name`, all at once.
+    """Put `outputs` (file: path here) into the store under `name`, all at once.
 
-    What is there already, because another run was faster, stays: it is the same.
+    Files that another run has put there before are the same, and stay.
     """
     folder = Path(store, name[:2], name)
     if _whole(folder):
@@ -45,18 +45,16 @@ def keep(store: str | Path, name: str, outputs: Mapping[str, str | Path]) -> Non
     shutil.rmtree(folder, ignore_errors=True)  # damaged, or not there
     try:
         with replacing_folder(folder) as temporary:
-            for one, path in outputs.items():
-                shutil.copyfile(path, temporary / one)
-            write_json(temporary / SUMS, {one: sha256(temporary / one) for one in outputs})
+            for file, path in outputs.items():
+                shutil.copyfile(path, temporary / file)
+            write_json(temporary / SUMS, {file: sha256(temporary / file) for file in outputs})
     except (ValueError, OSError):
-        if not _whole(folder):  # another run was not faster either
+        if not _whole(folder):  # no other run has put it there in the meantime
             raise
 
 
 def _whole(folder: Path) -> dict[str, str]:
-    """The checksums of what a folder of the store holds; nothing if any of it is missing or damaged."""
-    if not (folder / SUMS).exists():
-        return {}
-    sums = read_json(folder / SUMS)
-    good = all((folder / one).exists() and sha256(folder / one) == known for one, known in sums.items())
+    """The checksums of the files in a folder of the store; nothing if one of them is missing or damaged."""
+    sums = read_json(folder / SUMS) if (folder / SUMS).exists() else {}
+    good = all((folder / file).exists() and sha256(folder / file) == known for file, known in sums.items())
     return sums if good else {}

@@ -12,17 +12,17 @@ FORM = ("heads", "norm", "activation", "positions", "epsilon")  # options that n
 
 @torch.no_grad()
 def inherit(student: Transformer, teacher: Transformer) -> None:
-    """Copy a teacher's weights to a student: everything but the layers, and as many layers as it has.
+    """Copy a teacher's weights to a student: all outside of the layers, and as many layers as the student has.
 
     The layers are evenly spaced in the teacher's encoder and decoder, the first and the last among them
     (Shleifer & Rush 2020, arXiv 2010.13002, section 3). ValueError in one line if the student is deeper or
     of another form.
     """
+    refused = "a student cannot start from this teacher"
     for key in FORM:
         value, expected = getattr(student.config, key), getattr(teacher.config, key)
         if value != expected:
-            said = f"{key} = {value!r}, and the teacher's is {expected!r}"
-            raise ValueError(f"a student cannot start from this teacher: {said}")
+            raise ValueError(f"{refused}: {key} = {value!r}, and the teacher's is {expected!r}")
     weights = teacher.state_dict()
     for name, value in student.state_dict().items():
         stack, _, rest = name.partition(".")
@@ -35,8 +35,7 @@ def inherit(student: Transformer, teacher: Transformer) -> None:
             source = f"{stack}.{spread(depth, available)[int(number)]}.{rest}"
         if source not in weights or weights[source].shape != value.shape:
             shape = tuple(weights[source].shape) if source in weights else "nothing"
-            said = f"{name} is {tuple(value.shape)}, and the teacher has {shape}"
-            raise ValueError(f"a student cannot start from this teacher: {said}")
+            raise ValueError(f"{refused}: {name} is {tuple(value.shape)}, and the teacher has {shape}")
         value.copy_(weights[source])
 
 

@@ -65,19 +65,16 @@ def train(
     optimizer = torch.optim.AdamW(trained, betas=betas, weight_decay=decay, lr=0.0, eps=1e-9, fused=True)
     masks = share_masks(model, seed) if here.type == "cpu" and not options.compile else None
     state = State(folder, model, optimizer, identify(options, data, model, teacher, seed))
-    journal = Journal(log, options.updates, writes=rank == 0)
     folder.mkdir(parents=True, exist_ok=True)
     lock = exclusive(folder / "lock") if rank == 0 else contextlib.nullcontext()
     with lock, signals(signal.SIGTERM, signal.SIGUSR1) as received:
         state.resume()
-        objective: Any = Objective(
-            model, options.smoothing, teacher, options.teacher, options.temperature, options.compile
-        )
+        objective = Objective(model, options.smoothing, teacher, options.teacher, options.temperature, options.compile)
         if processes > 1:
             objective = nn.parallel.DistributedDataParallel(objective)
         batches = stream(state.update * options.accumulate * processes + rank, processes)
         batches = ahead(batches, here) if here.type == "cuda" else batches
-        journal.begin(state.update, state.seconds)
+        journal = Journal(log, options.updates, state.update, state.seconds, writes=rank == 0)
         started, saved = time.monotonic() - state.seconds, time.monotonic()
         read_every = READ_EVERY.get(here.type, 1)
         unread: list[tuple[Tensor, int]] = []  # summed loss and target tokens of the updates since a reading
@@ -133,12 +130,7 @@ def train(
 
 
 def add_gradients(
-    objective: nn.Module,
-    micro: Sequence[Batch],
-    options: Training,
-    masks: MaskPool | None,
-    seed: int,
-    update: int,
+    objective: nn.Module, micro: Sequence[Batch], options: Training, masks: MaskPool | None, seed: int, update: int
 ) -> tuple[Tensor, int]:
     """The gradient of the mean loss per target token, over these batches and those of all other processes.
 
@@ -157,7 +149,7 @@ def add_gradients(
         exchange = objective.no_sync() if more else contextlib.nullcontext()
         with exchange, enough_memory(options.batch_tokens):
             with autocast(here, options.precision):
-                loss = objective(*batch.to(here).parts())
+                loss = objective(*batch.to(here))
             (loss * (processes / tokens)).backward()  # DDP averages over processes: undo, then per token
         summed += loss.detach()
     return summed, int(tokens)
@@ -210,7 +202,7 @@ def likelihood(model: nn.Module, batches: Iterable[Batch]) -> float:
     objective, here = Objective(model, 0.0).eval(), next(model.parameters()).device
     summed, tokens = 0.0, 0
     for batch in batches:
-        summed += float(objective(*batch.to(here).parts()))
+        summed += float(objective(*batch.to(here)))
         tokens += batch.tokens
     return summed / max(tokens, 1)
 
