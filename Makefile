@@ -13,7 +13,7 @@ FAULTS := $(addprefix tests/faults/, kills.py disk.py downloads.py training.py p
 
 .PHONY: all environment test test-slurm test-faults test-interop
 all: $(READY)
-	$(IN_VENV) snakemake
+	$(IN_VENV) PYTHONPATH="$(CURDIR)/workflow_scripts" snakemake --logger tzip
 	$(IN_VENV) python workflow_scripts/show.py --results results/default
 
 environment: $(READY)

@@ -34,4 +34,4 @@ rule train:
         f" --dev-source {{params.dev}}.{SOURCE} --dev-target {{params.dev}}.{TARGET}"
         " --pieces {input.pieces} {params.model} {params.training} --seed {wildcards.seed}"
         " --threads {params.threads} --state {params.folder}/state --journal {params.folder}/training.jsonl"
-        " --output {params.folder}/checkpoint --summary {output.summary} {resources.store} 2> {log}"
+        " --output {params.folder}/checkpoint --summary {output.summary} {resources.store} 2> >(tee -i {log} >&2)"

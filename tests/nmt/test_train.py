@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tests.toys.data import toy_pairs
 from tests.toys.training import fit, toy_teacher
 from tests.toys.waiting import wait_for
 from tzip import device
-from tzip.nmt import checkpoint, state, train
+from tzip.nmt import checkpoint, journal, state, train
 from tzip.nmt.batches import Stream
 from tzip.nmt.loss import Objective
 from tzip.nmt.model import Transformer
@@ -254,3 +255,12 @@ def test_looked_at_later_a_divergence_is_told_with_its_own_update(tmp_path, monk
         messages.append(str(error.value).split(":")[0])
         monkeypatch.setitem(train.READ_EVERY, "cpu", 7)
     assert messages[0] == messages[1]
+
+
+def test_a_training_says_how_far_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(journal, "SHOWN_EVERY", -1)
+    fit(tmp_path, **LAST, updates=4)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training: 4 updates"
+    assert re.fullmatch(r"update 4 of 4, loss \d\.\d{3}, about 0 min left", lines[-1])
+    assert len(lines) == 5

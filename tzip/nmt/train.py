@@ -118,7 +118,6 @@ def train(
                 saved = time.monotonic()
             if stopping:
                 sys.exit(128 + signal.SIGTERM)
-        journal.bar.close()
         if on_update:
             on_update(state.update)
         if rank == 0:
