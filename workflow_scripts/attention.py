@@ -51,19 +51,22 @@ def ending(model: Transformer) -> list[int]:
 
 
 def pairs(args: argparse.Namespace, pieces: Pieces, end: list[int]) -> list[tuple[list[int], list[int]]]:
-    """The development pairs as the model reads them, a few more than are asked for."""
+    """The development pairs as the model reads them."""
     source, target = read_lines(args.source), read_lines(args.target)
     if len(source) != len(target):
         raise ValueError(f"{args.target}: {len(target)} lines, but {args.source} has {len(source)}")
-    count = 2 * args.sentences
-    both = zip(pieces.encode(source[:count]), pieces.encode(target[:count], target=True), strict=True)
+    both = zip(pieces.encode(source), pieces.encode(target, target=True), strict=True)
     return [([*ids, *end], [BEGIN, *translated]) for ids, translated in both]
 
 
 def write_maps(args: argparse.Namespace, model: Transformer, pieces: Pieces) -> None:
-    """The configured sentence's maps [layers, heads, T, S] of each kind there is, and its pieces."""
+    """The configured sentence's maps [layers, heads, T, S] of each kind there is, and its pieces.
+
+    Of a sentence that is longer than the model's limit, the beginning.
+    """
     (ids,), (translated,) = pieces.encode([args.sentence]), pieces.encode([args.translation], target=True)
-    source, target = [*ids, *ending(model)], [BEGIN, *translated]
+    longest, end = model.config.max_length, ending(model)
+    source, target = [*ids[: longest - len(end)], *end], [BEGIN, *translated][:longest]
     maps = attention.maps(model, source, target)
     kept = {kind: found.numpy() for kind, found in maps.items() if translated or kind == "encoder"}
     with replacing(args.output) as temporary, open(temporary, "wb") as file:

@@ -42,7 +42,8 @@ def sharpness(args: argparse.Namespace) -> plots.Figure:
             left_out.setdefault((short(row), reason), {})[kind] = True
     notes = [f"{row}: no maps of {', '.join(kinds)}: {reason}" for (row, reason), kinds in left_out.items()]
     args.note = "\n".join([args.note, *notes] if args.note else notes)
-    return plots.sharpness(pd.DataFrame(lines))
+    measured = [f"{name}{end}" for name in ("sharpness", "distance") for end in ("", "_low", "_high")]
+    return plots.sharpness(pd.DataFrame(lines, columns=["variant", "label", "seed", "kind", *measured]))
 
 
 def attention(args: argparse.Namespace) -> plots.Figure:

@@ -128,9 +128,11 @@ def test_what_two_models_do_not_have_alike_is_left_out_with_the_reason() -> None
     assert against.left_out["encoder"] == "the baseline has no such attention"
 
 
-def test_no_sentence_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no sentence"):
-        attention.measure(make(), make(), [])
+def test_where_no_sentence_fits_there_is_a_reason_instead_of_a_measure() -> None:
+    summary = attention.summarize(attention.measure(make(), make(), []), seed=1)
+    assert summary["by_kind"] == {}
+    assert summary["sentences"] == 0
+    assert summary["left_out"] == dict.fromkeys(attention.KINDS, "no sentence is short enough for the model")
 
 
 @pytest.fixture(scope="module")

@@ -68,10 +68,8 @@ class Sample:
 def measure(model: nn.Module, baseline: nn.Module, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Sample:
     """Both models on the same pairs, with teacher forcing, so that their rows correspond."""
     pairs = list(pairs)
-    if not pairs:
-        raise ValueError("attention: no sentence to measure on")
     values: dict[str, list[np.ndarray]] = {}
-    left_out: dict[str, str] = {}
+    left_out = {} if pairs else dict.fromkeys(KINDS, "no sentence is short enough for the model")
     for source, target in pairs:
         own, other = maps(model, source, target), maps(baseline, source, target)
         for kind in KINDS:
@@ -99,7 +97,7 @@ def summarize(sample: Sample, seed: int) -> dict:
     `_low` and `_high`: the mean over the three kinds of attention (encoder, decoder, cross), unless some are
     `left_out`, and under `by_kind` the mean of each; `by_layer` holds the means of each layer.
     """
-    drawn = np.random.default_rng(seed).integers(0, sample.sentences, (1000, sample.sentences))
+    drawn = np.random.default_rng(seed).integers(0, sample.sentences or 1, (1000, sample.sentences))
     own, other, apart = ({kind: rows[:, i] for kind, rows in sample.values.items()} for i in range(3))
     measures = {
         "sharpness": own,

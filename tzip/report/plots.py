@@ -115,7 +115,7 @@ def sharpness(frame: pd.DataFrame) -> Figure:
     sharpness_high, distance, distance_low, distance_high. Variants are drawn in order of appearance, dots
     with whiskers are means over seeds of the estimate and its interval, small rings are single seeds.
     """
-    labels = list(dict.fromkeys(frame["label"]))
+    labels = list(dict.fromkeys(frame["label"])) or [""]
     figure, panels = plt.subplots(1, 2, figsize=(5.9, 0.4 * len(labels) + 1.7), sharey=True, layout="constrained")
     for number, (kind, name) in enumerate(KINDS.items()):
         of_kind, look = frame[frame["kind"] == kind], {"color": COLOURS[number], "marker": MARKERS[number]}
