@@ -9,7 +9,7 @@ READY := .venv/.ready
 IN_VENV := PATH="$(BIN):$$PATH"
 PYTHON_FILES := tzip workflow_scripts tests benchmarks
 SNAKEMAKE_FILES := Snakefile rules
-FAULTS := $(addprefix tests/faults/, kills.py disk.py downloads.py training.py places.py mutants.py hostile.py)
+FAULTS := $(addprefix tests/faults/, kills.py stale.py disk.py downloads.py training.py places.py mutants.py hostile.py)
 
 .PHONY: all environment test test-slurm test-faults test-interop
 all: $(READY)
