@@ -60,7 +60,7 @@ def test_a_method_changed_under_a_run_is_done_by_the_next(fresh: Path, tmp_path:
     assert differing(files(fresh), files(straight)) == []
     told(
         "a method's file that changes while a variant is made",
-        "that variant fails and says why; the next run makes it anew",
+        "that variant fails and says why; the next run makes it again",
         f"`{said}`, then the bytes of a run that had the changed file from the start",
     )
 
@@ -78,6 +78,6 @@ def test_a_configuration_changed_under_a_run_is_done_by_the_next(fresh: Path, tm
     assert differing(files(fresh), files(straight)) == []
     told(
         "a configuration that changes while a run goes on",
-        "that run ends; the next makes anew what the change concerns",
+        "that run ends; the next makes again what the change concerns",
         "the bytes of a run that had the changed configuration from the start",
     )

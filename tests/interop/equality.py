@@ -73,7 +73,7 @@ def compare_logits(
     assert worst < 1e-4
 
 
-def theirs(record: dict[str, Any], side: str) -> list[str]:
+def peer_pieces(record: dict[str, Any], side: str) -> list[str]:
     return record.get(f"pieces_{side}") or record["pieces"]
 
 
@@ -86,11 +86,11 @@ def test_logits(case: str, peer: Peer, capsys: pytest.CaptureFixture) -> None:
     record, rows = read_json(folder / "record.json"), {}
     for side, end in (("source", "en"), ("target", "de")):
         rows[side] = pieces.encode(read_lines(folder / f"test.{end}"), target=side == "target")
-        known = set(theirs(record, side))
+        known = set(peer_pieces(record, side))
         expected = [[piece if piece in known else "<unk>" for piece in row] for row in record[side]]
         assert [pieces.spell(row, target=side == "target") for row in rows[side]] == expected
     assert pieces.spell([UNKNOWN, END], target=True) == ["<unk>", "</s>"]
-    compare_logits(case, model, pieces, rows, theirs(record, "target"), folder / "logits.npz", capsys)
+    compare_logits(case, model, pieces, rows, peer_pieces(record, "target"), folder / "logits.npz", capsys)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -126,7 +126,7 @@ def test_bleu_of_beam_search(case: str, peer: Peer, capsys: pytest.CaptureFixtur
     ours = corpus_bleu(translations, references).score
     other = corpus_bleu([one["text"] for one in record["beam"]], references).score
     same = sum(a == one["text"] for a, one in zip(translations, record["beam"], strict=True))
-    tell(capsys, f"{case}: BLEU {ours:.2f}, theirs {other:.2f}; {same} of {len(lines)} the same")
+    tell(capsys, f"{case}: BLEU {ours:.2f}, the peer {other:.2f}; {same} of {len(lines)} the same")
     assert other > 5
     assert abs(ours - other) <= 0.1
 

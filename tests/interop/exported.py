@@ -67,7 +67,7 @@ def made(peer: Peer, corpus: Callable, environment: Callable, tmp_path_factory: 
 
 
 def in_transformers(python: Path, folder: Path, *arguments: object) -> str:
-    """What a Python of theirs says, in a folder."""
+    """What the peer's Python says, in a folder."""
     plain = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [str(python), "-W", "ignore", *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, env=plain, text=True, capture_output=True)
@@ -118,10 +118,10 @@ def test_beams(case: str, made: Made, capsys: pytest.CaptureFixture) -> None:
     references = [read_lines(texts / "test.de")]
     for kind, alpha, most in (("beam", 0.0, 0.1), ("own", Search.alpha, 1.0)):
         found = model_file.translate(model, pieces, lines, Search(alpha=alpha, max_ratio=1000.0))
-        theirs = [one["text"] for one in record[kind]]
-        same = sum(a == b for a, b in zip(found, theirs, strict=True))
-        scores = [corpus_bleu(texts, references).score for texts in (found, theirs)]
-        tell(capsys, f"{case}, {kind}: BLEU {scores[0]:.2f}, theirs {scores[1]:.2f}; {same} the same")
+        peer = [one["text"] for one in record[kind]]
+        same = sum(a == b for a, b in zip(found, peer, strict=True))
+        scores = [corpus_bleu(texts, references).score for texts in (found, peer)]
+        tell(capsys, f"{case}, {kind}: BLEU {scores[0]:.2f}, peer {scores[1]:.2f}; {same} the same")
         assert scores[0] > 5
         assert abs(scores[0] - scores[1]) <= most
 

@@ -79,9 +79,9 @@ def test_interval_is_sacrebleus(monkeypatch) -> None:
     monkeypatch.setenv("SACREBLEU_SEED", "77")
     ours, references = corpus(120, seed=3)
     metric = BLEU()
-    theirs = metric.corpus_score(ours, [references], n_bootstrap=200)
+    peer = metric.corpus_score(ours, [references], n_bootstrap=200)
     report, _ = score.evaluate(ours, references, score.Options(samples=200, trials=40, seed=77))
-    assert (report["bleu_high"] - report["bleu_low"]) / 2 == pytest.approx(theirs._ci, abs=1e-4)
+    assert (report["bleu_high"] - report["bleu_low"]) / 2 == pytest.approx(peer._ci, abs=1e-4)
     assert report["bleu_low"] < report["bleu"] < report["bleu_high"]
     assert report["signatures"]["bleu"] == str(metric.get_signature())
     assert "bs:200|seed:77" in report["signatures"]["bleu"]
@@ -100,11 +100,11 @@ def test_environment_does_not_move_the_seed(monkeypatch) -> None:
 def test_p_value_is_sacrebleus_paired_ar(monkeypatch) -> None:
     monkeypatch.setenv("SACREBLEU_SEED", "12345")
     ours, references = corpus(80, seed=5, fault=0.30)
-    theirs, _ = corpus(80, seed=5, fault=0.33)
-    systems = [("baseline", theirs), ("ours", ours)]
+    peer, _ = corpus(80, seed=5, fault=0.33)
+    systems = [("baseline", peer), ("ours", ours)]
     test = PairedTest(systems, {"BLEU": BLEU()}, [references], test_type="ar", n_samples=400)
     expected = test()[1]["BLEU"][1].p_value
-    paired = score.evaluate(ours, references, OPTIONS, baseline=theirs)[0]["paired"]
+    paired = score.evaluate(ours, references, OPTIONS, baseline=peer)[0]["paired"]
     assert 0.01 < expected < 0.99
     assert paired["p_value"] == pytest.approx(expected, abs=1e-6)
 

@@ -1,7 +1,7 @@
 """A SLURM cluster of one node on this machine: `python -m tests.slurm.cluster start`, then `stop`.
 
 The packages' daemons run as root, without systemd. The node poses as one of 16 cores, 64 GB and a GPU,
-whatever the machine has: partitions cpu and gpu for jobs, and high, whose jobs preempt theirs. A machine that
+whatever the machine has: partitions cpu and gpu for jobs, and high, whose jobs preempt those of the two. A machine that
 has a SLURM of its own is left alone.
 """
 
