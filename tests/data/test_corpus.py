@@ -10,11 +10,10 @@ import lzma
 import os
 import random
 import re
-import subprocess
-import sys
 import tarfile
 import zipfile
 from collections import Counter, defaultdict
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.toys.commands import script
 from tzip.data import corpus, download
 from tzip.data.corpus import DEV, TEST, TRAIN, Options, Side, Split, build, components, divide, pairs
 
@@ -129,15 +129,8 @@ def test_each_filter_counts_what_it_removes_in_order(tmp_path):
     test = part(tmp_path, "test", ("in  the test  ", "im Test"))
     limits = Options(max_words=10, max_characters=50)
     report = build(tmp_path / "out", ("en", "de"), [train], [dev], {"news": test}, limits)
-    assert report["train"] == {
-        "read": 12,
-        "empty": 2,
-        "too_long": 2,
-        "length_ratio": 1,
-        "duplicate": 1,
-        "overlap": 2,
-        "kept": 4,
-    }
+    removed = {"empty": 2, "too_long": 2, "length_ratio": 1, "duplicate": 1, "overlap": 2}
+    assert report["train"] == {"read": 12, **removed, "kept": 4}
     assert report["filters"] == list(corpus.FILTERS)
     assert report["dev"] == report["tests"]["news"] == {"read": 1, "kept": 1}
     assert json.loads((tmp_path / "out/cleaning.json").read_text()) == report
@@ -179,9 +172,7 @@ def test_what_cannot_be_a_corpus_is_refused(tmp_path):
         "'../x' does not do": lambda: build(out, names, [good], [dev], {"../x": dev}),
         "both called 'en'": lambda: build(out, ("en", "en"), [good], [dev]),
         r"dev = 1, test = 0 leave nothing": lambda: build(out, names, [good], split=Split(dev=1)),
-        r"dev = 1, test = 5 cannot be filled from 1 pairs": lambda: build(
-            out, names, [good], split=Split(dev=1, test=5)
-        ),
+        r"dev = 1, test = 5 cannot be filled from 1 p": lambda: build(out, names, [good], split=Split(dev=1, test=5)),
     }
     for told, action in cases.items():
         with pytest.raises(ValueError, match=told):
@@ -194,20 +185,17 @@ def test_what_cannot_be_a_corpus_is_refused(tmp_path):
 
 def leaks(pool: list[tuple], places: list[int]) -> list:
     """Sides that occur in more than one part of a split."""
-    found = []
-    for side in (0, 1):
-        parts = defaultdict(set)
-        for pair, place in zip(pool, places, strict=True):
-            parts[pair[side]].add(place)
-        found += [text for text, where in parts.items() if len(where) > 1]
-    return found
+    parts = defaultdict(set)
+    for pair, place in zip(pool, places, strict=True):
+        for side, text in enumerate(pair):
+            parts[side, text].add(place)
+    return [text for text, where in parts.items() if len(where) > 1]
 
 
 def placed(folder: Path, *names: str) -> tuple[list[tuple], list[int]]:
     """The pairs of all these files, and of each the number of its file."""
-    read = [zip(*(lines(folder / f"{name}.{end}") for end in ("en", "de")), strict=True) for name in names]
-    found = [(pair, place) for place, two in enumerate(read) for pair in two]
-    return [pair for pair, _ in found], [place for _, place in found]
+    sets = [list(zip(*(lines(folder / f"{name}.{end}") for end in ("en", "de")), strict=True)) for name in names]
+    return [*chain(*sets)], [place for place, pairs in enumerate(sets) for _ in pairs]
 
 
 pool_of_few_sides = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60)
@@ -279,14 +267,8 @@ def test_a_split_on_disk_does_not_leak_either(tmp_path_factory, pool):
     assert counts["overlap"] == 2
     assert counts["read"] == len(pool) == sum(counts.values()) - counts["read"]
     assert sorted(found[:-2]) == sorted(set(pool) - {("s0", "t0"), ("s1", "t1")})
-    assert sorted(path.name for path in (folder / "out").iterdir()) == [
-        "cleaning.json",
-        "dev.de",
-        "dev.en",
-        "test",
-        "train.de",
-        "train.en",
-    ]
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names == {"cleaning.json", "dev.de", "dev.en", "test", "train.de", "train.en"}
 
 
 @settings(deadline=None)
@@ -322,14 +304,10 @@ def test_the_test_set_of_one_part_has_a_name_of_its_own(tmp_path):
 # ── the script, and the real thing ────────────────────────────────────────────────────────────────
 
 
-def script(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "workflow_scripts/corpus.py", "--languages", "en", "de", *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
-
-
 def test_the_script_prints_the_counts_or_one_line_of_error(tmp_path):
     train = part(tmp_path, "train", *((f"a{i}", f"b{i}") for i in range(9)), ("", "leer"))
-    done = script("--train", *train, "--split", "dev=2,test=3,seed=1", "--output", tmp_path / "out")
+    common = ["--languages", "en", "de", "--train", *train, "--output", tmp_path / "out"]
+    done = script("corpus", *common, "--split", "dev=2,test=3,seed=1")
     assert done.stdout.splitlines()[0].startswith("train: 10 read, 1 empty,")
     assert done.stdout.splitlines()[1:] == ["dev: 2 read, 2 kept", "test: 3 read, 3 kept"]
     for bad, told in (
@@ -337,7 +315,7 @@ def test_the_script_prints_the_counts_or_one_line_of_error(tmp_path):
         (["--split", "dev=2", "--ratio", "0.5"], "corpus: ratio = '0.5' is not a number at least 1"),
         (["--dev", *train, "--test", "x", *train, "--test", "x", *train], "two test sets of one name: x, x"),
     ):
-        done = script("--train", *train, "--output", tmp_path / "out", *bad)
+        done = script("corpus", *common, *bad)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {told}\n")
 
 

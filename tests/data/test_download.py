@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.toys.commands import ROOT, script
 from tests.toys.webserver import DATA, Handler, Server, listening
 from tzip.data import download
 from tzip.data.download import Options, fetch, locate
 
-ROOT = Path(__file__).parents[2]
 SUM = hashlib.sha256(DATA).hexdigest()
 QUICK = Options(retries=3, wait=0.0, timeout=5.0)
 
@@ -197,20 +194,16 @@ def test_what_is_no_url_is_refused(tmp_path):
 
 
 def test_a_mistyped_checksum_or_mirror_is_named(tmp_path):
-    for sha256, mirror, says in (
-        ("abc", tmp_path, "'abc' is not 64 hex"),
-        (SUM, "none", "'none': no such folder"),
-    ):
+    for sha256, mirror, says in (("abc", tmp_path, "'abc' is not 64 hex"), (SUM, "none", "'none': no such folder")):
         with pytest.raises(ValueError, match=says):
             fetch("https://h/x", tmp_path / "file", sha256, str(mirror))
 
 
 def test_the_script_downloads_and_fails_in_one_line(server, tmp_path):
-    command = [sys.executable, ROOT / "workflow_scripts/download.py", f"{server.url}/good/file"]
-    command += ["--output", tmp_path / "file", "--wait", "0"]
-    subprocess.run(command, check=True)
+    arguments = [f"{server.url}/good/file", "--output", tmp_path / "file", "--wait", "0"]
+    script("download", *arguments).check_returncode()
     assert (tmp_path / "file").read_bytes() == DATA
-    done = subprocess.run([*command, "--sha256", "0" * 64], capture_output=True, text=True)
+    done = script("download", *arguments, "--sha256", "0" * 64)
     assert done.returncode == 1
     assert re.fullmatch("error: .*wrong SHA-256.*\n", done.stderr)
 

@@ -5,12 +5,11 @@ import itertools
 import re
 import subprocess
 import sys
-from pathlib import Path
 
+from tests.toys.commands import ROOT, script
 from tzip.data.grammar import PRONOUNS, WHO, Grammar, generate
 from tzip.data.language import WORDS, Clause, Part, Phrase, complement, noun_phrase, sentence
 
-ROOT = Path(__file__).parents[2]
 VERBS = [verb for kind in ("verb", "modal", "that", "whether", "inf") for verb in WORDS[kind]]
 DETERMINERS = {"the": "the  the", "this": "this dies der"}
 DETERMINERS |= {"a": "a ein ein", "no": "a kein ein", "many": "many viele strong"}
@@ -166,17 +165,16 @@ def test_the_verb_is_second_in_main_clauses_and_last_in_others():
 
 
 def test_the_script_writes_disjoint_splits_and_keeps_the_test_set(tmp_path):
-    script = [sys.executable, "workflow_scripts/generate.py", "--dev", "50", "--test", "60"]
     lines = {}
     for train in ("200", "400"):
-        subprocess.run([*script, "--train", train, "--output", tmp_path], check=True, cwd=ROOT)
+        sizes = ["--train", train, "--dev", "50", "--test", "60"]
+        script("generate", *sizes, "--output", tmp_path).check_returncode()
         for path in tmp_path.iterdir():
             lines[train, path.name] = path.read_text(encoding="utf-8").splitlines()
     for side in ("en", "de"):
         train, dev, test = (lines["400", f"{name}.{side}"] for name in ("train", "dev", "test"))
         assert (len(train), len(dev), len(test), len({*train, *dev, *test})) == (400, 50, 60, 510)
         assert (lines["200", f"train.{side}"], lines["200", f"test.{side}"]) == (train[:200], test)
-    wrong = [*script, "--train", "0", "--output", tmp_path / "none"]
-    run = subprocess.run(wrong, cwd=ROOT, capture_output=True, text=True)
-    assert (run.returncode, run.stderr) == (1, "error: corpus: train = '0' is not an integer at least 1\n")
+    done = script("generate", "--train", "0", "--output", tmp_path / "none")
+    assert (done.returncode, done.stderr) == (1, "error: corpus: train = '0' is not an integer at least 1\n")
     assert not (tmp_path / "none").exists()

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import sentencepiece
 
-from tests.data.test_pieces import sentences
+from tests.data.test_pieces import damaged, sentences
 from tzip.data import lists
 from tzip.data.lists import Lists, pack, unpack
 from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
@@ -52,13 +52,11 @@ def test_each_side_is_cut_by_its_model_and_numbered_by_its_list() -> None:
         cut = sentencepiece.SentencePieceProcessor(model_proto=data).encode(text, out_type=str)
         expected = [[side.index(p) if p in side else UNKNOWN for p in row] for row in cut]
         assert pieces.encode(text, target=target) == expected
-        known = [[p for p in row if p in side] for row in cut]
-        assert [pieces.spell(row, target=target) for row in expected] == [
-            [p if p in side else "<unk>" for p in row] for row in cut
-        ]
-        if target:
-            decoded = [sentencepiece.SentencePieceProcessor(model_proto=data).decode(row) for row in known]
-            assert pieces.decode([[BEGIN, *row, END, PAD] for row in expected]) == decoded
+        spelled = [[p if p in side else "<unk>" for p in row] for row in cut]
+        assert [pieces.spell(row, target=target) for row in expected] == spelled
+    known = [[p for p in row if p in side] for row in cut]  # of the target
+    decoded = [sentencepiece.SentencePieceProcessor(model_proto=data).decode(row) for row in known]
+    assert pieces.decode([[BEGIN, *row, END, PAD] for row in expected]) == decoded
 
 
 def test_one_list_for_both_sides() -> None:
@@ -128,11 +126,8 @@ def test_damage_is_refused_in_one_line() -> None:
     for cut in (len(lists.MAGIC), 20, 30, 100, len(whole) // 2, len(whole) - 1):
         with pytest.raises(ValueError, match=r"^SentencePiece model: "):
             Pieces(whole[:cut])
-    draw = random.Random(1)
+    rng = random.Random(1)
     for _ in range(300):
-        data = bytearray(whole)
-        for _ in range(draw.choice([1, 5])):
-            data[draw.randrange(len(data))] = draw.randrange(256)
         with contextlib.suppress(ValueError):  # and nothing else
-            usable = Pieces(bytes(data))
+            usable = Pieces(damaged(rng, whole))
             usable.decode(usable.encode(["Ein Satz.", "漢字"], target=True))

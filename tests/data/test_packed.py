@@ -71,10 +71,7 @@ def test_bombs_are_refused_before_they_burst(tmp_path, monkeypatch):
     make_zip(tmp_path / "zip", "a", zeros)
     with zipfile.ZipFile(tmp_path / "bzip2", "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("a", zeros)  # which Python cannot unpack in small pieces
-    too_much, other = (
-        "unpacks to more than",
-        "member 'a' is compressed by another method than deflate; refused",
-    )
+    too_much, other = ("unpacks to more than", "member 'a' is compressed by another method than deflate; refused")
     for name, says in (("tar", too_much), ("zip", too_much), ("bzip2", other)):
         with pytest.raises(ValueError, match=says):
             read(tmp_path / name, "a")

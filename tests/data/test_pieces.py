@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -15,9 +13,8 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.toys.commands import script
 from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Encoded, Options, Pieces, encode_pairs, train
-
-ROOT = Path(__file__).parents[2]
 
 
 def sentences(count: int, seed: int) -> list[str]:
@@ -26,6 +23,14 @@ def sentences(count: int, seed: int) -> list[str]:
     syllables = [a + b + c for a in "bdfgklmnrst" for b in "aeiouäö" for c in ("", "n", "st", "ch")]
     words = ["".join(rng.choices(syllables, k=rng.randint(1, 4))) for _ in range(400)]
     return [" ".join(rng.choices(words, k=rng.randint(1, 12))).capitalize() + "." for _ in range(count)]
+
+
+def damaged(rng: random.Random, data: bytes) -> bytes:
+    """The data with one or five bytes changed."""
+    result = bytearray(data)
+    for _ in range(rng.choice([1, 5])):
+        result[rng.randrange(len(result))] = rng.randrange(256)
+    return bytes(result)
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +124,8 @@ def test_hostile_models_are_refused_in_one_line(pieces):
             Pieces(bad)
     rng = random.Random(1)
     for _ in range(300):
-        data = bytearray(pieces.model)
-        for _ in range(rng.choice([1, 5])):
-            data[rng.randrange(len(data))] = rng.randrange(256)
         with contextlib.suppress(ValueError):  # and nothing else: no other exception, no crash
-            usable = Pieces(bytes(data))
+            usable = Pieces(damaged(rng, pieces.model))
             usable.decode(usable.encode(["Ein Satz.", "漢字"]))
 
 
@@ -149,12 +151,11 @@ def test_an_encoded_corpus_is_what_was_encoded_and_lies_on_disk(pieces, corpus, 
     data = Encoded(tmp_path / "train")
     assert len(data) == done["pairs"] == 1000
     assert done["dropped"] == 0
-    two = [
-        pieces.encode((corpus / f"train.{end}").read_text(encoding="utf-8").split("\n")[:-1]) for end in ("en", "de")
-    ]
+    texts = [(corpus / f"train.{end}").read_text(encoding="utf-8") for end in ("en", "de")]
+    two = [pieces.encode(text.split("\n")[:-1]) for text in texts]
     for index, pair in enumerate(zip(*two, strict=True)):
         assert [side.tolist() for side in data.pair(index)] == list(pair)
-    assert data.lengths().tolist() == [[len(source), len(target)] for source, target in zip(*two, strict=True)]
+    assert data.lengths().tolist() == [list(map(len, pair)) for pair in zip(*two, strict=True)]
     assert data.tokens.dtype == np.uint16
     assert data.offsets.dtype == np.int64
     assert isinstance(data.tokens.base, np.memmap)
@@ -208,29 +209,16 @@ def test_nothing_is_ever_unpickled(tmp_path):
 
 
 def test_the_scripts_do_the_same(pieces, corpus, tmp_path):
-    def run(name: str, *arguments: object) -> subprocess.CompletedProcess:
-        command = [sys.executable, ROOT / "workflow_scripts" / name, *arguments]
-        return subprocess.run(list(map(str, command)), capture_output=True, text=True)
-
     texts = [corpus / "train.en", corpus / "train.de"]
-    run("pieces.py", "--text", *texts, "--size", 600, "--output", tmp_path / "m").check_returncode()
+    script("pieces", "--text", *texts, "--size", 600, "--output", tmp_path / "m").check_returncode()
     assert (tmp_path / "m").read_bytes() == pieces.model
-    common = [
-        "--pieces",
-        tmp_path / "m",
-        "--source",
-        texts[0],
-        "--target",
-        texts[1],
-        "--output",
-        tmp_path / "x",
-    ]
-    done = run("encode.py", *common, "--max-length", 20)
+    common = ["--pieces", tmp_path / "m", "--source", texts[0], "--target", texts[1], "--output", tmp_path / "x"]
+    done = script("encode", *common, "--max-length", 20)
     data = Encoded(tmp_path / "x")
     told = f"{tmp_path / 'x'}: {len(data)} pairs, {len(data.tokens)} pieces; {1000 - len(data)} pairs too long\n"
     assert (done.stdout, done.stderr) == (told, "")
     (tmp_path / "m").write_bytes(b"Hallo")
-    done = run("encode.py", *common, "--max-length", 20)
+    done = script("encode", *common, "--max-length", 20)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {tmp_path / 'm'}: not a usable SentencePiece model")
     assert done.stderr.count("\n") == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -12,12 +11,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.data.test_lists import ONE, OTHER, SHARED
-from tests.exchange.test_exporting import SIZE, SOURCES, TEXT, untrained
+from tests.exchange.test_exporting import SIZE, SOURCES, untrained
+from tests.toys import commands
 from tests.toys import foreign as foreignmodels
 from tests.toys.foreign import MARIAN, PIECES, marian
-from tzip import cli, pipeline
+from tzip import pipeline
 from tzip.compression.variant import Variant
-from tzip.data import pieces
 from tzip.data.lists import Lists, pack
 from tzip.data.pieces import BEGIN, END, PAD, Pieces
 from tzip.exchange import exporting, importing
@@ -29,13 +28,6 @@ from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Search
 
 TO_MARIAN = Options(to="marian")
-
-
-@pytest.fixture(scope="module")
-def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Pieces:
-    folder = tmp_path_factory.mktemp("pieces")
-    (folder / "text").write_text(TEXT * 20, encoding="utf-8")
-    return pieces.train([folder / "text"], folder / "pieces.model", pieces.Options(size=SIZE))
 
 
 def read(folder: Path) -> tuple[Transformer, Pieces]:
@@ -173,13 +165,7 @@ def test_a_vocabulary_that_marians_tokenizer_has_not_is_refused(tmp_path: Path) 
 @pytest.fixture
 def small(tmp_path: Path, vocabulary: Pieces) -> Path:
     """A pruned model of convolutions with binary inputs, at 4 bits, said to be imported."""
-    form = {
-        "mixer": "convolution",
-        "kernel": 3,
-        "norm": "pre",
-        "tie": "decoder",
-        "binary_inputs": "attention",
-    }
+    form = {"mixer": "convolution", "kernel": 3, "norm": "pre", "tie": "decoder", "binary_inputs": "attention"}
     variant = Variant(quantize="kmeans:bits=4", prune="magnitude:end=0.5", scope="all")
     model, origin = untrained(0, **form), {"format": "tzip", "files": {}}
     made, _ = pipeline.build(model, vocabulary.model, variant, name="small", seed=1, origin=origin)
@@ -187,13 +173,8 @@ def small(tmp_path: Path, vocabulary: Pieces) -> Path:
     return tmp_path / "small.tzip"
 
 
-def tzip(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["tzip", *map(str, arguments)])
-    cli.main()
-
-
-def test_dense_weights_are_those_of_the_file(small: Path, tmp_path: Path, monkeypatch) -> None:
-    tzip(monkeypatch, "export", small, "--to", "safetensors", "--output", tmp_path / "dense")
+def test_dense_weights_are_those_of_the_file(small: Path, tmp_path: Path) -> None:
+    commands.tzip("export", small, "--to", "safetensors", "--output", tmp_path / "dense")
     kept, dense = container.read(small), load_file(tmp_path / "dense" / "model.safetensors")
     assert set(dense) == set(kept.codes)
     assert all(torch.equal(dense[name], torch.from_numpy(code.decode())) for name, code in kept.codes.items())
@@ -206,11 +187,11 @@ def test_dense_weights_are_those_of_the_file(small: Path, tmp_path: Path, monkey
     assert search.search(model, SOURCES, options) == search.search(restored, SOURCES, options)
 
 
-def test_what_was_exported_is_compressed_again(small: Path, tmp_path: Path, monkeypatch) -> None:
+def test_what_was_exported_is_compressed_again(small: Path, tmp_path: Path) -> None:
     for kind in ("float32", "float16"):
         folder, again = tmp_path / kind, tmp_path / f"{kind}.tzip"
-        tzip(monkeypatch, "export", small, "--to", "safetensors", "--type", kind, "--output", folder)
-        tzip(monkeypatch, "compress", folder, again)
+        commands.tzip("export", small, "--to", "safetensors", "--type", kind, "--output", folder)
+        commands.tzip("compress", folder, again)
         found, (model, _, read) = checkpoint.load(folder)[0], model_file.restore(again)
         assert read.history["origin"] == {"format": "tzip", "files": {}}
         assert all(map(torch.equal, model.parameters(), found.parameters()))
@@ -222,10 +203,7 @@ def test_what_float16_does_not_reach_is_named(tmp_path: Path, vocabulary: Pieces
     model = untrained(0)
     with torch.no_grad():
         model.decoder[0].feed_forward.outer.bias[3] = -1e5
-    for to, name in (
-        ("marian", "model.decoder.layers.0.fc2"),
-        ("safetensors", "decoder.0.feed_forward.outer"),
-    ):
+    for to, name in (("marian", "model.decoder.layers.0.fc2"), ("safetensors", "decoder.0.feed_forward.outer")):
         with pytest.raises(ValueError, match=f"type = float16: tensor {name}.bias has numbers that are beyond"):
             exporting.write(tmp_path / "m", model, vocabulary, Options(to=to, type="float16"))
     assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -12,48 +11,43 @@ import pytest
 import torch
 
 from tests.nmt.test_model import TOY
+from tests.toys import foreign
 from tests.toys.data import toy_pairs
 from tzip import pipeline
 from tzip.compression.variant import Variant
-from tzip.data import lists, pieces
-from tzip.data.pieces import BEGIN, END, PAD
+from tzip.data import lists
+from tzip.data.pieces import BEGIN, END, PAD, Pieces
 from tzip.exchange import exporting, inference, shortlist
 from tzip.exchange.exporters import ctranslate2 as ctranslate
+from tzip.files import read_json, write_json
 from tzip.format import container
 from tzip.format import model as model_file
 from tzip.nmt import search, train
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Search, Training
 
-TEXT = "ein kleines Haus steht am See\na small house stands by the lake\n"
 RANDOM = np.random.default_rng(0)
 SOURCES = [RANDOM.integers(4, 20, length).tolist() for length in [*range(1, 9), 3, 4, 5, 6, 7, 8]]
 SIZE = 280
 
 
-@pytest.fixture(scope="module")
-def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> pieces.Pieces:
-    folder = tmp_path_factory.mktemp("pieces")
-    (folder / "text").write_text(TEXT * 20, encoding="utf-8")
-    return pieces.train([folder / "text"], folder / "pieces.model", pieces.Options(size=SIZE))
-
-
-def untrained(seed: int, **given) -> Transformer:
+def untrained(seed: int, **form) -> Transformer:
     """A random model sharp enough to prefer some pieces, with norms and biases that are no constants."""
-    torch.manual_seed(seed)
-    model = Transformer(Config(**TOY | {"vocabulary": SIZE} | given)).eval()
+    model = foreign.model(SIZE, seed, **form)
     with torch.no_grad():
         model.generator.weight.mul_(12.0 if model.config.tie == "none" else 2.0)
         model.generator.bias.normal_(std=0.5)
         model.generator.bias[END] += 3.0
-        for parameter in model.parameters():
-            if parameter.dim() == 1:
-                parameter.add_(0.1 * torch.randn_like(parameter))
     return model
 
 
+def exported(folder: Path, model: Transformer, vocabulary: Pieces, shortlist: str | Path = "") -> inference.Translator:
+    exporting.write(folder, model, vocabulary, exporting.Options(shortlist=str(shortlist)))
+    return inference.Translator(folder)
+
+
 @pytest.fixture(scope="module")
-def trained(vocabulary: pieces.Pieces, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(vocabulary: Pieces, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learned how sentences end, at 4 bits, as a file."""
     folder = tmp_path_factory.mktemp("trained")
     torch.manual_seed(0)
@@ -95,11 +89,10 @@ def compare(
 
 @pytest.mark.parametrize("tie", ["all", "decoder", "none"])
 @pytest.mark.parametrize("norm", ["post", "pre"])
-def test_finds_what_our_search_finds(tmp_path: Path, vocabulary: pieces.Pieces, norm: str, tie: str) -> None:
+def test_finds_what_our_search_finds(tmp_path: Path, vocabulary: Pieces, norm: str, tie: str) -> None:
     for seed in range(2):
         model = untrained(seed, norm=norm, tie=tie, encoder_layers=1 + seed)
-        exporting.write(tmp_path / str(seed), model, vocabulary)
-        translator = inference.Translator(tmp_path / str(seed))
+        translator = exported(tmp_path / str(seed), model, vocabulary)
         compare(model, translator, SOURCES, beam=1)
         compare(model, translator, SOURCES, beam=5, alpha=0.0)
         compare(model, translator, SOURCES, beam=5, alpha=0.6, cut=False)
@@ -156,33 +149,31 @@ def score(model: Transformer, source: list[int], pieces: tuple[int, ...]) -> flo
     return float(log_p.gather(2, target[:, 1:, None]).mean())
 
 
-def test_never_writes_padding_or_begin_and_stops_at_the_longest(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+def test_never_writes_padding_or_begin_and_stops_at_the_longest(tmp_path: Path, vocabulary: Pieces) -> None:
     model = untrained(0)
     with torch.no_grad():
         model.generator.bias[[PAD, BEGIN]] += 50.0
         model.generator.bias[END] -= 1e4
-    exporting.write(tmp_path / "exported", model, vocabulary)
-    translator = inference.Translator(tmp_path / "exported")
+    translator = exported(tmp_path / "exported", model, vocabulary)
     for beam in (1, 3):
         compare(model, translator, [[5, 6], [7]], beam=beam, max_ratio=1.0)
         found = translator.search([[5, 6]], inference.Options(beam=beam, max_ratio=1.0))
         assert len(found[0].pieces) == 13
     model.config.__dict__["max_length"] = 8  # the source is cut, and so is the translation
-    exporting.write(tmp_path / "short", model, vocabulary)
-    compare(model, inference.Translator(tmp_path / "short"), [[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], beam=1)
+    translator = exported(tmp_path / "short", model, vocabulary)
+    compare(model, translator, [[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], beam=1)
 
 
-def test_empty_lines_and_text(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+def test_empty_lines_and_text(tmp_path: Path, vocabulary: Pieces) -> None:
     model = untrained(1)
-    exporting.write(tmp_path / "exported", model, vocabulary)
-    translator = inference.Translator(tmp_path / "exported")
+    translator = exported(tmp_path / "exported", model, vocabulary)
     lines = ["a small house", "", "ein kleines Haus"]
     assert translator.search([[], [5]], inference.Options())[0] == inference.Hypothesis((), 0.0)
     ours = model_file.translate(model, vocabulary, lines, Search(beam=1))
     assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
 
 
-def test_ctranslate2_alone_opens_it(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+def test_ctranslate2_alone_opens_it(tmp_path: Path, vocabulary: Pieces) -> None:
     """As its own documentation says: tokens in, tokens out."""
     model = untrained(0)
     exporting.write(tmp_path / "exported", model, vocabulary)
@@ -197,20 +188,19 @@ def test_ctranslate2_alone_opens_it(tmp_path: Path, vocabulary: pieces.Pieces) -
 
 
 @pytest.fixture(scope="module")
-def sides(vocabulary: pieces.Pieces) -> pieces.Pieces:
+def sides(vocabulary: Pieces) -> Pieces:
     """Two lists, the target's in another order and one shorter, over the same SentencePiece model."""
     source = vocabulary.spell(range(SIZE))
     target = source[:4] + source[-1:4:-1]
-    return pieces.Pieces(lists.pack(lists.Lists(vocabulary.model, b"", tuple(source), tuple(target), False)))
+    return Pieces(lists.pack(lists.Lists(vocabulary.model, b"", tuple(source), tuple(target), False)))
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
-def test_every_form_is_exported(tmp_path: Path, sides: pieces.Pieces, activation: str) -> None:
+def test_every_form_is_exported(tmp_path: Path, sides: Pieces, activation: str) -> None:
     form = {"activation": activation, "positions": "halves", "epsilon": 1e-3, **sides.decides()}
     model = untrained(0, **form, tie="decoder")
     assert not model.config.source_end
-    exporting.write(tmp_path / "exported", model, sides)
-    translator = inference.Translator(tmp_path / "exported")
+    translator = exported(tmp_path / "exported", model, sides)
     compare(model, translator, SOURCES, beam=1)
     compare(model, translator, SOURCES, beam=5, alpha=0.0)
     lines = ["a small house", "ein kleines Haus"]
@@ -218,28 +208,26 @@ def test_every_form_is_exported(tmp_path: Path, sides: pieces.Pieces, activation
     assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
 
 
-def test_a_shortlist_of_two_vocabularies(tmp_path: Path, sides: pieces.Pieces) -> None:
+def test_a_shortlist_of_two_vocabularies(tmp_path: Path, sides: Pieces) -> None:
     data = toy_pairs(tmp_path / "toy")
-    made = shortlist.of(data, sides, shortlist.Options(candidates=3))
-    shortlist.write(tmp_path / "list", made, sides)
-    assert set(made.of) == set(range(4, SIZE))
+    learned = shortlist.of(data, sides, shortlist.Options(candidates=3))
+    shortlist.write(tmp_path / "list", learned, sides)
+    assert set(learned.of) == set(range(4, SIZE))
     copy = sides.spell([sides.copies()[9]], target=True)
     assert copy == sides.spell([9])
     model = untrained(0, **sides.decides(), tie="decoder")
-    exporting.write(tmp_path / "exported", model, sides, exporting.Options(shortlist=str(tmp_path / "list")))
-    translator = inference.Translator(tmp_path / "exported")
+    translator = exported(tmp_path / "exported", model, sides, tmp_path / "list")
     translator.search(SOURCES, inference.Options(shortlist=True))
 
 
 # ── shortlist ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
-    model = untrained(0)
+def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: Pieces) -> None:
+    model = untrained(5)
     made = shortlist.Shortlist((9,), {source: (source, 100 + source) for source in range(4, 20)})
     shortlist.write(tmp_path / "list", made, vocabulary)
-    exporting.write(tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list")))
-    translator = inference.Translator(tmp_path / "exported")
+    translator = exported(tmp_path / "exported", model, vocabulary, tmp_path / "list")
     written = set()
     for source in SOURCES:
         allowed = {1, 9} | {piece for one in source for piece in made.of[one]}
@@ -253,11 +241,10 @@ def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: piece
     compare(model, translator, SOURCES, beam=1)  # who does not ask for it does not get it
 
 
-def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: Pieces) -> None:
     model = untrained(1)
     shortlist.write(tmp_path / "list", shortlist.Shortlist(tuple(range(4, SIZE)), {}), vocabulary)
-    exporting.write(tmp_path / "exported", model, vocabulary, exporting.Options(shortlist=str(tmp_path / "list")))
-    translator = inference.Translator(tmp_path / "exported")
+    translator = exported(tmp_path / "exported", model, vocabulary, tmp_path / "list")
     compare(model, translator, SOURCES, beam=1, shortlist=True)
     compare(model, translator, SOURCES, beam=5, alpha=0.0, shortlist=True)
 
@@ -265,34 +252,29 @@ def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: p
 # ── refusals ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
-    with pytest.raises(ValueError, match="280 pieces, but the model has 50"):
-        exporting.write(tmp_path / "exported", Transformer(Config(**TOY)), vocabulary)
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"vocabulary": 50}, "280 pieces, but the model has 50"),
+        ({"mixer": "convolution"}, "mixer = convolution: CTranslate2 knows only attention"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(tmp_path: Path, vocabulary: Pieces, form: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        exporting.write(tmp_path / "exported", Transformer(Config(**TOY | {"vocabulary": SIZE} | form)), vocabulary)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_of_convolutions_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
-    model = Transformer(Config(**TOY | {"vocabulary": len(vocabulary), "mixer": "convolution"}))
-    with pytest.raises(ValueError, match="mixer = convolution: CTranslate2 knows only attention"):
-        exporting.write(tmp_path / "exported", model, vocabulary)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_shortlist_of_another_vocabulary_is_refused(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+def test_a_shortlist_of_another_vocabulary_is_refused(tmp_path: Path, vocabulary: Pieces) -> None:
     (word,) = vocabulary.spell([270])
     for line, piece in [(f"{word}\tnowhere", "nowhere"), (f"nobody\t{word}", "nobody"), ("no map", "no map")]:
         (tmp_path / "list").write_text(f"\t{word}\n{line}\n", encoding="utf-8")
         with pytest.raises(ValueError, match=f"line 2: '{piece}' is not a piece"):
-            exporting.write(
-                tmp_path / "exported",
-                untrained(0),
-                vocabulary,
-                exporting.Options(shortlist=str(tmp_path / "list")),
-            )
+            exported(tmp_path / "exported", untrained(0), vocabulary, tmp_path / "list")
     assert [path.name for path in tmp_path.iterdir()] == ["list"]
 
 
-def test_a_folder_in_use_is_left_alone(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
+def test_a_folder_in_use_is_left_alone(tmp_path: Path, vocabulary: Pieces) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "work").write_text("")
     with pytest.raises(ValueError, match="mine: exists already"):
@@ -300,10 +282,10 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path, vocabulary: pieces.Pieces
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "work"]
 
 
-def test_what_is_no_export_is_refused_in_one_line(tmp_path: Path, vocabulary: pieces.Pieces) -> None:
-    exporting.write(tmp_path / "whole", untrained(0), vocabulary)
+def test_what_is_no_export_is_refused_in_one_line(tmp_path: Path, vocabulary: Pieces) -> None:
+    translator = exported(tmp_path / "whole", untrained(0), vocabulary)
     with pytest.raises(ValueError, match="shortlist = true, but the model was exported without one"):
-        inference.Translator(tmp_path / "whole").translate(["a"], inference.Options(shortlist=True))
+        translator.translate(["a"], inference.Options(shortlist=True))
     with pytest.raises(ValueError, match="nowhere: not a folder of tzip export"):
         inference.Translator(tmp_path / "nowhere")
     for name in ("model.bin", "pieces.model", "shared_vocabulary.json"):
@@ -311,9 +293,8 @@ def test_what_is_no_export_is_refused_in_one_line(tmp_path: Path, vocabulary: pi
         (tmp_path / name / name).unlink()
         with pytest.raises(ValueError, match="not a folder of tzip export"):
             inference.Translator(tmp_path / name)
-    shutil.copytree(tmp_path / "whole", tmp_path / "config")
-    config = json.loads((tmp_path / "config" / "config.json").read_text())
+    config = read_json(tmp_path / "whole" / "config.json")
     del config["max_length"]
-    (tmp_path / "config" / "config.json").write_text(json.dumps(config))
+    write_json(tmp_path / "whole" / "config.json", config)
     with pytest.raises(ValueError, match="not a folder of tzip export: 'max_length'"):
-        inference.Translator(tmp_path / "config")
+        inference.Translator(tmp_path / "whole")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.data.test_lists import ONE
 from tests.exchange.test_torchfile import Call
 from tests.nmt.test_model import TOY
 from tests.toys import foreign as foreignmodels
-from tests.toys.foreign import OURS, equal, vocabulary_of_ours
+from tests.toys.foreign import OURS, equal
 from tzip.data import pieces
 from tzip.exchange import importing
 from tzip.exchange.importing import Options
@@ -23,89 +24,63 @@ from tzip.nmt.model import Transformer
 
 
 @pytest.fixture(scope="module")
-def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return vocabulary_of_ours(tmp_path_factory.mktemp("pieces"))
-
-
-@pytest.fixture(scope="module")
 def made() -> Transformer:
-    return foreignmodels.model(280, **OURS)
+    """A model of ours without biases of queries."""
+    model = foreignmodels.model(280, **OURS)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("query.bias"):
+                parameter.zero_()
+    return model
+
+
+FILE_NAMES = {"source_embedding.weight": "src", "target_embedding.weight": "tgt", "generator.bias": "out"}
+SHARED_INPUT = ("query", "key", "value")
 
 
 def mapping(made: Transformer, **given: Any) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """A mapping and a file's tensors: q, k, v below one another, feed-forward transposed, q without bias."""
-    names: dict[str, Any] = {
-        "source_embedding.weight": "src",
-        "target_embedding.weight": "tgt",
-        "generator.bias": "out",
-        "encoder_norm.weight": "enc.norm.w",
-        "encoder_norm.bias": "enc.norm.b",
-        "decoder_norm.weight": "dec.norm.w",
-        "decoder_norm.bias": "dec.norm.b",
-    }
-    state = {name: tensor.clone() for name, tensor in made.state_dict().items()}
-    file = {
-        "src": state["source_embedding.weight"],
-        "tgt": state["target_embedding.weight"],
-        "out": state["generator.bias"],
-    }
-    for stack, short in (("encoder", "enc"), ("decoder", "dec")):
-        file |= {f"{short}.norm.{part[0]}": state[f"{stack}_norm.{part}"] for part in ("weight", "bias")}
-        attention = ["self_attention"] + ["cross_attention"] * (stack == "decoder")
-        norms = ["feed_forward_norm", *(f"{one}_norm" for one in attention)]
-        for module in [
-            *norms,
-            "feed_forward.inner",
-            "feed_forward.outer",
-            *(f"{a}.output" for a in attention),
-        ]:
-            for part in ("weight", "bias"):
-                ours, theirs = f"{stack}.{{i}}.{module}.{part}", f"{short}.{{i}}.{module}.{part}"
-                flip = module.startswith("feed_forward.") and part == "weight"
-                names[ours] = {"name": theirs, "transpose": True} if flip else theirs
-                for i in range(2):
-                    tensor = state[f"{stack}.{i}.{module}.{part}"]
-                    file[theirs.format(i=i)] = tensor.mT.contiguous() if flip else tensor
-        for one in attention:
-            for at, part in enumerate(("query", "key", "value")):
-                whole = f"{short}.{{i}}.{one}.qkv"
-                ours = f"{stack}.{{i}}.{one}.{part}"
-                names[f"{ours}.weight"] = {"name": f"{whole}.weight", "rows": [16 * at, 16 * at + 16]}
-                names[f"{ours}.bias"] = None if part == "query" else {"name": f"{short}.{{i}}.{one}.{part}.bias"}
-            for i in range(2):
-                each = [state[f"{stack}.{i}.{one}.{part}.weight"] for part in ("query", "key", "value")]
-                file[f"{short}.{i}.{one}.qkv.weight"] = torch.cat(each)
-                for part in ("key", "value"):
-                    file[f"{short}.{i}.{one}.{part}.bias"] = state[f"{stack}.{i}.{one}.{part}.bias"]
+    entries: dict[str, Any] = {}
+    file: dict[str, torch.Tensor] = {}
+    for name, parameter in made.named_parameters():
+        ours, tensor = re.sub(r"\.\d+\.", ".{i}.", name), parameter.detach().clone()
+        theirs = FILE_NAMES.get(name) or name.replace("encoder", "enc").replace("decoder", "dec")
+        module, part = name.split(".")[-2:]
+        if (module, part) == ("query", "bias"):
+            entries[ours] = None
+            continue
+        entries[ours] = entry = {"name": re.sub(r"\.\d+\.", ".{i}.", theirs)}
+        if module in SHARED_INPUT and part == "weight":
+            first = len(tensor) * SHARED_INPUT.index(module)
+            theirs = theirs.replace(module, "qkv")
+            entry |= {"name": entry["name"].replace(module, "qkv"), "rows": [first, first + len(tensor)]}
+            tensor = torch.cat([file.get(theirs, tensor[:0]), tensor])
+        elif module in ("inner", "outer") and part == "weight":
+            entry["transpose"] = True
+            tensor = tensor.mT.contiguous()
+        elif part == "weight":
+            entries[ours] = entry["name"]
+        file[theirs] = tensor
     config = {key: TOY[key] for key in ("d_model", "d_ff", "heads", "encoder_layers", "decoder_layers")}
-    return {"config": config | OURS, "tensors": names} | given, file
+    return {"config": config | OURS, "tensors": entries} | given, file
 
 
-def write(folder: Path, told: Any, file: dict[str, torch.Tensor], vocabulary: Path, zipped: bool = False) -> Options:
+def write(folder: Path, told: Any, file: dict[str, torch.Tensor], pieces: Path, zipped: bool = False) -> Options:
     (folder / "mapping.yaml").write_text(yaml.safe_dump(told))
     if zipped:
         torch.save(file, folder / "model")
     else:
         save_file(file, folder / "model")
-    return Options(format="mapping", mapping=str(folder / "mapping.yaml"), pieces=str(vocabulary))
-
-
-@pytest.fixture(scope="module")
-def queries_without_bias(made):
-    with torch.no_grad():
-        for name, parameter in made.named_parameters():
-            if name.endswith("query.bias"):
-                parameter.zero_()
-    return made
+    return Options(format="mapping", mapping=str(folder / "mapping.yaml"), pieces=str(pieces))
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_mapping_names_the_tensors(queries_without_bias, vocabulary: Path, zipped: bool, tmp_path: Path) -> None:
-    told, file = mapping(queries_without_bias)
-    found = importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary, zipped))
-    assert found.config == queries_without_bias.config
-    assert equal(importing.build(found), queries_without_bias)
-    assert found.pieces == vocabulary.read_bytes()
+def test_a_mapping_names_the_tensors(made, vocabulary_file: Path, zipped: bool, tmp_path: Path) -> None:
+    told, file = mapping(made)
+    found = importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary_file, zipped))
+    assert found.config == made.config
+    assert equal(importing.build(found), made)
+    assert found.pieces == vocabulary_file.read_bytes()
     assert [path.name for path in found.files] == ["model", "mapping.yaml", "pieces.model"]
 
 
@@ -139,10 +114,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"config": {"vocabulary": 7}}, "both sides have the 280 pieces"),
     ({"tensors": {"source_embedding.weight": None}}, "our model has no place for 'src'"),
     ({"tensors": {"encoder.{i}.more.weight": "out"}}, "our model has no 'encoder.0.more.weight'"),
-    (
-        {"tensors": {"encoder.9.self_attention.query.bias": None}},
-        "our model has no 'encoder.9.self_attention",
-    ),
+    ({"tensors": {"encoder.9.self_attention.query.bias": None}}, "our model has no 'encoder.9.self_attention"),
     ({"tensors": {"encoders.{i}.more.weight": "out"}}, "our model has no layers 'encoders.{i}.more.weight'"),
     ({"tensors": {"generator.weight": "src"}}, "generator.weight is not the same as target_embedding.weight"),
     ({"tensors": {"generator.bias": "away"}}, "no tensor 'away'; it has"),
@@ -161,9 +133,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "said"), WRONG)
 def test_a_mapping_that_is_wrong_is_refused(
-    queries_without_bias, vocabulary: Path, changes: dict[str, Any], said: str, tmp_path: Path
+    made, vocabulary_file: Path, changes: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
-    told, file = mapping(queries_without_bias)
+    told, file = mapping(made)
     for key, value in changes.items():
         if value is None:
             del told[key]
@@ -172,48 +144,47 @@ def test_a_mapping_that_is_wrong_is_refused(
         else:
             told[key] = value
     with pytest.raises(ValueError, match=said) as caught:
-        importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
+        importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary_file))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("apart", "tie"),
-    [((), "all"), (("source",), "decoder"), (("source", "output"), "none"), (("output",), "none")],
+    ("apart", "tie"), [((), "all"), (("source",), "decoder"), (("source", "output"), "none"), (("output",), "none")]
 )
 def test_ties_that_a_mapping_does_not_tell_are_found(
-    queries_without_bias, vocabulary: Path, apart: tuple[str, ...], tie: str, tmp_path: Path
+    made, vocabulary_file: Path, apart: tuple[str, ...], tie: str, tmp_path: Path
 ) -> None:
-    told, file = mapping(queries_without_bias)
+    told, file = mapping(made)
     del told["config"]["tie"]
     told["tensors"]["generator.weight"] = "output"
     file |= {"src": file["tgt"], "output": file["tgt"].clone()}
     file |= {"src" if name == "source" else name: file["tgt"] + 1 + i for i, name in enumerate(apart)}
-    found = importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary, zipped=True))
+    found = importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary_file, zipped=True))
     assert found.config.tie == tie
     state = importing.build(found).state_dict()
     for ours, theirs in (("source_embedding", "src"), ("target_embedding", "tgt"), ("generator", "output")):
         assert torch.equal(state[f"{ours}.weight"], file[theirs])
 
 
-def test_a_tensor_that_no_mapping_names_is_refused(queries_without_bias, vocabulary: Path, tmp_path: Path) -> None:
-    told, file = mapping(queries_without_bias)
-    options = write(tmp_path, told, file | {"extra": torch.ones(2)}, vocabulary)
+def test_a_tensor_that_no_mapping_names_is_refused(made, vocabulary_file: Path, tmp_path: Path) -> None:
+    told, file = mapping(made)
+    options = write(tmp_path, told, file | {"extra": torch.ones(2)}, vocabulary_file)
     with pytest.raises(ValueError, match="our model has no place for 'extra'"):
         importing.read(tmp_path / "model", options)
 
 
-def test_what_a_mapping_ignores_is_left_out(queries_without_bias, vocabulary: Path, tmp_path: Path) -> None:
-    told, file = mapping(queries_without_bias, ignore=["steps", "enc.{i}.mask"])
+def test_what_a_mapping_ignores_is_left_out(made, vocabulary_file: Path, tmp_path: Path) -> None:
+    told, file = mapping(made, ignore=["steps", "enc.{i}.mask"])
     file |= {"steps": torch.ones(1), "enc.0.mask": torch.ones(1), "enc.17.mask": torch.ones(1)}
-    importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
+    importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary_file))
     file["enc.x.mask"] = torch.ones(1)
     with pytest.raises(ValueError, match=r"no place for 'enc.x.mask'"):
-        importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary))
+        importing.read(tmp_path / "model", write(tmp_path, told, file, vocabulary_file))
 
 
-def test_hostile_files_of_a_mapping(queries_without_bias, vocabulary: Path, tmp_path: Path) -> None:
-    told, file = mapping(queries_without_bias)
-    options = write(tmp_path, told, file, vocabulary)
+def test_hostile_files_of_a_mapping(made, vocabulary_file: Path, tmp_path: Path) -> None:
+    told, file = mapping(made)
+    options = write(tmp_path, told, file, vocabulary_file)
     torch.save({"src": Call(Path.touch, tmp_path / "trace")}, tmp_path / "model")
     with pytest.raises(ValueError, match="refused, and not run"):
         importing.read(tmp_path / "model", options)

@@ -7,14 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.test_lists import ONE, SPECIAL
 from tests.toys.data import toy_pairs
-from tzip.data import pieces
+from tzip.data.lists import Lists, pack
+from tzip.data.pieces import Pieces
 from tzip.exchange import shortlist
 from tzip.exchange.shortlist import NULL, Options, Shortlist
 
 HAUS, BUCH, DAS, EIN = 10, 11, 12, 13
 HOUSE, BOOK, THE, A = 20, 21, 22, 23
 PAIRS = [([DAS, HAUS], [THE, HOUSE]), ([DAS, BUCH], [THE, BOOK]), ([EIN, BUCH], [A, BOOK])]
+
+
+def spelled(*words: str) -> Pieces:
+    return Pieces(pack(Lists(ONE, b"", (*SPECIAL, *words))))
+
+
+def numbers(count: int) -> Pieces:
+    """A vocabulary of `count` pieces."""
+    return spelled(*map(str, range(4, count)))
 
 
 def table(found: shortlist.Lexicon) -> dict[tuple[int, int], float]:
@@ -60,13 +71,13 @@ def test_translations_that_occur_apart_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_source_piece_allows_its_best_and_itself(tmp_path: Path) -> None:
     data = toy_pairs(tmp_path / "toy", PAIRS)
-    made = shortlist.build(data, 30, Options(candidates=1, frequent=2, iterations=20))
+    made = shortlist.of(data, numbers(30), Options(candidates=1, frequent=2, iterations=20))
     assert made.of[HAUS] == (HAUS, HOUSE)
     assert made.of[BUCH] == (BUCH, BOOK)
     assert made.of[5] == (5,)  # never seen
     assert set(made.of) == set(range(4, 30))
     assert made.always == (BOOK, THE)  # twice each
-    everything = shortlist.build(data, 30, Options(candidates=30, frequent=30))
+    everything = shortlist.of(data, numbers(30), Options(candidates=30, frequent=30))
     assert set(everything.of[DAS]) == {DAS, THE, HOUSE, BOOK}
     assert set(everything.always) == {HOUSE, BOOK, THE, A}
 
@@ -80,28 +91,12 @@ def test_large_corpora_are_sampled_evenly() -> None:
 def test_pieces_beyond_the_vocabulary_are_refused(tmp_path: Path) -> None:
     data = toy_pairs(tmp_path / "toy", PAIRS)
     with pytest.raises(ValueError, match="3 pairs with pieces up to 23, but the vocabulary has 23"):
-        shortlist.build(data, 23)
-
-
-class Spelled(pieces.Pieces):
-    """A vocabulary of given words."""
-
-    def __init__(self, words: list[str]):
-        self.words = words
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    shared = True
-
-    def spell(self, ids, target: bool = False) -> list[str]:
-        return [self.words[piece] for piece in ids]
+        shortlist.of(data, numbers(23))
 
 
 def test_the_file_is_tab_separated_and_leaves_out_what_it_cannot_say(tmp_path: Path) -> None:
-    words = ["<pad>", "<unk>", "<s>", "</s>", "▁a", "b\tc", "\n", "\N{NO-BREAK SPACE}"]
+    words = ["▁a", "b\tc", "\n", "\N{NO-BREAK SPACE}"]
     made = Shortlist((4, 5), {4: (4, 6, 7), 5: (4,), 7: (7,)})
-    shortlist.write(tmp_path / "vmap", made, Spelled(words))
-    assert (
-        tmp_path / "vmap"
-    ).read_text() == "\t▁a\n▁a\t▁a \N{NO-BREAK SPACE}\n\N{NO-BREAK SPACE}\t\N{NO-BREAK SPACE}\n"
+    shortlist.write(tmp_path / "vmap", made, spelled(*words))
+    text = (tmp_path / "vmap").read_text()
+    assert text == "\t▁a\n▁a\t▁a \N{NO-BREAK SPACE}\n\N{NO-BREAK SPACE}\t\N{NO-BREAK SPACE}\n"

@@ -155,13 +155,14 @@ def clean(
     """
     counts.update(dict.fromkeys(("read", *FILTERS, "kept"), 0))
     seen = Keys()
-    for number, pair in ((number, pair) for number, part in enumerate(parts, 1) for pair in pairs(part)):
-        source, target = map(normalize, pair)
-        counts["read"] += 1
-        reason = removed_by(source, target, options, held_out, seen)
-        counts[reason] += 1
-        if reason == "kept":
-            yield number, source, target
+    for number, part in enumerate(parts, 1):
+        for pair in pairs(part):
+            source, target = map(normalize, pair)
+            reason = removed_by(source, target, options, held_out, seen)
+            counts["read"] += 1
+            counts[reason] += 1
+            if reason == "kept":
+                yield number, source, target
     if not counts["kept"]:
         names = ", ".join(f"{source} and {target}" for source, target in parts)
         raise ValueError(f"no training pairs left of {names}: {dict(counts)}")

@@ -46,11 +46,7 @@ class Options:
 
 
 def fetch(
-    url: str,
-    output: str | Path,
-    sha256: str | None = None,
-    mirror: str | None = None,
-    options: Options = Options(),
+    url: str, output: str | Path, sha256: str | None = None, mirror: str | None = None, options: Options = Options()
 ) -> Path:
     """`url`, or its copy in `mirror`, as the file `output`, whole and verified, or not at all.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 MAGIC = b"tzip pieces 1\n"
 SIZES = struct.Struct("<3I")  # bytes of the JSON text, the source's model and the target's (0: the source's)
@@ -33,28 +33,21 @@ class Lists:
     prefix: str = ""
 
     def __post_init__(self) -> None:
-        for side in ("source", "target"):
-            check(getattr(self, side), side)
+        for side, pieces in (("source", self.source), ("target", self.target or self.source)):
+            if not SPECIAL <= len(pieces) <= MOST:
+                raise ValueError(f"{len(pieces)} pieces of the {side}; {SPECIAL} to {MOST} expected")
+            if not all(isinstance(piece, str) and piece for piece in pieces):
+                raise ValueError(f"a piece of the {side} is empty, or no text")
+            if len(set(pieces)) < len(pieces):
+                raise ValueError(f"a piece of the {side} is listed twice")
         if self.prefix and self.prefix not in self.source[SPECIAL:]:
             raise ValueError(f"prefix = {self.prefix[:80]!r} is no piece of the source")
 
 
-def check(pieces: tuple[str, ...], side: str) -> None:
-    """ValueError unless these are the pieces of a side, each once."""
-    if side == "target" and not pieces:
-        return
-    if not SPECIAL <= len(pieces) <= MOST:
-        raise ValueError(f"{len(pieces)} pieces of the {side}; {SPECIAL} to {MOST} expected")
-    if not all(isinstance(piece, str) and piece for piece in pieces):
-        raise ValueError(f"a piece of the {side} is empty, or no text")
-    if len(set(pieces)) < len(pieces):
-        raise ValueError(f"a piece of the {side} is listed twice")
-
-
 def pack(lists: Lists) -> bytes:
     """The bytes of a vocabulary; the same vocabulary gives the same bytes."""
-    told = {key: value for key, value in asdict(lists).items() if not key.endswith("_model")}
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    settings = {key: value for key, value in asdict(lists).items() if not key.endswith("_model")}
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     models = (lists.source_model, lists.target_model)
     return MAGIC + SIZES.pack(len(text), *map(len, models)) + text + b"".join(models)
 
@@ -69,12 +62,11 @@ def unpack(data: bytes) -> Lists:
         raise ValueError(f"{len(data)} bytes, {start + sum(sizes)} expected")
     text, source, target = (data[start + sum(sizes[:i]) :][:size] for i, size in enumerate(sizes))
     try:
-        told = json.loads(text.decode("utf-8"))
+        settings = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"its text is not JSON: {' '.join(str(error).split())[:200]}") from None
     kinds = {"source": list, "target": list, "source_end": bool, "prefix": str}
-    assert {*kinds, "source_model", "target_model"} == {field.name for field in fields(Lists)}
-    if not isinstance(told, dict) or {key: type(value) for key, value in told.items()} != kinds:
+    if not isinstance(settings, dict) or {key: type(value) for key, value in settings.items()} != kinds:
         raise ValueError(f"its text must have {', '.join(f'{key} ({kind.__name__})' for key, kind in kinds.items())}")
-    lists = {key: tuple(value) if kinds[key] is list else value for key, value in told.items()}
-    return Lists(source_model=source, target_model=target, **lists)
+    settings |= {side: tuple(settings[side]) for side in ("source", "target")}
+    return Lists(source_model=source, target_model=target, **settings)

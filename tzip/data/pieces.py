@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import tokenize
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -34,14 +35,13 @@ class Options:
     sentences: int = option(1000000, "lines to learn from, evenly spaced where there are more", low=1)
 
 
-def train(paths: Iterable[str | Path], output: str | Path, options: Options = Options()) -> Pieces:
+def train(paths: Sequence[str | Path], output: str | Path, options: Options = Options()) -> Pieces:
     """Learn a unigram vocabulary (Kudo 2018) from the lines of all `paths` and write it to `output`.
 
     Text is taken as it is (NFC, no NFKC folding: output keeps the typography of its references), every
     character can be spelled in bytes, so nothing is ever unknown. One thread: the same text gives the same
     bytes. Raises ValueError if the text is too small for `options.size`.
     """
-    paths = list(paths)
     total = sum(1 for _ in _lines(paths))
     if not total:
         raise ValueError(f"no text to learn pieces from in {', '.join(map(str, paths))}")
@@ -89,10 +89,11 @@ def _why(message: str, options: Options) -> str:
 class Pieces:
     """A vocabulary: text to piece ids and back; ids 0 to 3 are PAD, UNKNOWN, BEGIN and END.
 
-    model  path or bytes of a SentencePiece model that numbers its pieces itself, as `train` makes it, or of
-           one with lists (`lists.pack`), as imported models have it; ValueError if it is damaged or of
-           another layout
-    shared  whether both sides have the same pieces; without it the target's ids are of its own
+    model    path or bytes of a SentencePiece model that numbers its pieces itself, as `train` makes it, or of
+             one with lists (`lists.pack`), as imported models have it; ValueError if it is damaged or of
+             another layout
+    shared   whether both sides have the same pieces, by the same ids
+    targets  number of pieces of the target; len() gives that of the source
     """
 
     def __init__(self, model: str | Path | bytes):
@@ -101,41 +102,33 @@ class Pieces:
         self._lists = None
         if self.model.startswith(lists.MAGIC):
             try:
-                self._read(lists.unpack(self.model))
+                self._lists = lists.unpack(self.model)
+                self._source = self._target = sentence_pieces(
+                    self._lists.source_model, "the source's SentencePiece model"
+                )
+                if self._lists.target_model:
+                    self._target = sentence_pieces(self._lists.target_model, "the target's SentencePiece model")
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-            return
-        self._source = self._target = sentence_pieces(self.model, name)
-        found = tuple(getattr(self._source, f"{special}_id")() for special in ("pad", "unk", "bos", "eos"))
-        if found != (PAD, UNKNOWN, BEGIN, END):
-            raise ValueError(f"{name}: pad, unk, bos, eos are {found}, expected {(PAD, UNKNOWN, BEGIN, END)}")
-
-    def _read(self, found: lists.Lists) -> None:
-        self._lists = found
-        self._source = self._target = sentence_pieces(found.source_model, "the source's SentencePiece model")
-        if found.target_model:
-            self._target = sentence_pieces(found.target_model, "the target's SentencePiece model")
-        sides = (found.source, found.target or found.source)
-        self._ids = tuple({piece: i for i, piece in enumerate(side) if i > END} for side in sides)
-
-    @property
-    def shared(self) -> bool:
-        return self._lists is None or not self._lists.target
+            self._pieces = (self._lists.source, self._lists.target or self._lists.source)
+            self._ids = tuple({piece: i for i, piece in enumerate(side) if i > END} for side in self._pieces)
+        else:
+            self._source = self._target = sentence_pieces(self.model, name)
+            special = tuple(getattr(self._source, f"{special}_id")() for special in ("pad", "unk", "bos", "eos"))
+            if special != (PAD, UNKNOWN, BEGIN, END):
+                raise ValueError(f"{name}: pad, unk, bos, eos are {special}, expected {(PAD, UNKNOWN, BEGIN, END)}")
+            self._pieces = ([self._source.id_to_piece(i) for i in range(len(self._source))],) * 2
+        self.shared = self._pieces[0] is self._pieces[1]
+        self.targets = len(self._pieces[1])
 
     def __len__(self) -> int:
-        """Pieces of the source."""
-        return len(self._source) if self._lists is None else len(self._lists.source)
-
-    @property
-    def targets(self) -> int:
-        """Pieces of the target."""
-        return len(self) if self.shared else len(self._lists.target)
+        return len(self._pieces[0])
 
     def copies(self) -> list[int | None]:
         """Of each source piece, the target piece that is spelled alike."""
         if self.shared:
             return list(range(len(self)))
-        return [self._ids[True].get(piece) for piece in self._lists.source]
+        return [self._ids[True].get(piece) for piece in self._pieces[0]]
 
     def decides(self) -> dict[str, int | bool]:
         """What a model of these pieces cannot choose; as `Config` wants it."""
@@ -173,10 +166,7 @@ class Pieces:
 
     def spell(self, ids: Iterable[int], target: bool = False) -> list[str]:
         """Each id's piece as it is written in the vocabulary: '▁' begins a word."""
-        if self._lists is None:
-            return [self._source.id_to_piece(int(piece)) for piece in ids]
-        side = self._lists.target if target and not self.shared else self._lists.source
-        return [side[int(piece)] for piece in ids]
+        return [self._pieces[target][int(piece)] for piece in ids]
 
 
 def sentence_pieces(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
@@ -206,57 +196,47 @@ def encode_pairs(
     """
     kind = np.uint16 if max(len(pieces), pieces.targets) <= 1 << 16 else np.int32
     done = {"pairs": 0, "dropped": 0, "tokens": 0}
+    lines = chain.from_iterable(pairs((Side(str(source)), Side(str(target)))) for source, target in parts)
     with (
-        files.replacing(f"{prefix}.tokens.npy") as tokens_path,
-        files.replacing(f"{prefix}.offsets.npy") as offsets_path,
-        _Growing(tokens_path, kind) as tokens,
-        _Growing(offsets_path, np.int64) as offsets,
+        _growing(f"{prefix}.tokens.npy", kind) as add_tokens,
+        _growing(f"{prefix}.offsets.npy", np.int64) as add_offsets,
     ):
-        lines = chain.from_iterable(pairs((Side(str(source)), Side(str(target)))) for source, target in parts)
-        offsets.append([0])
+        add_offsets([0])
         while chunk := list(islice(lines, CHUNK)):
             source, target = (list(side) for side in zip(*chunk, strict=True))
             sides = (pieces.encode(source), pieces.encode(target, target=True))
             kept = [side for pair in zip(*sides, strict=True) if max(map(len, pair)) < max_length for side in pair]
-            tokens.append([piece for side in kept for piece in side])
-            offsets.append(done["tokens"] + np.cumsum([len(side) for side in kept], dtype=np.int64))
+            add_offsets(done["tokens"] + np.cumsum([len(side) for side in kept], dtype=np.int64))
+            done["tokens"] = add_tokens([piece for side in kept for piece in side])
             done["pairs"] += len(kept) // 2
             done["dropped"] += len(chunk) - len(kept) // 2
-            done["tokens"] = tokens.count
         if not done["pairs"]:
             raise ValueError(f"{parts[0][0]}: none of {done['dropped']} pairs has at most {max_length} pieces per side")
     return done
 
 
-class _Growing:
-    """A 1-D .npy file written piece by piece; numpy leaves room in the header for the final length."""
+@contextlib.contextmanager
+def _growing(path: str, kind: type) -> Iterator[Callable[[Iterable[int]], int]]:
+    """A function that appends numbers to a 1-D .npy file, and returns how many there are by then."""
+    count = 0
+    with files.replacing(path) as temporary, open(temporary, "wb") as file:
 
-    def __init__(self, path: Path, kind: type):
-        self.path, self.kind, self.count = path, np.dtype(kind), 0
+        def write_header() -> int:  # numpy leaves room in it for the final length
+            file.seek(0)
+            header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": (count,)}
+            np.lib.format.write_array_header_1_0(file, header)
+            return file.tell()
 
-    def __enter__(self) -> _Growing:
-        self.file = open(self.path, "wb")
-        self.start = self._header()
-        return self
+        def append(values: Iterable[int]) -> int:
+            nonlocal count
+            values = np.asarray(values, kind)
+            file.write(values.tobytes())
+            count += len(values)
+            return count
 
-    def append(self, values: Iterable[int]) -> None:
-        values = np.asarray(values, self.kind)
-        self.file.write(values.tobytes())
-        self.count += len(values)
-
-    def __exit__(self, *error) -> None:
-        self.file.seek(0)
-        assert self._header() == self.start
-        self.file.close()
-
-    def _header(self) -> int:
-        told = {
-            "descr": np.lib.format.dtype_to_descr(self.kind),
-            "fortran_order": False,
-            "shape": (self.count,),
-        }
-        np.lib.format.write_array_header_1_0(self.file, told)
-        return self.file.tell()
+        start = write_header()
+        yield append
+        assert write_header() == start
 
 
 class Encoded:
@@ -273,14 +253,10 @@ class Encoded:
             )
         except (ValueError, TypeError, OverflowError, EOFError, SyntaxError, tokenize.TokenError) as error:
             raise ValueError(f"{prefix}: not an encoded corpus: {error}") from None
-        self.tokens, self.offsets = (
-            np.asarray(tokens),
-            np.asarray(offsets),
-        )  # mapped all the same, sliced faster
-        fits = (
-            tokens.ndim == offsets.ndim == 1 and offsets.dtype == np.int64 and len(offsets) % 2 == 1 and offsets[0] == 0
-        )
-        if not fits or offsets[-1] != len(self.tokens) or (np.diff(offsets) < 0).any():
+        self.tokens, self.offsets = np.asarray(tokens), np.asarray(offsets)  # mapped all the same, sliced faster
+        fits = tokens.ndim == offsets.ndim == 1 and offsets.dtype == np.int64
+        fits = fits and len(offsets) % 2 == 1 and offsets[0] == 0 and offsets[-1] == len(tokens)
+        if not fits or (np.diff(self.offsets) < 0).any():
             raise ValueError(f"{prefix}: tokens and offsets do not belong together; encode the text again")
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
-"""A model as another engine's files: what exporters share.
+"""Models of ours as files of other engines: what exporters share.
 
-An exporter is a file of `exporters`, by whose name its engine is called. What a model has and the engine
-lacks is refused by its name.
+An exporter is a file of `exporters`, named like its engine. What a model has and the engine lacks is refused
+by its name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write(
 ) -> None:
     """Write the folder that the engine's own library opens.
 
-    model   as `archive.restore` gives it: what is exported is what the compressed file holds
+    model   as `format.model.restore` gives it: what is exported is what the compressed file holds
     origin  where the model came from, if it was imported
     The folder must be new or empty, and appears whole or not at all. ValueError in one line if the engine has
     no such option, or no model of this form, or the vocabulary is not the model's.
@@ -64,8 +64,8 @@ def only(model: Transformer, form: Mapping[str, tuple[Any, ...]], engine: str) -
 
 def typed(tensors: Mapping[str, Tensor], type: str) -> dict[str, Tensor]:
     """The tensors on the CPU, of the type float32 or float16; ValueError names one that is beyond float16."""
-    found = {name: x.detach().cpu().to(getattr(torch, type)).contiguous() for name, x in tensors.items()}
-    for name, tensor in found.items():
+    result = {name: x.detach().cpu().to(getattr(torch, type)).contiguous() for name, x in tensors.items()}
+    for name, tensor in result.items():
         if not tensor.isfinite().all():
             raise ValueError(f"type = {type}: tensor {name} has numbers that are beyond it")
-    return found
+    return result

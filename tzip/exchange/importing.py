@@ -1,8 +1,8 @@
-"""A model from elsewhere as one of ours: what importers share, and what none of them may get around.
+"""Models of other toolkits as models of ours: what importers share, and checks that none of them can skip.
 
-An importer is a file of `importers`, by whose name its format is called. It reads a file or folder that
-nobody vouches for into a Config, tensors by our names, and a vocabulary. What a model has and ours lacks is
-refused by its name: a tensor that no importer asked for, an option that changes what the model computes.
+An importer is a file of `importers`, named like its format. It reads a file or folder that nobody vouches for
+into a Config, tensors by our names, and a vocabulary. What a model has and ours lacks is refused by its name:
+a tensor that no importer asked for, an option that changes what the model computes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import importlib
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,15 +80,17 @@ def read(source: str | Path, options: Options) -> Imported:
     importer: ModuleType = importlib.import_module(f"tzip.exchange.importers.{options.format}")
     places = {key: getattr(options, key) for key in ("pieces", "target_pieces", "mapping")}
     with contextlib.ExitStack() as stack:
-        found = {key: str(stack.enter_context(local(place))) for key, place in places.items() if place}
+        paths = {key: str(stack.enter_context(local(place))) for key, place in places.items() if place}
         path = stack.enter_context(local(source))
         try:
-            imported = importer.read(path, dataclasses.replace(options, **found))
+            imported = importer.read(path, dataclasses.replace(options, **paths))
         except RecursionError:
             raise ValueError(f"{source}: a file of it is nested too deep") from None
         record = origin(imported.files, options.format)
     Pieces(imported.pieces)
-    return dataclasses.replace(limited(fitting(imported), options.max_length), origin=record)
+    tensors = fitting(imported.tensors, imported.config)
+    config = limited(imported.config, options.max_length)
+    return dataclasses.replace(imported, config=config, tensors=tensors, origin=record)
 
 
 @contextlib.contextmanager
@@ -102,45 +105,40 @@ def local(place: str | Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder, packed.open_member(archive, member) as stream:
         path = Path(folder, Path(member).name)
         with open(path, "wb") as file:
-            while chunk := stream.read(1 << 20):
-                file.write(chunk)
+            shutil.copyfileobj(stream, file)
         yield path
 
 
-def limited(imported: Imported, max_length: int) -> Imported:
-    """The model with a `max_length` of ours, unless it is 0."""
-    most = imported.config.max_length
-    if max_length > most:
-        raise ValueError(f"max_length = {max_length}, but the model knows only {most} positions")
-    if not max_length:
-        return imported
-    config = make(Config, vars(imported.config) | {"max_length": max_length}, "import")
-    return dataclasses.replace(imported, config=config)
+def limited(config: Config, max_length: int) -> Config:
+    """The configuration with another `max_length`, unless it is 0."""
+    if max_length > config.max_length:
+        raise ValueError(f"max_length = {max_length}, but the model knows only {config.max_length} positions")
+    return make(Config, vars(config) | {"max_length": max_length}, "import") if max_length else config
 
 
-def fitting(imported: Imported) -> Imported:
-    """With each tensor once; ValueError names one that is missing, does not fit, or is not finite.
+def fitting(tensors: dict[str, Tensor], config: Config) -> dict[str, Tensor]:
+    """Each tensor once; ValueError names one that is missing, does not fit, or is not finite.
 
-    So it does with one that is not the same as that which the configuration ties it to.
+    So it does with one that differs from that which the configuration ties it to.
     """
+    result = dict(tensors)
     expected: dict[str, Tensor] = {}
-    first: dict[int, str] = {}  # the name by which a parameter is known
-    found = dict(imported.tensors)
-    for name, one in parameters(imported.config):
-        kept = first.setdefault(id(one), name)
-        expected[kept] = one
-        tied = found.pop(name) if kept != name and name in found else None
-        if tied is not None and kept in found and not torch.equal(tied, found[kept]):
-            raise ValueError(f"tensor {name} is not the same as {kept}: tie = {imported.config.tie!r} is wrong")
-    checkpoint.check_shapes(expected, found)
-    for name, tensor in found.items():
+    first: dict[int, str] = {}  # the first name of each parameter
+    for name, parameter in parameters(config):
+        kept = first.setdefault(id(parameter), name)
+        if kept == name:
+            expected[name] = parameter
+        elif (tied := result.pop(name, None)) is not None and kept in result and not torch.equal(tied, result[kept]):
+            raise ValueError(f"tensor {name} is not the same as {kept}: tie = {config.tie!r} is wrong")
+    checkpoint.check_shapes(expected, result)
+    for name, tensor in result.items():
         if not tensor.isfinite().all():
             raise ValueError(f"tensor {name}: not all of its numbers are finite")
-    return dataclasses.replace(imported, tensors=found)
+    return result
 
 
 def build(imported: Imported) -> Transformer:
-    """The model that `read` has found."""
+    """The model that `read` gave."""
     model = Transformer(imported.config)
     model.load_state_dict(imported.tensors, strict=False)  # a tied tensor has one name there
     return model.eval()
@@ -154,13 +152,13 @@ def parameters(config: Config) -> list[tuple[str, Tensor]]:
 
 def origin(paths: Iterable[Path], format: str) -> dict[str, Any]:
     """Where a model came from, for the record: its format and the SHA-256 of each file that was read."""
-    found: dict[str, str] = {}
+    sums: dict[str, str] = {}
     for path in paths:
         name = path.name
-        while name in found:
+        while name in sums:
             name += "'"  # two files of one name, from two folders
-        found[name] = files.sha256(path)
-    return {"format": format, "files": found}
+        sums[name] = files.sha256(path)
+    return {"format": format, "files": sums}
 
 
 # ── tensors ───────────────────────────────────────────────────────────────────────────────────────
@@ -173,21 +171,21 @@ class Tensors:
         self.tensors, self.where = dict(tensors), where
         self.taken: set[str] = set()
         storages = [tensor.untyped_storage() for tensor in tensors.values()]
-        self.left = COPIES * sum({one.data_ptr(): one.nbytes() for one in storages}.values())
+        self.left = COPIES * sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
     def __contains__(self, name: str) -> bool:
         return name in self.tensors
 
     def take(self, name: str) -> Tensor:
-        """A tensor of at least one dimension as float32; ValueError if there is none of that name."""
+        """A tensor of at least one dimension as float32; ValueError if it is missing."""
         if name not in self.tensors:
             raise ValueError(f"{self.where}: no tensor '{name}'; it has {some(self.tensors)}")
-        found = self._read(name)
-        if not found.is_floating_point():
-            raise ValueError(f"{self.where}: tensor '{name}' is of type {found.dtype}, not of a float's")
-        if not found.dim():
+        tensor = self._read(name)
+        if not tensor.is_floating_point():
+            raise ValueError(f"{self.where}: tensor '{name}' is of type {tensor.dtype}, not of a float's")
+        if not tensor.dim():
             raise ValueError(f"{self.where}: tensor '{name}' is a single number")
-        return found.float()
+        return tensor.float()
 
     def constant(self, name: str, equals: Callable[[Tensor], bool]) -> None:
         """Tick off a tensor that is no parameter, if it is there; ValueError unless it is what it must be."""
@@ -197,21 +195,21 @@ class Tensors:
     def _read(self, name: str) -> Tensor:
         """A tensor that is there; one without numbers, whose shape may claim anything, is refused."""
         self.taken.add(name)
-        found = self.tensors[name]
-        if not found.numel():
-            raise ValueError(f"{self.where}: tensor '{name}' {list(found.shape)} has no numbers")
-        self.left -= found.nbytes
+        tensor = self.tensors[name]
+        if not tensor.numel():
+            raise ValueError(f"{self.where}: tensor '{name}' {list(tensor.shape)} has no numbers")
+        self.left -= tensor.nbytes
         if self.left < 0:
             raise ValueError(f"{self.where}: its tensors are together over {COPIES} times its data; refused")
-        return found
+        return tensor
 
     def count(self, pattern: str) -> int:
         """How many numbers stand for {i} in the names that begin like `pattern`, from 0 on without a gap."""
         matcher = re.compile(re.escape(pattern).replace(r"\{i\}", r"(\d{1,4})"))
-        found = {int(match[1]) for name in self.tensors if (match := matcher.match(name))}
-        if found != set(range(len(found))):
+        numbers = {int(match[1]) for name in self.tensors if (match := matcher.match(name))}
+        if numbers != set(range(len(numbers))):
             raise ValueError(f"{self.where}: the layers {pattern} are not numbered from 0 on without a gap")
-        return len(found)
+        return len(numbers)
 
     def finish(self, ignore: Iterable[str] = ()) -> None:
         """ValueError unless every tensor was taken, or is to be ignored."""
@@ -250,22 +248,23 @@ def of_torch(tensors: Any, path: str, key: str = "it") -> Tensors:
 
 
 def layers(
-    tensors: Tensors, ours: str, theirs: str, names: Mapping[str, str], count: int, lacks_bias: Iterable[str] = ()
+    tensors: Tensors, stack: str, layer: str, names: Mapping[str, str], count: int, lacks_bias: Iterable[str] = ()
 ) -> dict[str, Tensor]:
     """Weights and biases of `count` layers by our names.
 
-    ours, theirs  what the names of the layers begin with, {i} for the layer's number
-    names         our module → theirs
-    lacks_bias    modules whose biases theirs has not: ours are 0
+    stack       encoder or decoder
+    layer       what a layer's names begin with in the file, {i} for its number
+    names       our module → the file's
+    lacks_bias  modules of ours that have no bias in the file: it is 0
     """
-    made = {}
+    result = {}
     for i in range(count):
-        for our, their in names.items():
-            at = f"{theirs.format(i=i)}.{their}"
-            weight = made[f"{ours}.{i}.{our}.weight"] = tensors.take(f"{at}.weight")
-            bias = weight.new_zeros(len(weight)) if our in lacks_bias else tensors.take(f"{at}.bias")
-            made[f"{ours}.{i}.{our}.bias"] = bias
-    return made
+        for module, name in names.items():
+            ours, theirs = f"{stack}.{i}.{module}", f"{layer.format(i=i)}.{name}"
+            weight = result[f"{ours}.weight"] = tensors.take(f"{theirs}.weight")
+            bias = weight.new_zeros(len(weight)) if module in lacks_bias else tensors.take(f"{theirs}.bias")
+            result[f"{ours}.bias"] = bias
+    return result
 
 
 # ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
@@ -290,20 +289,17 @@ def tie(tensors: Mapping[str, Tensor], shared: bool) -> str:
 
 
 def arranged(weight: Tensor, order: Sequence[int | None], name: str) -> Tensor:
-    """Rows in the order of our ids; a row that theirs has not is 0.
-
-    ValueError, with `name` before it, unless there are as many rows as pieces.
-    """
+    """Rows in the order of our ids, 0 where the order says None; ValueError unless there are as many as pieces."""
     known = len({row for row in order if row is not None})
     if len(weight) != known:
         raise ValueError(f"{name} has {len(weight)} rows for {known} pieces")
-    found = weight[torch.tensor([0 if row is None else row for row in order])]
-    found[[i for i, row in enumerate(order) if row is None]] = 0.0
-    return found
+    result = weight[torch.tensor([0 if row is None else row for row in order])]
+    result[[i for i, row in enumerate(order) if row is None]] = 0.0
+    return result
 
 
 def spelled(pieces: list[str], order: list[int | None], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The pieces in the order of our ids; a special one that theirs has not, or has twice, as in `names`."""
+    """The pieces in the order of our ids; a special one that is missing or there already, as in `names`."""
     special: list[str] = []
     for row, name in zip(order, names, strict=False):
         if row is not None and pieces[row] not in special:

@@ -41,8 +41,8 @@ class Translator:
     def __init__(self, folder: str | Path, threads: int = 1):
         folder = Path(folder)
         try:
-            told = files.read_json(folder / "config.json")
-            self.max_length, self.source_end = told["max_length"], told["add_source_eos"]
+            config = files.read_json(folder / "config.json")
+            self.max_length, self.source_end = config["max_length"], config["add_source_eos"]
             self.pieces = Pieces(folder / PIECES)
             self.engine = ctranslate2.Translator(str(folder), "cpu", inter_threads=1, intra_threads=threads)
         except (FileNotFoundError, KeyError, RuntimeError) as error:
@@ -54,8 +54,8 @@ class Translator:
 
     def translate(self, lines: list[str], options: Options = Options()) -> list[str]:
         """The best translation of each line."""
-        found = self.search(self.pieces.encode(lines), options, scores=False)
-        return self.pieces.decode([list(best.pieces) for best in found])
+        hypotheses = self.search(self.pieces.encode(lines), options, scores=False)
+        return self.pieces.decode([list(best.pieces) for best in hypotheses])
 
     def search(self, sources: list[list[int]], options: Options, scores: bool = True) -> list[Hypothesis]:
         """The best translation of each source (piece ids without END), as `search.search` finds it.
@@ -69,7 +69,7 @@ class Translator:
             raise ValueError("shortlist = true, but the model was exported without one")
         longest = self.max_length - 1
         order = sorted((i for i, source in enumerate(sources) if source), key=lambda i: (-len(sources[i]), i))
-        found = [Hypothesis((), 0.0)] * len(sources)
+        results = [Hypothesis((), 0.0)] * len(sources)
         while order:
             width = min(len(sources[order[0]]), longest) + self.source_end
             rows = max(1, options.batch_tokens // (width * options.beam))
@@ -77,8 +77,8 @@ class Translator:
             batch = [[self.words[piece] for piece in sources[i][:longest]] for i in now]
             limit = min(int(options.max_ratio * width) + 10, longest)
             for i, best in zip(now, self._batch(batch, limit, options, scores), strict=True):
-                found[i] = best
-        return found
+                results[i] = best
+        return results
 
     def _batch(self, batch: list[list[str]], limit: int, options: Options, scores: bool) -> list[Hypothesis]:
         """One batch. CTranslate2 divides by length^alpha; its hypotheses are ranked again by our penalty."""
@@ -98,13 +98,13 @@ class Translator:
         )
         best = []
         for result in results:
-            found = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
-            ended = [one for one in found if self.ids[one[1][-1]] == END]
+            hypotheses = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
+            ended = [(score, words) for score, words in hypotheses if self.ids[words[-1]] == END]
             ranked = [  # what was cut at the limit counts if nothing ended
                 (score * (len(words) ** alpha / length_penalty(len(words), options.alpha)), words)
-                for score, words in ended or found
+                for score, words in ended or hypotheses
             ]
-            score, words = max(ranked, key=lambda one: one[0])
+            score, words = max(ranked, key=lambda hypothesis: hypothesis[0])
             pieces = tuple(self.ids[word] for word in words)
             best.append(Hypothesis(pieces[:-1] if pieces[-1] == END else pieces, score))
         return best

@@ -1,4 +1,4 @@
-"""One core, its name and this process's memory: what a measurement of speed must fix and tell."""
+"""One core, its name and this process's memory: what a measurement of speed must fix and record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def pin() -> bool:
-    """Keep this process, and all threads that it starts later, on one core; False where that cannot be had.
+    """Keep this process, and all threads that it starts later, on one core; False where that is impossible.
 
     The last core that the process may use: a machine's interrupts are served by the first.
     """
@@ -21,17 +21,17 @@ def pin() -> bool:
 
 
 def resident() -> int:
-    """Bytes of memory that this process occupies now; where the system does not tell, at most ever."""
-    told = Path("/proc/self/statm")
-    if told.exists():
-        return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of memory that this process occupies now; where the system does not say, its largest so far."""
+    pages = Path("/proc/self/statm")
+    if pages.exists():
+        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     unit = 1 if sys.platform == "darwin" else 2**10  # macOS counts bytes, others KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def processor() -> str:
     """The processor in words, as far as the system knows it."""
-    told = Path("/proc/cpuinfo")
-    names = told.read_text().splitlines() if told.exists() else []
-    named = [line.partition(":")[2].strip() for line in names if line.startswith("model name")]
-    return (named or [platform.processor()])[0] or platform.machine()
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return (names or [platform.processor()])[0] or platform.machine()

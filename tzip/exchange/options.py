@@ -19,9 +19,7 @@ class Import:
     """A model from elsewhere; which files belong to it, each format says."""
 
     format: str = option(
-        "",
-        f"what the model was made by, a file of tzip/exchange/importers ({', '.join(FORMATS)})",
-        metavar="FORMAT",
+        "", f"what the model was made by, a file of tzip/exchange/importers ({', '.join(FORMATS)})", metavar="FORMAT"
     )
     pieces: str = option("", "SentencePiece model that cuts the text, where it is no part of the model", metavar="FILE")
     target_pieces: str = option("", "SentencePiece model of the target's text; `pieces` where empty", metavar="FILE")
@@ -35,10 +33,7 @@ class Export:
     """Export."""
 
     to: str = option(
-        "ctranslate2",
-        "the engine to export to: a file in tzip/exchange/exporters",
-        choices=ENGINES,
-        metavar="ENGINE",
+        "ctranslate2", "the engine to export to: a file in tzip/exchange/exporters", choices=ENGINES, metavar="ENGINE"
     )
     type: str = option(
         "float32",

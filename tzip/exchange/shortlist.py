@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,35 +46,30 @@ class Lexicon:
     probability: np.ndarray
 
 
-def build(
-    data: Encoded, vocabulary: int, options: Options = Options(), copies: Sequence[int | None] | None = None
-) -> Shortlist:
-    """The shortlist of a corpus whose pieces are 0 to vocabulary - 1.
+def of(data: Encoded, pieces: Pieces, options: Options = Options()) -> Shortlist:
+    """The shortlist of a corpus that `pieces` has encoded.
 
     A source piece allows its `candidates` most probable target pieces and itself, for names are copied.
-
-    copies  of each source piece, itself as a target piece; needed where the sides have pieces of their own
     """
-    copies = range(vocabulary) if copies is None else copies
+    copies, vocabulary = pieces.copies(), max(len(pieces), pieces.targets)
     highest = int(data.tokens.max(initial=0))
     if len(data) == 0 or highest >= vocabulary:
         raise ValueError(f"{len(data)} pairs with pieces up to {highest}, but the vocabulary has {vocabulary}")
     rows = sample(len(data), options.pairs)
-    found = lexicon(data, rows, vocabulary, options.iterations)
-    order = np.lexsort((found.target, -found.probability, found.source))
-    source, target = found.source[order], found.target[order]
+    learned = lexicon(data, rows, vocabulary, options.iterations)
+    order = np.lexsort((learned.target, -learned.probability, learned.source))
+    source, target = learned.source[order], learned.target[order]
     begins = np.searchsorted(source, np.arange(vocabulary + 1))
-    of = {
-        piece: tuple(dict.fromkeys([*own, *target[begin : min(begin + options.candidates, end)].tolist()]))
-        for piece, (begin, end) in enumerate(zip(begins[:-1].tolist(), begins[1:].tolist(), strict=True))
-        if END < piece < len(copies)
-        for own in [[] if copies[piece] is None else [copies[piece]]]
-    }
+    allowed = {}
+    for piece in range(END + 1, len(pieces)):
+        own = [] if copies[piece] is None else [copies[piece]]
+        best = target[begins[piece] : begins[piece + 1]][: options.candidates].tolist()
+        allowed[piece] = tuple(dict.fromkeys([*own, *best]))
     counts = np.zeros(vocabulary, np.int64)
     for row in rows.tolist():
         np.add.at(counts, data.pair(row)[1], 1)
     frequent = np.lexsort((np.arange(vocabulary), -counts))[: options.frequent]
-    return Shortlist(tuple(frequent[counts[frequent] > 0].tolist()), of)
+    return Shortlist(tuple(frequent[counts[frequent] > 0].tolist()), allowed)
 
 
 def sample(pairs: int, most: int) -> np.ndarray:
@@ -115,7 +109,7 @@ def links(data: Encoded, rows: np.ndarray, vocabulary: int) -> tuple[np.ndarray,
 
 
 def write(path: str | Path, shortlist: Shortlist, pieces: Pieces) -> None:
-    """CTranslate2's vocabulary map: SOURCE PIECE, TAB, target pieces between spaces; no source piece: always.
+    """CTranslate2's vocabulary map: per line SOURCE PIECE, TAB, target pieces; without a source piece, `always`.
 
     CTranslate2 adds the special pieces, and allows a batch what any of its sentences allows.
     """
@@ -131,10 +125,5 @@ def write(path: str | Path, shortlist: Shortlist, pieces: Pieces) -> None:
 
 
 def usable(word: str) -> bool:
-    """Whether the file can say it."""
+    """Whether the file can hold this piece."""
     return not SEPARATORS & set(word)
-
-
-def of(data: Encoded, pieces: Pieces, options: Options) -> Shortlist:
-    """The shortlist of a corpus that `pieces` has encoded."""
-    return build(data, max(len(pieces), pieces.targets), options, pieces.copies())

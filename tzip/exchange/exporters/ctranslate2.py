@@ -37,9 +37,12 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     spec = specify(model)
     spec.register_source_vocabulary(sources)
     spec.register_target_vocabulary(targets)
-    name_specials(spec.config, targets, model.config.source_end)
-    spec.config.layer_norm_epsilon = model.config.epsilon
-    spec.config.add_attribute("max_length", model.config.max_length)  # for tzip/exchange/inference.py
+    config = spec.config
+    config.unk_token, config.bos_token, config.eos_token = (targets[i] for i in (UNKNOWN, BEGIN, END))
+    config.decoder_start_token = config.bos_token
+    config.add_source_bos, config.add_source_eos = False, model.config.source_end
+    config.layer_norm_epsilon = model.config.epsilon
+    config.add_attribute("max_length", model.config.max_length)  # for tzip/exchange/inference.py
     if options.shortlist:
         check_shortlist(options.shortlist, set(sources), set(targets))
         spec.register_vocabulary_mapping(options.shortlist)
@@ -49,20 +52,11 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     (folder / PIECES).write_bytes(pieces.model)
 
 
-def name_specials(
-    config: ctranslate2.specs.SequenceToSequenceModelConfig, vocabulary: list[str], source_end: bool
-) -> None:
-    """Sentences end in END at the source if the model's do, and begin with BEGIN at the target."""
-    config.unk_token, config.bos_token, config.eos_token = (vocabulary[i] for i in (UNKNOWN, BEGIN, END))
-    config.decoder_start_token = config.bos_token
-    config.add_source_bos, config.add_source_eos = False, source_end
-
-
 def check_shortlist(path: str | Path, sources: set[str], targets: set[str]) -> None:
     """Refuse a shortlist that names a piece which the model does not have on that side."""
     for number, line in enumerate(files.read_lines(path), 1):
         source, tab, candidates = line.partition("\t")
-        named = [(one, targets) for one in candidates.split(" ")] if tab else []
+        named = [(candidate, targets) for candidate in candidates.split(" ")] if tab else []
         named += [(source, sources)] if source or not tab else []
         for piece, vocabulary in named:
             if piece not in vocabulary:
@@ -93,8 +87,7 @@ def specify(model: Transformer) -> ctranslate2.specs.TransformerSpec:
         for target, layer in zip(side.layer, layers, strict=True):
             set_layer(target, layer)
     set_linear(spec.decoder.projection, model.generator)
-    bias = spec.decoder.projection.bias
-    bias[[PAD, BEGIN]] = NEVER  # which our own search never writes either
+    spec.decoder.projection.bias[[PAD, BEGIN]] = NEVER  # which our own search never writes either
     return spec
 
 

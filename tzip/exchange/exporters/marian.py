@@ -17,7 +17,7 @@ from tzip import files
 from tzip.data.lists import MAGIC, Lists, unpack
 from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
 from tzip.exchange import exporting
-from tzip.exchange.importers.marian import ACTIVATIONS, DECODER, ENCODER
+from tzip.exchange.importers.marian import ACTIVATIONS, DECODER, ENCODER, SIZES
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
 
@@ -31,8 +31,8 @@ FORM = {
     "epsilon": (1e-5,),
     "positions": ("halves", "interleaved"),
 }
-BENT = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}  # of two names of theirs, the first
-BEAM = {"num_beams": 5, "length_penalty": 0.3, "early_stopping": True}  # near the search of ours
+ACTIVATION_NAMES = {ours: name for name, ours in reversed(ACTIVATIONS.items())}  # of swish and silu, swish
+BEAM = {"num_beams": 5, "length_penalty": 0.3, "early_stopping": True}  # near our own search
 
 
 def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.Options) -> None:
@@ -46,12 +46,17 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     shared = model.config.tie == "all"
     sides = {"vocab.json": lists.source} | ({} if shared else {"target_vocab.json": lists.target or lists.source})
     orders = [order(len(side), last=shared) for side in sides.values()]
-    special = dict(zip((END, UNKNOWN, PAD), (lists.source[i] for i in (END, UNKNOWN, PAD)), strict=True))
+    special = {i: lists.source[i] for i in (END, UNKNOWN, PAD)}
     for (name, side), rows in zip(sides.items(), orders, strict=True):
         files.write_json(folder / name, numbered(side, rows, special))
-    config = configuration(model.config, orders)
-    files.write_json(folder / "config.json", config | {"dtype": options.type})
-    files.write_json(folder / "generation_config.json", generation(config))
+
+    ids = {"pad_token_id": orders[0].index(BEGIN), "decoder_start_token_id": orders[0].index(BEGIN)}
+    ids |= {"eos_token_id": orders[0].index(END), "bos_token_id": None, "forced_eos_token_id": None}
+    sizes = {"vocab_size": len(orders[0]), "decoder_vocab_size": len(orders[-1]), "dtype": options.type}
+    files.write_json(folder / "config.json", configuration(model.config) | ids | sizes)
+    banned = {"bad_words_ids": [[ids["pad_token_id"]]], "renormalize_logits": True}  # padding, as in our own search
+    files.write_json(folder / "generation_config.json", ids | banned | BEAM | {"max_length": model.config.max_length})
+
     files.write_json(
         folder / "tokenizer_config.json",
         {
@@ -65,25 +70,25 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     )
     (folder / "source.spm").write_bytes(lists.source_model)
     (folder / "target.spm").write_bytes(lists.target_model or lists.source_model)
-    found = exporting.typed(tensors(model, orders), options.type)
-    save_file(found, folder / "model.safetensors", {"format": "pt"})
+    weights = exporting.typed(tensors(model, orders), options.type)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
 # ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
 
 
 def listed(pieces: Pieces) -> Lists:
-    """The vocabulary as lists; ValueError if its prefix is none that MarianTokenizer finds in a text."""
+    """The vocabulary as lists; ValueError if it has a prefix that MarianTokenizer does not find in a text."""
     if not pieces.model.startswith(MAGIC):
         return Lists(pieces.model, b"", tuple(pieces.spell(range(len(pieces)))))
-    found = unpack(pieces.model)
-    if found.prefix and not (found.prefix.startswith(">>") and found.prefix.endswith("<<")):
-        raise ValueError(f"prefix = {found.prefix}: MarianTokenizer knows only those like >>deu<<")
-    return found
+    lists = unpack(pieces.model)
+    if lists.prefix and not (lists.prefix.startswith(">>") and lists.prefix.endswith("<<")):
+        raise ValueError(f"prefix = {lists.prefix}: MarianTokenizer knows only those like >>deu<<")
+    return lists
 
 
 def order(size: int, last: bool) -> list[int]:
-    """Our rows in the order of their ids: end, unknown, the pieces, and what begins, which is their padding.
+    """Our rows in the order of Marian's ids: end, unknown, the pieces, and BEGIN, which is its padding.
 
     last  padding comes last, as in OPUS-MT's; else third, for it must have the same id on both sides
     """
@@ -92,81 +97,53 @@ def order(size: int, last: bool) -> list[int]:
 
 
 def numbered(pieces: tuple[str, ...], rows: list[int], special: dict[int, str]) -> dict[str, int]:
-    """vocab.json; special pieces have the same names on both sides, and that of padding is what begins'."""
+    """vocab.json; special pieces have the same names on both sides, and BEGIN has that of padding."""
     names = special | {BEGIN: special[PAD]}
-    found = {names.get(row, pieces[row]): i for i, row in enumerate(rows)}
-    if len(found) < len(rows):
+    ids = {names.get(row, pieces[row]): i for i, row in enumerate(rows)}
+    if len(ids) < len(rows):
         raise ValueError(f"a piece is called like one of {', '.join(special.values())}, the source's special")
-    return found
+    return ids
 
 
-# ── settings ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def configuration(config: Config, orders: list[list[int]]) -> dict[str, Any]:
-    """config.json: what MarianConfig honours, and where its defaults are not what our model does."""
-    padding = orders[0].index(BEGIN)
+def configuration(config: Config) -> dict[str, Any]:
+    """What MarianConfig reads, but for numbers of pieces, and where its defaults are not what our model does."""
     return {
         "architectures": ["MarianMTModel"],
         "model_type": "marian",
         "is_encoder_decoder": True,
-        "encoder_layers": config.encoder_layers,
-        "decoder_layers": config.decoder_layers,
-        "encoder_attention_heads": config.heads,
-        "decoder_attention_heads": config.heads,
-        "encoder_ffn_dim": config.d_ff,
-        "decoder_ffn_dim": config.d_ff,
-        "vocab_size": len(orders[0]),
-        "decoder_vocab_size": len(orders[-1]),
-        "d_model": config.d_model,
-        "activation_function": BENT[config.activation],
+        **{key: getattr(config, option) for key, option in SIZES.items()},
+        "activation_function": ACTIVATION_NAMES[config.activation],
         "scale_embedding": True,
-        "max_position_embeddings": config.max_length,
-        "dropout": config.dropout,
-        "attention_dropout": config.dropout,
-        "activation_dropout": config.dropout,
+        **dict.fromkeys(("dropout", "attention_dropout", "activation_dropout"), config.dropout),
         "share_encoder_decoder_embeddings": config.tie == "all",
         "tie_word_embeddings": config.tie != "none",
-        "pad_token_id": padding,
-        "decoder_start_token_id": padding,
-        "eos_token_id": orders[0].index(END),
-        "bos_token_id": None,
-        "forced_eos_token_id": None,
     }
-
-
-def generation(config: dict[str, Any]) -> dict[str, Any]:
-    """generation_config.json: padding is never written and, as in our search, has no probability."""
-    keys = ("pad_token_id", "decoder_start_token_id", "eos_token_id", "bos_token_id", "forced_eos_token_id")
-    banned = {"bad_words_ids": [[config["pad_token_id"]]], "renormalize_logits": True}
-    return {key: config[key] for key in keys} | banned | BEAM | {"max_length": config["max_position_embeddings"]}
 
 
 # ── tensors ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def tensors(model: Transformer, orders: list[list[int]]) -> dict[str, Tensor]:
-    """The weights by their names, embeddings and output layer in the order of their ids."""
+    """The weights by Marian's names, embeddings and output layer in the order of its ids."""
     state = model.state_dict()
     if model.config.positions == "interleaved":
         state = halved(state, model.config.d_model)
-    found = {}
+    result = {}
     for stack, names in (("encoder", ENCODER), ("decoder", DECODER)):
         for i in range(len(getattr(model, stack))):
-            for ours, theirs in names.items():
+            for module, name in names.items():
                 for part in ("weight", "bias"):
-                    at = f"model.{stack}.layers.{i}.{theirs}.{part}"
-                    found[at] = state[f"{stack}.{i}.{ours}.{part}"]
+                    result[f"model.{stack}.layers.{i}.{name}.{part}"] = state[f"{stack}.{i}.{module}.{part}"]
     source, target = (torch.tensor(rows) for rows in (orders[0], orders[-1]))
     if model.config.tie == "all":
-        found["model.shared.weight"] = state["target_embedding.weight"][target]
+        result["model.shared.weight"] = state["target_embedding.weight"][target]
     else:
-        found["model.encoder.embed_tokens.weight"] = state["source_embedding.weight"][source]
-        found["model.decoder.embed_tokens.weight"] = state["target_embedding.weight"][target]
+        result["model.encoder.embed_tokens.weight"] = state["source_embedding.weight"][source]
+        result["model.decoder.embed_tokens.weight"] = state["target_embedding.weight"][target]
     if model.config.tie == "none":
-        found["lm_head.weight"] = state["generator.weight"][target]
-    found["final_logits_bias"] = state["generator.bias"][target][None]
-    return found
+        result["lm_head.weight"] = state["generator.weight"][target]
+    result["final_logits_bias"] = state["generator.bias"][target][None]
+    return result
 
 
 def halved(state: dict[str, Tensor], width: int) -> dict[str, Tensor]:
@@ -175,7 +152,7 @@ def halved(state: dict[str, Tensor], width: int) -> dict[str, Tensor]:
     What reads features has its columns in that order, what writes them its rows; LayerNorm does not mind.
     """
     features = torch.arange(width).view(-1, 2).T.flatten()  # 0, 2, 4, ..., 1, 3, 5, ...
-    found = {}
+    result = {}
     for name, tensor in state.items():
         module, _, part = name.rpartition(".")
         last = module.rpartition(".")[2]
@@ -183,5 +160,5 @@ def halved(state: dict[str, Tensor], width: int) -> dict[str, Tensor]:
             tensor = tensor[features]
         elif part == "weight":
             tensor = tensor[:, features]
-        found[name] = tensor
-    return found
+        result[name] = tensor
+    return result

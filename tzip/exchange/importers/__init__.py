@@ -1,1 +1,1 @@
-"""One file a format: `read(path, options)` gives a `foreign.Imported`; USES names the options that it has."""
+"""One file per format: `read(path, options)` gives an `importing.Imported`; USES and NEEDS name its options."""

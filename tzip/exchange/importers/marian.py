@@ -26,7 +26,7 @@ NEEDS = ()
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 NAMES = ("<pad>", "<unk>", "<s>", "</s>")
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "silu", "silu": "silu"}
-# What would change the computation, and the values that our model computes; older files say some of them.
+# What would change the computation, and the values that our model computes; older files have some of these keys.
 FORM: dict[str, tuple[Any, ...]] = {
     "model_type": ("marian",),
     "scale_embedding": (True,),
@@ -35,44 +35,28 @@ FORM: dict[str, tuple[Any, ...]] = {
     "add_final_layer_norm": (False,),
     "static_position_embeddings": (True,),
 }
-REQUIRED = (
-    "model_type",
-    "scale_embedding",
-    "vocab_size",
-    "d_model",
-    "encoder_layers",
-    "decoder_layers",
-    "encoder_attention_heads",
-    "decoder_attention_heads",
-    "encoder_ffn_dim",
-    "decoder_ffn_dim",
-    "activation_function",
-    "max_position_embeddings",
-    "pad_token_id",
-    "eos_token_id",
-    "decoder_start_token_id",
-)
-# What their search may be told to write or not, and the value that, beside none and 0, says nothing.
-BANS = dict.fromkeys(
-    (
-        "bad_words_ids",
-        "suppress_tokens",
-        "begin_suppress_tokens",
-        "sequence_bias",
-        "forced_bos_token_id",
-        "forced_decoder_ids",
-        "no_repeat_ngram_size",
-        "encoder_no_repeat_ngram_size",
-        "min_length",
-        "min_new_tokens",
-        "exponential_decay_length_penalty",
-    )
-) | {"repetition_penalty": 1.0, "encoder_repetition_penalty": 1.0}
+SIZES = {  # name in config.json → in Config
+    "d_model": "d_model",
+    "encoder_layers": "encoder_layers",
+    "decoder_layers": "decoder_layers",
+    "encoder_attention_heads": "heads",
+    "decoder_attention_heads": "heads",
+    "encoder_ffn_dim": "d_ff",
+    "decoder_ffn_dim": "d_ff",
+    "max_position_embeddings": "max_length",
+}
+REQUIRED = ("model_type", "scale_embedding", "vocab_size", *SIZES, "activation_function")
+REQUIRED += ("pad_token_id", "eos_token_id", "decoder_start_token_id")
+# What Marian's search may be told to write or not, and the value that, beside none and 0, changes nothing.
+BANS = dict.fromkeys(("bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias"))
+BANS |= dict.fromkeys(("forced_bos_token_id", "forced_decoder_ids", "min_length", "min_new_tokens"))
+BANS |= dict.fromkeys(("no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty"))
+BANS |= {"repetition_penalty": 1.0, "encoder_repetition_penalty": 1.0}
 SHARED = "model.shared.weight"
 TABLES = ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
 ENCODER = {
-    **{f"self_attention.{our}": f"self_attn.{their}" for our, their in ATTENTION.items()},
+    **{f"self_attention.{part}": f"self_attn.{name}" for part, name in ATTENTION.items()},
     "self_attention_norm": "self_attn_layer_norm",
     "feed_forward.inner": "fc1",
     "feed_forward.outer": "fc2",
@@ -80,7 +64,7 @@ ENCODER = {
 }
 DECODER = {
     **ENCODER,
-    **{f"cross_attention.{our}": f"encoder_attn.{their}" for our, their in ATTENTION.items()},
+    **{f"cross_attention.{part}": f"encoder_attn.{name}" for part, name in ATTENTION.items()},
     "cross_attention_norm": "encoder_attn_layer_norm",
 }
 
@@ -100,58 +84,53 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
         {
             "vocabulary": len(lists.source),
             "target_vocabulary": len(lists.target),
+            **{option: settings[key] for key, option in SIZES.items()},
             "tie": "none",
-            "d_model": settings["d_model"],
-            "d_ff": settings["encoder_ffn_dim"],
             "positions": "halves",
-            "heads": settings["encoder_attention_heads"],
-            "encoder_layers": settings["encoder_layers"],
-            "decoder_layers": settings["decoder_layers"],
             "dropout": settings.get("dropout", 0.1),
             "norm": "post",
             "activation": ACTIVATIONS[settings["activation_function"]],
-            "max_length": settings["max_position_embeddings"],
         },
         str(path / "config.json"),
     )
     tensors = importing.opened(weights)
     if settings.get("tie_word_embeddings") is False and TABLES[2] not in tensors:
         raise ValueError(f"{weights}: no tensor '{TABLES[2]}', which config.json says is not tied")
-    made = taken(tensors, config, shared, orders)
+    result = taken(tensors, config, shared, orders)
     tensors.finish()
-    config = dataclasses.replace(config, tie=importing.tie(made, not lists.target))
+    config = dataclasses.replace(config, tie=importing.tie(result, not lists.target))
     names = ["config.json", weights.name, "source.spm", "target.spm", "vocab.json"]
     names += ["target_vocab.json"] if lists.target else []
-    return importing.Imported(config, made, pack(lists), tuple(path / name for name in names))
+    return importing.Imported(config, result, pack(lists), tuple(path / name for name in names))
 
 
 def checked(path: Path) -> dict[str, Any]:
     """The configuration, if our model can be what it says; ValueError names what it cannot."""
     if not path.is_file():
         raise ValueError(f"{path}: missing; a Marian model is a folder with config.json in it")
-    found = read_json(path)
-    if not isinstance(found, dict):
+    settings = read_json(path)
+    if not isinstance(settings, dict):
         raise ValueError(f"{path}: no configuration")
     for key in REQUIRED:
-        if key not in found:
+        if key not in settings:
             raise ValueError(f"{path}: '{key}' is missing")
     for key, choices in FORM.items():
-        if found.get(key, choices[0]) not in choices:
-            raise ValueError(f"{path}: {key} = {shown(found[key])}; our model has {choices[0]!r}")
-    if (bent := found["activation_function"]) not in list(ACTIVATIONS):
-        raise ValueError(f"{path}: activation_function = {shown(bent)} is not one of {', '.join(ACTIVATIONS)}")
-    for one, other in (("encoder_attention_heads", "decoder_attention_heads"), ("encoder_ffn_dim", "decoder_ffn_dim")):
-        if found[one] != found[other]:
-            raise ValueError(f"{path}: {one} and {other} differ, which our model's cannot")
-    return found
+        if settings.get(key, choices[0]) not in choices:
+            raise ValueError(f"{path}: {key} = {shown(settings[key])}; our model has {choices[0]!r}")
+    if (activation := settings["activation_function"]) not in list(ACTIVATIONS):
+        raise ValueError(f"{path}: activation_function = {shown(activation)} is not one of {', '.join(ACTIVATIONS)}")
+    for size in ("attention_heads", "ffn_dim"):
+        if settings[f"encoder_{size}"] != settings[f"decoder_{size}"]:
+            raise ValueError(f"{path}: encoder_{size} and decoder_{size} differ, which our model's cannot")
+    return settings
 
 
 def search_bans(path: Path, padding: int) -> None:
-    """ValueError if their search may not write what ours may: only padding is banned in both."""
-    found = read_json(path) if path.is_file() else {}
-    for key, says_nothing in BANS.items():
-        banned = (found if isinstance(found, dict) else {}).get(key)
-        if banned and banned not in ([[padding]], says_nothing):
+    """ValueError if Marian's search may not write what ours may: only padding is banned in both."""
+    settings = read_json(path) if path.is_file() else {}
+    for key, neutral in BANS.items():
+        banned = (settings if isinstance(settings, dict) else {}).get(key)
+        if banned and banned not in ([[padding]], neutral):
             raise ValueError(f"{path}: {key} = {str(banned)[:80]}; our search bans padding alone")
 
 
@@ -159,40 +138,36 @@ def search_bans(path: Path, padding: int) -> None:
 
 
 def vocabulary(path: Path, settings: dict[str, Any], shared: bool, prefix: str) -> tuple[Lists, list[list[int]]]:
-    """The lists in our order, and of each side the rows of theirs in this order."""
-    sizes = [settings["vocab_size"]]
-    names = ["vocab.json"]
+    """The lists in our order, and of each side the rows of the file's tables in this order."""
+    sizes = {"vocab.json": settings["vocab_size"]}
     if not shared:
-        sizes.append(settings.get("decoder_vocab_size") or settings["vocab_size"])
-        names.append("target_vocab.json")
-    sides = [listed(path / name, size) for name, size in zip(names, sizes, strict=True)]
-    orders = [order(path / name, side, settings) for name, side in zip(names, sides, strict=True)]
+        sizes["target_vocab.json"] = settings.get("decoder_vocab_size") or settings["vocab_size"]
+    sides = [listed(path / name, size) for name, size in sizes.items()]
+    orders = [order(path / name, side, settings) for name, side in zip(sizes, sides, strict=True)]
     lists = [importing.spelled(side, rows, NAMES) for side, rows in zip(sides, orders, strict=True)]
     codes = [piece for piece in sides[0] if piece.startswith(">>") and piece.endswith("<<")]
     if codes and not prefix:
-        raise ValueError(
-            f"{path}: it translates into several languages; give prefix, one of "
-            f"{', '.join(codes[:20])}{', ...' if len(codes) > 20 else ''}"
-        )
+        choices = ", ".join(codes[:20]) + (", ..." if len(codes) > 20 else "")
+        raise ValueError(f"{path}: it translates into several languages; give prefix, one of {choices}")
     models = [importing.piece_model(path / f"{side}.spm") for side in ("source", "target")]
     models[1] = b"" if models[0] == models[1] else models[1]
-    return Lists(*models, lists[0], lists[1] if not shared else (), prefix=prefix), [orders[0], orders[-1]]
+    return Lists(*models, *lists, prefix=prefix), [orders[0], orders[-1]]
 
 
 def listed(path: Path, size: int) -> list[str]:
     """The pieces of a vocab.json by their ids, which must be 0 to size - 1."""
     if not path.is_file():
         raise ValueError(f"{path}: missing")
-    found = read_json(path)
-    if not isinstance(found, dict) or not all(type(value) is int for value in found.values()):
+    ids = read_json(path)
+    if not isinstance(ids, dict) or not all(type(value) is int for value in ids.values()):
         raise ValueError(f"{path}: no vocabulary: it must give each piece its number")
-    if sorted(found.values()) != list(range(len(found))) or len(found) != size:
-        raise ValueError(f"{path}: {len(found)} pieces, whose numbers should be 0 to {size} - 1 as in config.json")
-    return sorted(found, key=found.__getitem__)
+    if sorted(ids.values()) != list(range(len(ids))) or len(ids) != size:
+        raise ValueError(f"{path}: {len(ids)} pieces, whose numbers should be 0 to {size} - 1 as in config.json")
+    return sorted(ids, key=ids.__getitem__)
 
 
 def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
-    """Their rows in the order of our ids: padding, unknown, what begins a translation, end, and the rest."""
+    """The file's rows in the order of our ids: padding, unknown, what begins a translation, end, and the rest."""
     special = [settings[f"{key}_token_id"] for key in ("pad", "eos", "decoder_start")]
     if not all(type(row) is int and 0 <= row < len(pieces) for row in special) or "<unk>" not in pieces:
         raise ValueError(f"{path}: pad, eos or decoder_start of config.json, or <unk>, is no piece of it")
@@ -201,10 +176,8 @@ def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
     if len({pad, first[1], end}) < 3 or start in (first[1], end):
         raise ValueError(f"{path}: pad, <unk>, eos and decoder_start are not four pieces, nor start = pad")
     if start != pad and pieces[start] != NAMES[2]:
-        raise ValueError(
-            f"{path}: decoder_start_token_id = {start} is {shown(pieces[start])}; our "
-            f"translations begin with padding or {NAMES[2]}, which no text has"
-        )
+        said = f"decoder_start_token_id = {start} is {shown(pieces[start])}"
+        raise ValueError(f"{path}: {said}; our translations begin with padding or {NAMES[2]}, which no text has")
     return [*first, *(row for row in range(len(pieces)) if row not in first)]
 
 
@@ -213,42 +186,39 @@ def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
 
 def taken(tensors: importing.Tensors, config: Config, shared: bool, orders: list[list[int]]) -> dict[str, Tensor]:
     """The tensors by our names, embeddings in the order of our ids."""
-    made = {}
-    for ours, names in (("encoder", ENCODER), ("decoder", DECODER)):
-        count = getattr(config, f"{ours}_layers")
-        made |= importing.layers(tensors, ours, f"model.{ours}.layers.{{i}}", names, count)
-        tensors.constant(f"model.{ours}.embed_positions.weight", lambda x: positions(x, config))
+    result = {}
+    for stack, names in (("encoder", ENCODER), ("decoder", DECODER)):
+        count = getattr(config, f"{stack}_layers")
+        result |= importing.layers(tensors, stack, f"model.{stack}.layers.{{i}}", names, count)
+        tensors.constant(f"model.{stack}.embed_positions.weight", lambda table: is_sinusoids(table, config))
     source, target, generator = tables(tensors, shared)
     bias = generator.new_zeros(len(generator))
     if "final_logits_bias" in tensors:
         bias = tensors.take("final_logits_bias").squeeze(0)  # [1, V]
-    placed = zip(
-        ("source_embedding.weight", "target_embedding.weight", "generator.weight", "generator.bias"),
-        (source, target, generator, bias),
-        (orders[0], *[orders[1]] * 3),
-        strict=True,
-    )
-    for name, tensor, rows in placed:
-        made[name] = importing.arranged(tensor, rows, f"{tensors.where}: {name}")
-    return made
+    for name, tensor, rows in (
+        ("source_embedding.weight", source, orders[0]),
+        ("target_embedding.weight", target, orders[1]),
+        ("generator.weight", generator, orders[1]),
+        ("generator.bias", bias, orders[1]),
+    ):
+        result[name] = importing.arranged(tensor, rows, f"{tensors.where}: {name}")
+    return result
 
 
 def tables(tensors: importing.Tensors, shared: bool) -> tuple[Tensor, Tensor, Tensor]:
     """The embeddings of source and target, and the output's matrix, where each is stored once at least."""
-    found = {name: tensors.take(name) for name in TABLES if name in tensors}
-    if shared and SHARED in tensors:
-        found[SHARED] = tensors.take(SHARED)
-    both = [found[name] for name in (SHARED, *TABLES[:2]) if name in found]
-    if shared and both and not all(torch.equal(both[0], other) for other in both[1:]):
+    names = (SHARED, *TABLES) if shared else TABLES
+    stored = {name: tensors.take(name) for name in names if name in tensors}
+    embeddings = [stored[name] for name in (SHARED, *TABLES[:2]) if name in stored]
+    if shared and not all(torch.equal(embeddings[0], other) for other in embeddings[1:]):
         raise ValueError(f"{tensors.where}: embeddings that config.json says are shared are not the same")
-    source, target = (both[0] if shared and both else found.get(name) for name in TABLES[:2])
+    source, target = (embeddings[0] if shared and embeddings else stored.get(name) for name in TABLES[:2])
     if source is None or target is None:
         raise ValueError(f"{tensors.where}: no embeddings, neither {SHARED} nor {TABLES[0]}")
-    return source, target, found.get(TABLES[2], target)
+    return source, target, stored.get(TABLES[2], target)
 
 
-def positions(found: Tensor, config: Config) -> bool:
-    """Whether this is the table that our model computes."""
-    return found.shape == (config.max_length, config.d_model) and importing.near(
-        found, sinusoids(*found.shape, config.positions)
-    )
+def is_sinusoids(table: Tensor, config: Config) -> bool:
+    """Whether a table has the positions that our model computes."""
+    size = (config.max_length, config.d_model)
+    return table.shape == size and importing.near(table, sinusoids(*size, config.positions))
