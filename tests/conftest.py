@@ -1,7 +1,5 @@
 """What every test shares: one thread a process, properties without deadlines, where the real data lies."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

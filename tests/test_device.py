@@ -1,7 +1,5 @@
 """Which GPU a process takes, which rank it has, and the energy it used, with files in their place."""
 
-from __future__ import annotations
-
 import os
 import select
 import subprocess

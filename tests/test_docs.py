@@ -1,7 +1,5 @@
 """The documentation held to the program: examples run, commands parse, links lead somewhere."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

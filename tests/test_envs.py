@@ -1,7 +1,5 @@
 """conda installs what pip installs: envs/*.yaml pin the versions that requirements.txt pins."""
 
-from __future__ import annotations
-
 import re
 import sys
 import tomllib

@@ -1,7 +1,5 @@
 """What benchmarks/gpu.py measures, on a processor and on next to nothing: that it runs, not how fast."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

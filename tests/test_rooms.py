@@ -1,7 +1,5 @@
 """The rooms of the library, held by reading its imports: which folder may import from which."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import re

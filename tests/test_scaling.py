@@ -1,7 +1,5 @@
 """What benchmarks/scaling.py counts, held against a model that is there, and the page that it makes."""
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The `tzip` command, and how every command of the project ends. Starting it imports no torch."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

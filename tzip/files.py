@@ -1,7 +1,5 @@
 """Writing files so that nobody ever sees half of one: a temporary name first, then a rename."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Options as frozen dataclasses: declared once, read by the workflow, the scripts and the command line."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import dataclasses

@@ -1,7 +1,5 @@
 """The whole order, read first: a checkpoint to model.tzip, and model.tzip to translations."""
 
-from __future__ import annotations
-
 import dataclasses
 import shutil
 import tempfile

@@ -1,7 +1,5 @@
 """Attention maps of one sentence, and how sharp and how far from the baseline's a model's maps are."""
 
-from __future__ import annotations
-
 import argparse
 from itertools import islice
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Judge the paper's eight claims on a run's first test set, each by its stated rule."""
 
-from __future__ import annotations
-
 from tzip import files, options
 from tzip.cli import run
 from tzip.report import claims, results, score, tables

@@ -1,7 +1,5 @@
 """Clean parallel text and lay it out for training; a side is PATH, PATH::MEMBER or PATH::MEMBER#COLUMN."""
 
-from __future__ import annotations
-
 import argparse
 
 from tzip import options

@@ -1,7 +1,5 @@
 """Download one file, verified, from its URL or a mirror."""
 
-from __future__ import annotations
-
 import argparse
 
 from tzip import options

@@ -1,7 +1,5 @@
 """Encode parallel text into memory-mapped piece ids."""
 
-from __future__ import annotations
-
 import argparse
 
 from tzip.cli import run

@@ -1,7 +1,5 @@
 """Draw one of a run's figures, as PNG and SVG."""
 
-from __future__ import annotations
-
 import argparse
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Write which variants are on the frontier of BLEU against bytes, and how methods rank over all budgets."""
 
-from __future__ import annotations
-
 from tzip.cli import run
 from tzip.report import frontier, results, tables
 

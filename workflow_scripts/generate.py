@@ -1,7 +1,5 @@
 """Write the embedded corpus: train, dev and test as one sentence per line, DIR/NAME.en and DIR/NAME.de."""
 
-from __future__ import annotations
-
 import argparse
 from itertools import islice
 from pathlib import Path

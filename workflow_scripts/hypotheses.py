@@ -1,7 +1,5 @@
 """Translate training text for students to learn from, a block at a time. Resumes by itself."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Translate a text by CTranslate2 on one core, and measure its speed and the model's memory."""
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import time

@@ -1,7 +1,5 @@
 """Write report.html: a run's tables, claims and figures on one page that needs nothing but itself."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Learn the SentencePiece vocabulary that source and target share."""
 
-from __future__ import annotations
-
 import argparse
 
 from tzip import options

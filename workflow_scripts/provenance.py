@@ -1,7 +1,5 @@
 """Record the origin of a run: revision, configuration, checksums of its data, packages, devices."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

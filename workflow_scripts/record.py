@@ -1,7 +1,5 @@
 """Record a run's configuration: what the commands that continue it, or tell how far it is, start from."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Print a run's Table 1, what was measured on one core if anything was, and where its page lies."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The sizes of a model.tzip as read back from disk, to JSON: as printed, in the file, at the limit."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Write the table of what was measured on one core, as CSV, Markdown, LaTeX and for terminals."""
 
-from __future__ import annotations
-
 from tzip import files
 from tzip.cli import run
 from tzip.report import results, speed, tables

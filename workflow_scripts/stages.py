@@ -1,7 +1,5 @@
 """Write what a run took, by stage, from the benchmarks of its jobs: CSV, Markdown and LaTeX."""
 
-from __future__ import annotations
-
 from tzip.cli import run
 from tzip.report import results, stages, tables
 

@@ -1,7 +1,5 @@
 """Write a run's tables that no clock decides: Table 1, scores by test set, cleaning of the corpus."""
 
-from __future__ import annotations
-
 from tzip import files
 from tzip.cli import run
 from tzip.report import results, tables

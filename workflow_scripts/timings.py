@@ -1,7 +1,5 @@
 """Write what a run's clock decided: each row's costs, Table 1 with them for terminals, the speed claim."""
 
-from __future__ import annotations
-
 from tzip import files
 from tzip.cli import run
 from tzip.report import claims, results, tables

@@ -1,7 +1,5 @@
 """Train a baseline or a student: encoded pairs and pieces in, a checkpoint folder out. Resumes by itself."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

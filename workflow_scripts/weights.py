@@ -1,7 +1,5 @@
 """Weights before and after k-means, as histograms and centroids: what the weight figures are drawn from."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

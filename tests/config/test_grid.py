@@ -1,7 +1,5 @@
 """Grids of variants: what they are named, what they stand for, and which combinations are refused and why."""
 
-from __future__ import annotations
-
 import copy
 import json
 from typing import Any

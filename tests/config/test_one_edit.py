@@ -1,7 +1,5 @@
 """A new key of the configuration is one edit of one file: tests add some, and find them where they belong."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

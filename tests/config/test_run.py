@@ -1,7 +1,5 @@
 """Configurations: which are right, what each mistake is told, and what follows from data sets and variants."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import subprocess

@@ -1,7 +1,5 @@
 """Reading, filtering and splitting parallel text, as it really comes and made to break what reads it."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import io

@@ -1,7 +1,5 @@
 """Downloads from a real HTTP server that misbehaves in every way we know, and from mirrors."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

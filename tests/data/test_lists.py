@@ -1,7 +1,5 @@
 """Vocabularies with lists: what was packed comes back, each side is cut by its model, damage is named."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

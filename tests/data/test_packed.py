@@ -1,7 +1,5 @@
 """Compressed files and archives read as if they were hostile: streamed, damaged, and made to do harm."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import lzma

@@ -1,7 +1,5 @@
 """The vocabulary and the encoded corpus: nothing is lost between text and numbers, damage is named."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import unicodedata

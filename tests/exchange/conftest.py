@@ -1,7 +1,5 @@
 """A vocabulary of ours, as a file and opened."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Exported folders read back: Marian's by our own importer, dense safetensors as a checkpoint of ours."""
 
-from __future__ import annotations
-
 import json
 import unicodedata
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Export to CTranslate2: its own library finds what our search finds, by the compressed file's weights."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

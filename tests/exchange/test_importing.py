@@ -1,7 +1,5 @@
 """What all importers share; our own folders, and the command."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

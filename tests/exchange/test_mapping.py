@@ -1,7 +1,5 @@
 """Models whose tensors a mapping file names."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

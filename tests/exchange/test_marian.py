@@ -1,7 +1,5 @@
 """Marian folders written by hand: what was written is imported, what our model is not is refused by name."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """OpenNMT-py files written by hand, in each form that there was: imported, or refused by name."""
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 from typing import Any

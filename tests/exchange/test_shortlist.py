@@ -1,7 +1,5 @@
 """The target shortlist: a lexicon by hand, what it allows, and CTranslate2's file of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

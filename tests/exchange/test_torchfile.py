@@ -1,7 +1,5 @@
 """Torch files: tensors come back bit for bit; no file runs code, takes memory beyond its size, or hangs."""
 
-from __future__ import annotations
-
 import argparse
 import collections
 import contextlib

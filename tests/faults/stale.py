@@ -1,7 +1,5 @@
 """No report outlives what it follows from: something breaks after a finished run, and its report goes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Attention maps against their formula, their measures against cases known by hand, the script for real."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

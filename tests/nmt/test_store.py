@@ -1,7 +1,5 @@
 """What runs share: found by content, copied whole, not believed when damaged."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

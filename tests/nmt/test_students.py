@@ -1,7 +1,5 @@
 """Students in a configuration, and the script that translates what they learn from."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from unittest import mock

@@ -1,7 +1,5 @@
 """A finished run that the tests of this folder share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

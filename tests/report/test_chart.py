@@ -1,7 +1,5 @@
 """The page's chart: points where their numbers say, and each with a command."""
 
-from __future__ import annotations
-
 import math
 import re
 

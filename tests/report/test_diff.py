@@ -1,7 +1,5 @@
 """What sets two runs apart, by runs in miniature that differ in one thing each."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The frontier by hand-made cases: what dominates what, what is chosen, and how methods rank."""
 
-from __future__ import annotations
-
 import math
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page of a run, built by its scripts and looked at in a real browser."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Every figure drawn for real: the same bytes twice, labels that do not meet, the data's own numbers."""
 
-from __future__ import annotations
-
 import re
 from itertools import combinations, product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The figure of BLEU against bytes: names that do not meet, nothing left out; test_plots.py looks at its bytes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

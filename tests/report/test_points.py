@@ -1,7 +1,5 @@
 """Published points: what a file of the paper's model could be, and what others printed."""
 
-from __future__ import annotations
-
 import pytest
 
 from tzip.report import paper, points

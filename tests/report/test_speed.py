@@ -1,7 +1,5 @@
 """The table of speed: what is measured, from a model.tzip to words a second, and what is shown of it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

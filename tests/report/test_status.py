@@ -1,7 +1,5 @@
 """How far a run is, by folders in every state between begun and finished."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

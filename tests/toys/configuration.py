@@ -1,7 +1,5 @@
 """The configurations of the repository as Snakemake reads them, changed ones, and errors of one line."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Small untrained models with the vocabulary of a few lines."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

@@ -1,7 +1,5 @@
 """How keys are checked: types that pydantic knows how to read, and its mistakes in one line each."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 from collections.abc import Iterable

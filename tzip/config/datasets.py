@@ -1,7 +1,5 @@
 """The data set of a run: its files, where they lie, and whether they are right."""
 
-from __future__ import annotations
-
 import shlex
 import urllib.parse
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The files that decide the result of a step, found by reading imports without importing anything."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import hashlib

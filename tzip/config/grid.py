@@ -1,7 +1,5 @@
 """`grid:` of a configuration: method × bits × sparsity × scope as named variants, made without torch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import product
 from typing import Any

@@ -1,7 +1,5 @@
 """The imported baseline of a configuration: its options and its files; no torch."""
 
-from __future__ import annotations
-
 import posixpath
 import shlex
 from pathlib import Path

@@ -3,8 +3,6 @@
 A section that belongs to a part of the library is declared there, as options; a variant's keys are Variant's.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Annotated, Any, Literal
 

@@ -4,8 +4,6 @@ python -m tzip.config.reference > docs/configuration.md
 python -m tzip.config.reference --schema > config.schema.json
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A run's configuration, checked and completed before any job starts, without importing torch."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """What differs from one SLURM cluster to the next, checked before a run submits anything."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 

@@ -1,7 +1,5 @@
 """The students of a configuration, checked before any job starts, and where their files lie."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tzip.config import BASELINE, datasets, imports

@@ -1,7 +1,5 @@
 """Downloads that survive bad networks: resumed, verified, from a URL or a mirror."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import posixpath

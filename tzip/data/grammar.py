@@ -3,8 +3,6 @@
 A rule of `Grammar` draws words and puts them into a `Clause`, which says itself in both languages. "You" is always Sie.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import random

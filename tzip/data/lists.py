@@ -3,8 +3,6 @@
 The layout is in docs/format.md. Reading trusts nothing, and takes no more memory than the bytes do.
 """
 
-from __future__ import annotations
-
 import json
 import struct
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Compressed files and archives, read as if they were hostile: one file or one member, bounded in size."""
 
-from __future__ import annotations
-
 import bz2
 import contextlib
 import errno

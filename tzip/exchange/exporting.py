@@ -4,8 +4,6 @@ An exporter is a file of `exporters`, named like its engine. What a model has an
 by its name.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 from collections.abc import Mapping

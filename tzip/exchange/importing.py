@@ -5,8 +5,6 @@ into a Config, tensors by our names, and a vocabulary. What a model has and ours
 a tensor that no importer asked for, an option that changes what the model computes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import importlib

@@ -1,7 +1,5 @@
 """Translation by CTranslate2 from a folder of `tzip export`: our search's options, without torch."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One core, its name and this process's memory: what a measurement of speed must fix and record."""
 
-from __future__ import annotations
-
 import os
 import platform
 import resource

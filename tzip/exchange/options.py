@@ -1,7 +1,5 @@
 """Options of import and export; reading them needs no torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

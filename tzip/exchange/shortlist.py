@@ -1,7 +1,5 @@
 """A target shortlist: which pieces a translation may be made of, by a lexicon of the training text."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

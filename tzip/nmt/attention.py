@@ -1,7 +1,5 @@
 """Attention maps: how sharp a model's are, and how far compression has moved them from the baseline's."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

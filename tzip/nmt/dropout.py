@@ -1,7 +1,5 @@
 """Dropout whose masks cost little on a CPU and follow from the seed alone."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """The log of a training: JSON lines on disk, and on standard error how far it is."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

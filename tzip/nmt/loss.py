@@ -1,7 +1,5 @@
 """The loss of an output layer, with or without a teacher, never holding the logits of a whole batch."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -4,8 +4,6 @@ Shape suffixes: B sentences, S source pieces, T target pieces, D model width, F 
 H heads, K width of a head, V vocabulary.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

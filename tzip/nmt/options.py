@@ -1,7 +1,5 @@
 """Options of the model, its training and its search, and what a search returns; needs no torch."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 

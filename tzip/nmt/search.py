@@ -1,7 +1,5 @@
 """Batched beam search with a key/value cache: source pieces in, n best translations out."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The state of a training on disk: what to resume from, evaluated checkpoints and their mean, a lock."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib

@@ -1,7 +1,5 @@
 """A folder in which runs and users share trained models, each named by the content of all its inputs."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

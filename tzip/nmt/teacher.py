@@ -1,7 +1,5 @@
 """A student's teacher: weights to start from, and a frozen model to learn from."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """One loop for training and fine-tuning: resumable at any update, the same weights as if never stopped."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import signal

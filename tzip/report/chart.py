@@ -1,7 +1,5 @@
 """The frontier as an interactive drawing of the page: where each variant's point lies, and its text."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from math import ceil, floor, log, log10
 from typing import Any

@@ -6,8 +6,6 @@ translated the same test set. With one seed the interval covers the sentences al
 where the interval lies at or above t, does not hold where it lies below, and is undecided between.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace

@@ -1,7 +1,5 @@
 """The differences between two runs: how they were made, and their results."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

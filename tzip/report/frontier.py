@@ -1,7 +1,5 @@
 """Which variants are worth their bytes: the frontier of BLEU against file size, and the methods' ranking."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Labels of a scatter plot, each beside its point and none over another, in the same places every time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """report.html: all results of a run on one page that needs nothing but itself."""
 
-from __future__ import annotations
-
 import base64
 import json
 import math

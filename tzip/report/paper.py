@@ -4,8 +4,6 @@ Cheong & Daniel, "transformers.zip: Compressing Transformers with Pruning and Qu
 Stanford CS224N report 15763707, 2019.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from tzip.config import BASELINE

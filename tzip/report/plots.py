@@ -1,7 +1,5 @@
 """The run's figures, from plain arrays and tables: one function per figure, one look, the same bytes each time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The figure of BLEU against real bytes: this run's variants with their frontier, and what was published."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Published points of BLEU against bytes: the paper's, as printed and as a file could be, and others'."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from math import log2
 

@@ -1,7 +1,5 @@
 """The results of a run as data frames: one line per seed, row and test set; then one per row, over its seeds."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable, Sequence
 from itertools import product

@@ -6,8 +6,6 @@ hold all resamples of all sentences at once, and its test counts only difference
 systems with the same translations come out as different (p = 1 / (trials + 1)).
 """
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Translation by CTranslate2 on one core as a table: words per second, BLEU, bytes, the literature's marks."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a run took, by stage: jobs, time, processor time, memory, and energy where the machine counts it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The progress of a run, by its files: the stage, how many of its variants are done, when it will end."""
 
-from __future__ import annotations
-
 import time
 from datetime import datetime
 from pathlib import Path

@@ -3,8 +3,6 @@
 Snakemake finds the plugin by its folder's name on PYTHONPATH. Its own log, with every command, is under .snakemake/log.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from logging import INFO, LogRecord

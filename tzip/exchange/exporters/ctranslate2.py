@@ -1,7 +1,5 @@
 """A folder of CTranslate2, which translates on a CPU in 32, 16 or 8 bits."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import ctranslate2

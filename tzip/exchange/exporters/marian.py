@@ -4,8 +4,6 @@ Holds to transformers 5.23 (models/marian): LayerNorm after each block with an e
 before all cosines, sources that end in </s>, translations that begin with the padding piece.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A checkpoint folder of ours: dense weights, for `safetensors.torch.load_file` and for `tzip compress`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from safetensors.torch import save_file

@@ -4,8 +4,6 @@ The model is a safetensors file, or a torch file that is one dictionary of tenso
 example of the mapping file.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from pathlib import Path

@@ -5,8 +5,6 @@ that end in </s>, translations that begin with the padding piece. Text goes to S
 MarianTokenizer gives it there.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

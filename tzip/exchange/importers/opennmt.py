@@ -6,8 +6,6 @@ positions computed in single precision, and sources without an end. Text is cut 
 model that is a file of its own.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A checkpoint folder of our own, as a run or `tzip decompress` writes it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tzip.exchange import importing
