@@ -164,13 +164,6 @@ def test_ties_that_a_mapping_does_not_tell_are_found(
         assert torch.equal(state[f"{ours}.weight"], file[theirs])
 
 
-def test_a_tensor_that_no_mapping_names_is_refused(made, vocabulary_file: Path, tmp_path: Path) -> None:
-    told, file = mapping(made)
-    options = write(tmp_path, told, file | {"extra": torch.ones(2)}, vocabulary_file)
-    with pytest.raises(ValueError, match="our model has no place for 'extra'"):
-        importing.read(tmp_path / "model", options)
-
-
 def test_what_a_mapping_ignores_is_left_out(made, vocabulary_file: Path, tmp_path: Path) -> None:
     told, file = mapping(made, ignore=["steps", "enc.{i}.mask"])
     file |= {"steps": torch.ones(1), "enc.0.mask": torch.ones(1), "enc.17.mask": torch.ones(1)}
