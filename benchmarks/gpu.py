@@ -25,12 +25,11 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tzip import device
 from tzip.compression import compress, kmeans1d
 from tzip.compression.variant import Variant
 from tzip.data.pieces import Encoded
 from tzip.files import write_json
-from tzip.nmt import model, search, train
+from tzip.nmt import device, model, search, train
 from tzip.nmt.batches import Stream
 from tzip.nmt.loss import Objective
 from tzip.nmt.options import PRESETS, Search, Training, configure

@@ -30,7 +30,7 @@ def folder(tmp_path_factory) -> Path:
 
 def tzip(*arguments: str | Path, input: str = "") -> subprocess.CompletedProcess:
     """A process of its own; `input` may have lone bytes, as surrogates."""
-    command = [sys.executable, "-m", "tzip.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "tzip", *map(str, arguments)]
     return subprocess.run(
         command, input=input, capture_output=True, text=True, encoding="utf-8", errors="surrogateescape"
     )

@@ -14,14 +14,14 @@ ROOT = Path(__file__).parent.parent
 LIBRARY = sorted((ROOT / "tzip").rglob("*.py"))
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
-ENDS = {"tzip.cli", "tzip.pipeline"}  # they alone join training and files
+ENDS = {"tzip.__main__", "tzip.cli", "tzip.pipeline"}  # they alone join training and files
 
 # What a room may import beside itself and GROUND: rooms (all of their modules) or single modules.
 GROUND = {"tzip", "tzip.options", "tzip.files"}
 METHOD = {f"compression.{module}" for module in ("code", "parametrization", "curvature", "vectors", "kmeans1d")}
 ALLOWED = {
     "data": set(),
-    "nmt": {"data", "device"},
+    "nmt": {"data"},
     "compression": {"data", "nmt"},
     "quantizers": METHOD,
     "pruners": METHOD,

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from tzip import device
 from tzip.compression import compress as compression_of
 from tzip.compression import curvature
 from tzip.compression.curvature import Statistics
@@ -22,7 +21,7 @@ from tzip.exchange.options import Import
 from tzip.files import replacing_folder, write_json
 from tzip.format import container, sizes
 from tzip.format import model as model_file
-from tzip.nmt import checkpoint
+from tzip.nmt import checkpoint, device
 from tzip.nmt.model import Transformer, shape, tensors
 from tzip.nmt.options import Search, Training, settings
 from tzip.nmt.train import train

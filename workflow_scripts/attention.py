@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tzip import device
 from tzip.cli import run
 from tzip.data.pieces import BEGIN, END, Pieces
 from tzip.files import read_lines, replacing, write_json
 from tzip.format.model import restore
-from tzip.nmt import attention
+from tzip.nmt import attention, device
 from tzip.nmt.model import Transformer
 
 

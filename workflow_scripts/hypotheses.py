@@ -7,9 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from tzip import device, files, options
+from tzip import files, options
 from tzip.cli import run
 from tzip.format import model as model_file
+from tzip.nmt import device
 from tzip.nmt.options import Search
 
 

@@ -10,12 +10,12 @@ import torch
 from sacrebleu import corpus_bleu
 
 import tzip
-from tzip import device, options, pipeline
+from tzip import options, pipeline
 from tzip.cli import run
 from tzip.data.pieces import Encoded, Pieces
 from tzip.files import read_lines, write_json
 from tzip.format import model as model_file
-from tzip.nmt import checkpoint, model, store, teacher, train
+from tzip.nmt import checkpoint, device, model, store, teacher, train
 from tzip.nmt.batches import batch, groups
 from tzip.nmt.options import OF_PIECES, PRESETS, Config, Search, Training, configure
 

@@ -60,7 +60,7 @@ def test_a_new_key_is_one_edit(edited: Path, edit: tuple) -> None:
     assert (right["filled"] == 3) == (path[0] == "threads")
     if subcommand:
         assert "--novel 5" in right["flags"]
-        assert "what nobody had thought of" in command(edited, "python", "-m", "tzip.cli", subcommand, "--help")
+        assert "what nobody had thought of" in command(edited, "python", "-m", "tzip", subcommand, "--help")
 
 
 @pytest.mark.parametrize("edited", EDITS[:1], indirect=True)

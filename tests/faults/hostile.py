@@ -75,7 +75,7 @@ def test_a_checkpoint_with_a_pickle_inside_is_refused(zipped: bool, tmp_path: Pa
         pickled = weights.read_bytes()
         with zipfile.ZipFile(weights, "w") as archive:
             archive.writestr("archive/data.pkl", pickled)
-    line = command("-m", "tzip.cli", "compress", folder, tmp_path / "x.tzip", "--quantize", "kmeans:bits=4")
+    line = command("-m", "tzip", "compress", folder, tmp_path / "x.tzip", "--quantize", "kmeans:bits=4")
     assert "a pickle" in line
     assert not trace.exists()
     assert not (tmp_path / "x.tzip").exists()

@@ -161,7 +161,7 @@ def test_what_follows_an_import(case: str, peer: Peer, tmp_path: Path) -> None:
 
 
 def tzip(*arguments: object) -> str:
-    command = [sys.executable, "-m", "tzip.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "tzip", *map(str, arguments)]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return done.stdout

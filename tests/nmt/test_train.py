@@ -17,8 +17,7 @@ from tests.nmt.test_model import TOY
 from tests.toys.data import toy_pairs
 from tests.toys.training import fit, toy_teacher
 from tests.toys.waiting import wait_for
-from tzip import device
-from tzip.nmt import checkpoint, journal, state, train
+from tzip.nmt import checkpoint, device, journal, state, train
 from tzip.nmt.batches import Stream
 from tzip.nmt.loss import Objective
 from tzip.nmt.model import Transformer

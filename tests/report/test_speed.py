@@ -100,7 +100,7 @@ def test_the_script_writes_every_form(run: Path, tmp_path: Path) -> None:
 def step(name: str, *arguments: str | Path) -> None:
     """A step of the workflow in a process of its own, which `inference` keeps to one core."""
     script = ROOT / "workflow_scripts" / f"{name}.py"
-    start = [script] if script.exists() else ["-m", "tzip.cli", name]
+    start = [script] if script.exists() else ["-m", "tzip", name]
     command = [sys.executable, *start, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)

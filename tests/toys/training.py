@@ -8,8 +8,7 @@ import torch
 
 from tests.nmt.test_model import TOY
 from tests.toys.data import toy_pairs
-from tzip import device
-from tzip.nmt import checkpoint, train
+from tzip.nmt import checkpoint, device, train
 from tzip.nmt.batches import batch, groups
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Training

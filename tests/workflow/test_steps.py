@@ -246,7 +246,7 @@ def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> Non
     assert count_rows(folder / RUN / "tables" / "frontier.csv") == 4
 
     # The command that the frontier prints finds its file made, by the record of the run alone.
-    said = command(folder, "python", "-m", "tzip.cli", "frontier", str(RUN), "--at", "1x").splitlines()
+    said = command(folder, "python", "-m", "tzip", "frontier", str(RUN), "--at", "1x").splitlines()
     assert "Nothing to be done" in command(folder, *said[-1].split())
     chosen = said[0].partition(":")[0]
     rule = "compress_baseline" if chosen == "baseline" else "compress"

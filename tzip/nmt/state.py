@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tzip.data.pieces import Encoded
-from tzip.device import world
 from tzip.files import replacing
 from tzip.nmt.checkpoint import load_untied, untied
+from tzip.nmt.device import world
 from tzip.nmt.options import Training
 
 VERSION = 2  # of a saved state; 1: with the factor of the learning rate of an option that is gone

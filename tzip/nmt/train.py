@@ -14,9 +14,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from tzip.data.pieces import Encoded
-from tzip.device import autocast, enough_memory, total, world
 from tzip.nmt.batches import Batch, Stream, ahead
 from tzip.nmt.checkpoint import load_untied
+from tzip.nmt.device import autocast, enough_memory, total, world
 from tzip.nmt.dropout import MaskPool, mixed, share_masks
 from tzip.nmt.journal import Journal
 from tzip.nmt.loss import Objective

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from tzip import device
+from tzip.nmt import device
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from tzip.device import claim
+from tzip.nmt.device import claim
 print(claim(2, Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 SHAPES = """
 import torch
-from tzip.device import prepare
+from tzip.nmt.device import prepare
 prepare(1)
 layer = torch.nn.Linear(64, 64)
 for rows in (*range(100, 200), *range(100, 200)):

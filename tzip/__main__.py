@@ -1,0 +1,5 @@
+"""`python -m tzip`, as `tzip`."""
+
+from tzip.cli import main
+
+main()
