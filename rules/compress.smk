@@ -22,7 +22,7 @@ rule calibrate:
         seed=lambda wildcards: re.search(r"seed-(\d+)", wildcards.origin)[1],
         threads=config["threads"]["compress"],
     shell:
-        "tzip calibrate {params.checkpoint} {output} --data {params.data} {params.calibration}"
+        "tzip calibrate --force {params.checkpoint} {output} --data {params.data} {params.calibration}"
         " --seed {params.seed} --threads {params.threads} 2> {log}"
 
 
@@ -54,7 +54,7 @@ rule compress:
         threads=config["threads"]["compress"],
         folder=subpath(output.model, parent=True),
     shell:
-        "tzip compress {params.checkpoint} {output.model} --data {params.data}"
+        "tzip compress --force {params.checkpoint} {output.model} --data {params.data}"
         " --name {wildcards.variant} {params.plan} --seed {wildcards.seed} --threads {params.threads}"
         " --state {params.folder}/state --summary {output.summary} > {log} 2>&1"
 

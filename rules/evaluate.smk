@@ -41,7 +41,7 @@ rule translate:
         search=flags(config["search"]),
         threads=config["threads"]["translate"],
     shell:
-        "tzip translate {input.model} {input.source} {params.search} --threads {params.threads}"
+        "tzip translate --force {input.model} {input.source} {params.search} --threads {params.threads}"
         " --output {output.hypotheses} --time {output.time} 2> {log}"
 
 
@@ -72,7 +72,7 @@ rule score:
         scores=flags(config["scores"]),
         code=code("score"),
     shell:
-        "tzip score {input.hypotheses} {input.references} --baseline {input.baseline} {params.scores}"
+        "tzip score --force {input.hypotheses} {input.references} --baseline {input.baseline} {params.scores}"
         " --output {output.score} --statistics {output.statistics} 2> {log}"
 
 

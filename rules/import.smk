@@ -37,7 +37,7 @@ rule import_baseline:
         max_length=MAX_LENGTH,
         folder=subpath(output.model, parent=True),
     shell:
-        "tzip import {params.model} {params.folder} --max-length {params.max_length}"
+        "tzip import --force {params.model} {params.folder} --max-length {params.max_length}"
         " --summary {output.summary} > {log} 2>&1"
 
 

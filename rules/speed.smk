@@ -18,7 +18,7 @@ rule shortlist:
         data=prefix("train"),
         shortlist=flags(config["shortlist"]),
     shell:
-        "tzip shortlist {input.pieces} {output} --data {params.data} {params.shortlist} > {log} 2>&1"
+        "tzip shortlist --force {input.pieces} {output} --data {params.data} {params.shortlist} > {log} 2>&1"
 
 
 rule export:

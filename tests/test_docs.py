@@ -224,7 +224,7 @@ def test_tzip_commands_are_understood(command: str, whole: bool, capsys: pytest.
     except SystemExit:
         pytest.fail(f"{command}: {capsys.readouterr().err}")
     own = [argument for argument in cli.COMMANDS[name][1] if isinstance(argument, str | type)]
-    for cls in [options.declared(cli.HERE / cls) if isinstance(cls, str) else cls for cls in own]:
+    for cls in [options.declared(ROOT / "tzip" / cls) if isinstance(cls, str) else cls for cls in own]:
         settings = options.from_arguments(args, cls, name)
         for field, kind in (("prune", "pruners"), ("quantize", "quantizers"), ("biases", "quantizers")):
             if getattr(settings, field, ""):

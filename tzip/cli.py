@@ -1,10 +1,13 @@
 """The `tzip` command, and how every command of the project ends. Starting it imports no torch."""
 
 import argparse
+import difflib
+import io
 import os
+import signal
 import sys
 from collections.abc import Callable
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import tzip
@@ -13,22 +16,30 @@ from tzip.compression import registry
 from tzip.compression.variant import Calibration, Pruning, Variant, check
 from tzip.exchange.options import Export, Import
 from tzip.nmt.options import FINETUNE, Search, Training
-
-HERE = Path(__file__).parent
+from tzip.options import amount, check_outputs, output, path, plain
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; what a user can get wrong (ValueError, OSError) becomes one line and exit status 1."""
+    """Call `main`; what a user can get wrong (ValueError, OSError) becomes one line and exit status 1.
+
+    Text goes out as UTF-8 whatever the locale. SIGTERM ends as an exception does, so that no half-written file stays.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # tests put others in their place
+            stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         main()
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(130)  # as shells have it after Ctrl-C
+        sys.exit(128 + signal.SIGINT)  # as shells have it after Ctrl-C
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        said = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else str(error)
+        print(f"error: {' '.join(said.split())}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -45,20 +56,13 @@ def command(*arguments) -> Callable[[Callable], Callable]:
     return keep
 
 
-def plain(*names: str, **more) -> tuple[tuple[str, ...], dict]:
-    return names, more
-
-
-path = partial(plain, type=Path, metavar="FILE")
-
-
 def add(parser: argparse.ArgumentParser, argument) -> None:
     """Add one argument, arguments of which only one can be given (a list), or the options of a class.
 
     A text names a file whose class Options is meant, without importing what else the file imports.
     """
     if isinstance(argument, str):
-        argument = options.declared(HERE / argument)
+        argument = options.declared(Path(__file__).parent / argument)
     if isinstance(argument, type):
         options.add_arguments(parser, argument, defaults=FINETUNE if argument is Training else None)
     elif isinstance(argument, list):
@@ -70,27 +74,13 @@ def add(parser: argparse.ArgumentParser, argument) -> None:
         parser.add_argument(*names, **more)
 
 
-def amount(unit: str) -> Callable[[str], float]:
-    """Reads a positive number, its unit there or not: 8x, 99%."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text.removesuffix(unit))
-        except ValueError:
-            value = 0.0
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"'{text}' is not a positive number, such as 8{unit}")
-        return value
-
-    return read
-
-
 NEW_FOLDER = {"metavar": "DIR", "help": "folder to write; must be new or empty"}
+FORCE = plain("--force", action="store_true", help="replace a file that exists already")
 MODEL = path("model", metavar="MODEL", help="a model.tzip")
 SEED = plain("--seed", type=int, default=1, metavar="N", help="seed [1]")
 THREADS = plain("--threads", type=int, metavar="N", help="CPU threads [one per core]")
 METHODS = plain("--methods", action="append", default=[], metavar="DIR", help="a folder of your own methods")
-SUMMARY = path("--summary", help="write what was done, its time and memory as JSON")
+SUMMARY = output("--summary", help="write what was done, its time and memory as JSON")
 RUN = path("folder", metavar="RUN", help="the run's folder, results/NAME")
 CHECKPOINT = path("checkpoint", metavar="CHECKPOINT", help="a trained model's folder")
 
@@ -98,7 +88,7 @@ CHECKPOINT = path("checkpoint", metavar="CHECKPOINT", help="a trained model's fo
 @command(
     plain("source", metavar="SOURCE", help="file or folder of the model, or ARCHIVE::MEMBER"),
     path("output", **NEW_FOLDER),
-    *(SUMMARY, Import),
+    *(SUMMARY, FORCE, Import),
 )
 def run_import(args: argparse.Namespace) -> None:
     """a model from elsewhere to a checkpoint folder"""
@@ -110,9 +100,9 @@ def run_import(args: argparse.Namespace) -> None:
 
 @command(
     CHECKPOINT,
-    path("output", metavar="OUTPUT", help="the file to write, safetensors"),
+    output("output", metavar="OUTPUT", help="the file to write, safetensors"),
     plain("--data", required=True, metavar="PREFIX", help="encoded training pairs to measure on"),
-    *(SEED, THREADS, Calibration),
+    *(SEED, THREADS, FORCE, Calibration),
 )
 def run_calibrate(args: argparse.Namespace) -> None:
     """measure second derivatives once for all variants of a model"""
@@ -124,7 +114,7 @@ def run_calibrate(args: argparse.Namespace) -> None:
 
 @command(
     CHECKPOINT,
-    path("output", metavar="OUTPUT", help="the file to write, model.tzip"),
+    output("output", metavar="OUTPUT", help="the file to write, model.tzip"),
     plain("--data", metavar="PREFIX", help="encoded pairs to fine-tune on; without, no fine-tuning"),
     METHODS,
     path("--teacher-checkpoint", metavar="DIR", help="checkpoint of the teacher [CHECKPOINT itself]"),
@@ -132,7 +122,7 @@ def run_calibrate(args: argparse.Namespace) -> None:
     path("--state", metavar="DIR", help="where fine-tuning is resumed from; removed at the end"),
     plain("--name", default="", metavar="NAME", help="the variant's name [that of OUTPUT]"),
     plain("--student", default="", metavar="NAME", help="the student that CHECKPOINT is, for --summary"),
-    *(SUMMARY, SEED, THREADS, Variant, Training),
+    *(SUMMARY, SEED, THREADS, FORCE, Variant, Training),
 )
 def run_compress(args: argparse.Namespace) -> None:
     """a checkpoint folder to one model.tzip"""
@@ -149,10 +139,9 @@ def run_compress(args: argparse.Namespace) -> None:
         raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
     from tzip import pipeline
 
-    names = ("seed", "threads", "data", "statistics", "state", "summary", "student")
-    arguments = {name: getattr(args, name) for name in names}
-    arguments |= {"name": args.name or args.output.stem, "teacher": args.teacher_checkpoint}
-    print(pipeline.compress(args.checkpoint, args.output, variant, training, **arguments))
+    inputs = {n: getattr(args, n) for n in ("seed", "threads", "data", "statistics", "state", "summary", "student")}
+    inputs |= {"name": args.name or args.output.stem, "teacher": args.teacher_checkpoint}
+    print(pipeline.compress(args.checkpoint, args.output, variant, training, **inputs))
 
 
 @command(MODEL, path("output", **NEW_FOLDER))
@@ -182,9 +171,9 @@ def run_export(args: argparse.Namespace) -> None:
 
 @command(
     path("model", metavar="MODEL", help="a model.tzip or a pieces.model, for its vocabulary"),
-    path("output", metavar="OUTPUT", help="the file to write"),
+    output("output", metavar="OUTPUT", help="the file to write"),
     plain("--data", required=True, metavar="PREFIX", help="encoded training pairs to learn from"),
-    "exchange/shortlist.py",
+    *(FORCE, "exchange/shortlist.py"),
 )
 def run_shortlist(args: argparse.Namespace) -> None:
     """a target shortlist, for tzip export"""
@@ -202,20 +191,32 @@ def run_shortlist(args: argparse.Namespace) -> None:
 @command(
     MODEL,
     path("source", metavar="SOURCE", nargs="?", help="a file instead of standard input"),
-    path("--output", help="a file instead of standard output"),
-    path("--time", help="write seconds, words per second and memory as JSON"),
-    *(THREADS, Search),
+    output("--output", help="a file instead of standard output"),
+    output("--time", help="write seconds, words per second and memory as JSON"),
+    plain("--split-sentences", metavar="LANG", help="split each line into sentences of LANG (en, de, ...) first"),
+    *(THREADS, FORCE, Search),
 )
 def run_translate(args: argparse.Namespace) -> None:
     """translate standard input, one sentence per line"""
     settings = options.from_arguments(args, Search, "search")
+    if args.split_sentences and settings.nbest > 1:
+        raise ValueError("--nbest and --split-sentences do not go together")
     from tzip import pipeline
+    from tzip.data import text
 
     here = pipeline.here(args.threads)
-    text = args.source.read_bytes() if args.source else sys.stdin.buffer.read()
-    lines = files.split_lines(text, str(args.source or "standard input"))
-    translations = pipeline.translate(args.model, lines, settings, here, args.time)
-    whole = "".join(f"{line}\n" for line in translations)
+    if not args.source and sys.stdin is None:
+        raise ValueError("standard input is closed; name a file to translate")
+    read = args.source.read_bytes() if args.source else sys.stdin.buffer.read()
+    lines = files.split_lines(read, str(args.source or "standard input"))
+    parts = [text.sentences(line, args.split_sentences) for line in lines]
+    beams = iter(pipeline.translate(args.model, list(chain.from_iterable(parts)), settings, here, args.time))
+    best = [[next(beams) for _ in part] for part in parts]
+    if settings.nbest == 1:
+        rows = [" ".join(filter(None, (beam[0][0] for beam in line))) for line in best]
+    else:  # as Moses and Marian print them
+        rows = [f"{i} ||| {line} ||| {score:.4f}" for i, (beam,) in enumerate(best) for line, score in beam]
+    whole = "".join(f"{row}\n" for row in rows)
     if args.output:
         files.write_text(args.output, whole)
     else:
@@ -225,9 +226,9 @@ def run_translate(args: argparse.Namespace) -> None:
 @command(
     path("files", metavar="FILE", nargs="+", help="MODEL SOURCE REFERENCE, or TRANSLATIONS REFERENCE"),
     path("--baseline", help="translations to compare with"),
-    path("--output", help="write the scores as JSON instead of printing them"),
-    path("--statistics", help="write the counts per sentence, .npz, for later comparisons"),
-    *(THREADS, Search, "report/score.py"),
+    output("--output", help="write the scores as JSON instead of printing them"),
+    output("--statistics", help="write the counts per sentence, .npz, for later comparisons"),
+    *(THREADS, FORCE, Search, "report/score.py"),
 )
 def run_score(args: argparse.Namespace) -> None:
     """score translations, or translate a test set by a model.tzip and score that"""
@@ -256,7 +257,7 @@ def translated(model: Path, lines: list[str], search: Search, threads: int | Non
     """Translations for `run_score`, outside of it: what it imports itself decides when a workflow scores again."""
     from tzip import pipeline
 
-    return pipeline.translate(model, lines, search, pipeline.here(threads))
+    return [beam[0][0] for beam in pipeline.translate(model, lines, search, pipeline.here(threads))]
 
 
 @command(MODEL)
@@ -272,8 +273,7 @@ def run_methods(args: argparse.Namespace) -> None:
     """the methods that compress, or the options of one"""
     for folder in args.methods:
         registry.extend(folder)
-    listed = registry.described(args.method, Pruning) if args.method else registry.listed()
-    print("\n".join(listed))
+    print("\n".join(registry.described(args.method, Pruning) if args.method else registry.listed()))
 
 
 @command(RUN)
@@ -323,15 +323,26 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for name, (function, arguments) in COMMANDS.items():
         subcommand = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
-        subcommand.set_defaults(run=function)
+        subcommand.set_defaults(run=function, parser=subcommand)
         for argument in arguments:
             add(subcommand, argument)
     return top
 
 
 def main() -> None:
-    args = parser().parse_args()
-    run(lambda: args.run(args))
+    run(execute)
+
+
+def execute() -> None:
+    """Run a subcommand; an unknown flag is an error that names the one that was meant."""
+    args, unknown = parser().parse_known_args()
+    if unknown:
+        known = [name for action in args.parser._actions for name in action.option_strings]
+        meant = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
+        hint = f"; did you mean {meant[0]}?" if meant else ""
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    check_outputs(args)
+    args.run(args)
 
 
 if __name__ == "__main__":

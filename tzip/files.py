@@ -1,5 +1,6 @@
 """Writing files so that nobody ever sees half of one: a temporary name first, then a rename."""
 
+import codecs
 import contextlib
 import hashlib
 import json
@@ -11,10 +12,22 @@ from pathlib import Path
 from typing import Any
 
 
+def check_regular(path: Path) -> None:
+    """ValueError if `path` is there and no regular file: a device, say, which renaming would replace."""
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a file to write")
+    if str(path) == "-" or (path.exists() and not path.is_file()):
+        raise ValueError(f"{path}: not a regular file; name a file to write")
+
+
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`: renamed onto it when the block succeeds, removed when it fails."""
+    """A temporary path beside `path`: renamed onto it when the block succeeds, removed when it fails.
+
+    ValueError if `path` is there and no regular file.
+    """
     path = Path(path)
+    check_regular(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
@@ -76,8 +89,8 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def split_lines(text: bytes, where: str) -> list[str]:
-    """The lines of UTF-8 text from `where`, as `read_lines`."""
-    lines = text.split(b"\n")
+    """The lines of UTF-8 text from `where`, as `read_lines`; a byte order mark at its beginning is none of it."""
+    lines = text.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not lines[-1]:
         lines.pop()
     try:

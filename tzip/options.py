@@ -1,12 +1,17 @@
 """Options as frozen dataclasses: declared once, read by the workflow, the scripts and the command line."""
 
+from __future__ import annotations
+
 import argparse
 import ast
 import dataclasses
 import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tzip import files
 
 KINDS = {"int": "an integer", "float": "a number", "str": "a text", "bool": "true or false"}
 FROM_TEXT = {"int": int, "float": float, "str": str, "bool": lambda text: {"true": True, "false": False}[text.lower()]}
@@ -182,3 +187,44 @@ def constant(path: str | Path, name: str, default: Any = ()) -> Any:
 def parsed(path: str | Path) -> ast.Module:
     """The syntax tree of a Python file."""
     return ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
+
+
+# Arguments of the command line that are no options of a class
+
+
+def plain(*names: str, **more) -> tuple[tuple[str, ...], dict]:
+    return names, more
+
+
+path = functools.partial(plain, type=Path, metavar="FILE")
+
+
+class Output(type(Path())):
+    """The path of a file to write. It is looked at before the work begins, see `check_outputs`."""
+
+
+output = functools.partial(plain, type=Output, metavar="FILE")
+
+
+def check_outputs(args: argparse.Namespace) -> None:
+    """Refuse to write over what is no regular file, or without --force over a file that exists already."""
+    for path in vars(args).values():
+        if isinstance(path, Output):
+            files.check_regular(path)
+            if path.exists() and not args.force:
+                raise ValueError(f"{path}: exists already; --force replaces it")
+
+
+def amount(unit: str) -> Callable[[str], float]:
+    """Reads a positive number, its unit there or not: 8x, 99%."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text.removesuffix(unit))
+        except ValueError:
+            value = 0.0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"'{text}' is not a positive number, such as 8{unit}")
+        return value
+
+    return read

@@ -2,9 +2,10 @@
 
 import dataclasses
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tzip.compression import compress as compression_of
 from tzip.compression import curvature
 from tzip.compression.curvature import Statistics
 from tzip.compression.variant import Calibration, Variant, method_digest, needs, stages
+from tzip.data import text
 from tzip.data.pieces import Encoded
 from tzip.exchange import importing
 from tzip.exchange.options import Import
@@ -109,12 +111,17 @@ def compress(
 
 def translate(
     file: Path, lines: list[str], options: Search, place: torch.device, summary: Path | None = None
-) -> list[str]:
-    """The translations of lines by a model.tzip as read back from disk; `summary`: JSON of what that took."""
+) -> list[list[tuple[str, float]]]:
+    """The n best translations of lines, with scores, by a model.tzip as read back from disk.
+
+    Standard error names the lines of which a part can be lost. summary: JSON file of what it took
+    """
     model, pieces, _ = model_file.restore(file)
+    for warning in losses(lines, pieces.encode(lines), model.config.max_length - 1):
+        print(f"warning: {warning}", file=sys.stderr)
     model.to(place)
     started = time.perf_counter()
-    translations = model_file.translate(model, pieces, lines, options)
+    translations = model_file.hypotheses(model, pieces, lines, options)
     seconds = time.perf_counter() - started
     if summary:
         words = sum(len(line.split()) for line in lines)
@@ -122,6 +129,17 @@ def translate(
         report |= {"threads": torch.get_num_threads(), "words_per_second": round(words / seconds, 1)}
         write_json(summary, report | {"search": vars(options)} | device.footprint(place))
     return translations
+
+
+def losses(lines: list[str], sources: list[list[int]], longest: int) -> Iterator[str]:
+    """What a translation can lose of these lines: what is longer than the model reads, and further sentences."""
+    for number, source in enumerate(sources, 1):
+        if len(source) > longest:
+            yield f"line {number} has {len(source)} pieces; only the first {longest} are translated"
+    several = [number for number, line in enumerate(lines, 1) if len(text.sentences(line, "en")) > 1]
+    if several:
+        first = ", ".join(map(str, several[:5])) + (", ..." if len(several) > 5 else "")
+        yield f"several sentences in line {first}; a model may translate only one of them: see --split-sentences"
 
 
 def import_model(source: str, output: Path, options: Import, summary: Path | None = None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 from tzip import files
 from tzip.data.packed import open_member, open_plain
+from tzip.data.text import normalize
 from tzip.options import option
 
 FILTERS = ("empty", "too_long", "length_ratio", "duplicate", "overlap")  # in the order they are applied
@@ -102,11 +102,6 @@ def pairs(part: Part) -> Iterator[tuple[str, str]]:
             yield pair
     if counts[0] != counts[1]:
         raise ValueError(f"{part[0]} has {counts[0]} lines but {part[1]} has {counts[1]}")
-
-
-def normalize(line: str) -> str:
-    """Return a line in Unicode NFC with single spaces: the form of training text, and of all comparisons."""
-    return " ".join(unicodedata.normalize("NFC", line).split())
 
 
 def key(text: str) -> int:

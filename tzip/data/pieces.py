@@ -6,7 +6,6 @@ import contextlib
 import io
 import re
 import tokenize
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -17,7 +16,8 @@ import sentencepiece
 
 from tzip import files
 from tzip.data import lists
-from tzip.data.corpus import Side, normalize, pairs
+from tzip.data.corpus import Side, pairs
+from tzip.data.text import normalize
 from tzip.options import option
 
 PAD, UNKNOWN, BEGIN, END = range(4)
@@ -140,16 +140,16 @@ class Pieces:
     def encode(self, lines: list[str], target: bool = False) -> list[list[int]]:
         """Piece ids of each line, without BEGIN and END; of the source, or of the `target`.
 
-        A vocabulary without lists takes the NFC form of a line, and `decode` gives it back, runs of spaces
-        as one; U+2581, by which SentencePiece marks a space, becomes one. One with lists takes lines as they
-        are, and has UNKNOWN for a piece that is not listed.
+        A vocabulary without lists takes a line as `normalize` gives it; U+2581, by which SentencePiece marks a
+        space, becomes one. One with lists takes lines with single spaces, for which its model may have a form of
+        its own, and has UNKNOWN for a piece that is not listed. A blank line has no pieces.
         """
         if self._lists is None:
-            return self._source.encode([unicodedata.normalize("NFC", line) for line in lines])
+            return self._source.encode([normalize(line) for line in lines])
         ids, processor = self._ids[target], (self._target if target else self._source)
         before = [ids[self._lists.prefix]] if self._lists.prefix and not target else []
-        cut = processor.encode(lines, out_type=str)
-        return [before + [ids.get(piece, UNKNOWN) for piece in row] for row in cut]
+        cut = processor.encode([" ".join(line.split()) for line in lines], out_type=str)
+        return [before + [ids.get(piece, UNKNOWN) for piece in row] if row else [] for row in cut]
 
     def decode(self, rows: list[list[int]]) -> list[str]:
         """Text of each row of target ids, one line each whatever it spells; special ids leave no trace."""
@@ -234,9 +234,9 @@ def _growing(path: str, kind: type) -> Iterator[Callable[[Iterable[int]], int]]:
             count += len(values)
             return count
 
-        start = write_header()
+        write_header()
         yield append
-        assert write_header() == start
+        write_header()  # with the final length, in as many bytes
 
 
 class Encoded:
