@@ -2,10 +2,12 @@
 
 import codecs
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +59,21 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def lock(file: int, path: Path) -> bool:
+    """Lock an open file until it is closed; False if another process holds the lock.
+
+    Where a file system has no locks, as some on clusters, a warning says so, and work goes on without.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        said = f"{path}: cannot be locked here ({error.strerror}); do not start the same work twice"
+        print(f"warning: {said}", file=sys.stderr)
+    return True
 
 
 def _mask() -> int:

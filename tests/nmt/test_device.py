@@ -1,15 +1,19 @@
 """Which GPU a process takes, which rank it has, and the energy it used, with files in their place."""
 
+import errno
+import fcntl
 import os
 import select
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 
-from tzip.nmt import device
+from tzip.nmt import device, state
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -52,6 +56,38 @@ def test_no_two_processes_take_the_same_gpu_and_a_third_waits(tmp_path: Path) ->
         for one in filter(None, (first, second, third)):
             one.kill()
             one.wait()
+
+
+def test_another_user_sees_who_holds_a_gpu() -> None:
+    """Whatever the umask of the first; root tries it as another user, others look at the modes."""
+    before = os.umask(0o022)
+    folder = Path(tempfile.mkdtemp(), "gpus")
+    try:
+        folder.parent.chmod(0o755)
+        assert device.claim(2, folder) == 0
+        assert [path.stat().st_mode & 0o7777 for path in (folder, folder / "0.lock")] == [0o1777, 0o666]
+        if os.getuid() == 0:
+            os.seteuid(65534)
+            try:
+                assert device.claim(2, folder) == 1
+            finally:
+                os.seteuid(0)
+    finally:
+        os.umask(before)
+        shutil.rmtree(folder.parent)
+
+
+def test_a_file_system_without_locks_is_named_and_work_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def flock(*_) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with state.exclusive(tmp_path / "lock"):
+        said = capsys.readouterr().err
+    assert said.startswith(f"warning: {tmp_path}/lock: cannot be locked here (Function not implemented)")
+    assert device.claim(2, tmp_path / "gpus") == 0
 
 
 def test_one_gpu_is_shared(tmp_path: Path) -> None:

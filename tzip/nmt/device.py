@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import platform
 import resource
@@ -19,6 +18,8 @@ import pynvml
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from tzip.files import lock
 
 STARTED: list[Meter] = []  # since `prepare`
 KERNELS = "64"  # that oneDNN keeps, one per shape; its default of 1,024 takes gigabytes
@@ -84,16 +85,28 @@ def claim(count: int, folder: Path = GPUS) -> int:
     """
     if count == 1:
         return 0
-    folder.mkdir(mode=0o777, exist_ok=True)
-    files = [os.open(folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o666) for number in range(count)]
+    try:
+        files = [_open_for_all(folder, f"{number}.lock") for number in range(count)]
+    except PermissionError:  # another user's, who keeps others out: only one's own processes can be seen
+        own = folder.with_name(f"{folder.name}-{os.getuid()}")
+        files = [_open_for_all(own, f"{number}.lock") for number in range(count)]
     while True:
         for number, file in enumerate(files):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the process ends
+            if lock(file, folder):  # until the process ends
                 return number
-            except BlockingIOError:
-                pass
         time.sleep(1.0)
+
+
+def _open_for_all(folder: Path, name: str) -> int:
+    """A file that processes of every user can open, whatever the umask of the one that makes it."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o1777)
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(folder / name, os.O_RDONLY)
+    file = os.open(folder / name, os.O_RDONLY | os.O_CREAT, 0o666)
+    os.fchmod(file, 0o666)
+    return file
 
 
 def world() -> tuple[int, int]:

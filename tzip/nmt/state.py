@@ -1,10 +1,8 @@
 """The state of a training on disk: what to resume from, evaluated checkpoints and their mean, a lock."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import sys
 import time
@@ -19,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tzip.data.pieces import Encoded
-from tzip.files import replacing
+from tzip.files import lock, replacing
 from tzip.nmt.checkpoint import load_untied, untied
 from tzip.nmt.device import world
 from tzip.nmt.options import Training
@@ -135,18 +133,10 @@ def exclusive(path: Path) -> Iterator[None]:
 
     ValueError if another process holds it for PATIENCE seconds: one that is ending saves its state first.
     """
-    with open(path, "a+", encoding="utf-8") as file:
+    with open(path, "a", encoding="utf-8") as file:
         deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise ValueError(f"{path}: another process is training here") from None
-                time.sleep(0.1)
-        file.seek(0)
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        while not lock(file.fileno(), path):
+            if time.monotonic() > deadline:
+                raise ValueError(f"{path}: another process is training here")
+            time.sleep(0.1)
         yield
