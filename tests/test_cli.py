@@ -7,11 +7,13 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import torch
 
 from tests.toys import commands, small
 from tests.toys.data import toy_pairs
-from tzip import cli
+from tzip import cli, pipeline
 from tzip.compression import registry
+from tzip.compression.variant import Variant
 from tzip.format import container, sizes
 from tzip.nmt import checkpoint
 from tzip.quantizers import kmeans
@@ -114,6 +116,27 @@ def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, caps
     wrong = [folder / "checkpoint", tmp_path / "x.tzip", *tuned, "0.5", "--teacher-checkpoint", other]
     done = commands.tzip("compress", *wrong)
     assert (done.returncode, done.stderr) == (1, f"error: {other}: the teacher's vocabulary is not the student's\n")
+
+
+def test_weights_that_overflow_are_one_line(folder, tmp_path):
+    model, pieces = checkpoint.load(folder / "checkpoint")
+    with torch.no_grad():
+        for layer in model.encoder:
+            layer.feed_forward.inner.weight.mul_(1e30)
+            layer.feed_forward.outer.weight.mul_(1e30)
+    checkpoint.save(tmp_path / "checkpoint", model, pieces)
+    archive, _ = pipeline.build(model, pieces, Variant(), name="large", seed=1)
+    container.write(tmp_path / "large.tzip", archive)
+    said = "error: the model's scores are not numbers; its weights are damaged, or too large for float32\n"
+    for command in (
+        ("translate", tmp_path / "large.tzip", folder / "source"),
+        ("score", tmp_path / "large.tzip", folder / "source", folder / "reference"),
+        ("compress", tmp_path / "checkpoint", tmp_path / "new.tzip", "--quantize", "kmeans:bits=4"),
+        ("export", tmp_path / "large.tzip", "--to", "safetensors", "--output", tmp_path / "exported"),
+    ):
+        done = commands.tzip(*command)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint", "large.tzip"}
 
 
 def test_methods_are_listed_and_described():

@@ -24,7 +24,7 @@ from tzip.files import replacing_folder, write_json
 from tzip.format import container, sizes
 from tzip.format import model as model_file
 from tzip.nmt import checkpoint, device
-from tzip.nmt.model import Transformer, shape, tensors
+from tzip.nmt.model import Transformer, check_scores, shape, tensors
 from tzip.nmt.options import Search, Training, settings
 from tzip.nmt.train import train
 
@@ -75,7 +75,7 @@ def compress(
     place = here(threads)
     digest = method_digest(variant)
     model, pieces = checkpoint.load(folder)
-    model.to(place)
+    check_scores(model.to(place))
     pairs = Encoded(data) if data else None
     updates = training.updates if pairs and (variant.prune or variant.quantize) else 0
     measured = curvature.load(statistics) if statistics else None

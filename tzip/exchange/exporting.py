@@ -18,7 +18,7 @@ from tzip import files
 from tzip.data.pieces import Pieces
 from tzip.exchange.options import Export as Options
 from tzip.nmt import checkpoint
-from tzip.nmt.model import Transformer
+from tzip.nmt.model import Transformer, check_scores
 
 DEFAULTS = Options()
 
@@ -43,6 +43,7 @@ def write(
     for field in dataclasses.fields(options):
         if getattr(options, field.name) != field.default and field.name not in ("to", "type", *exporter.USES):
             raise ValueError(f"{field.name}: {options.to} has no such option")
+    check_scores(model)
     for count, expected in ((len(pieces), model.config.vocabulary), (pieces.targets, model.config.targets)):
         if count != expected:
             raise ValueError(f"{count} pieces, but the model has {expected}")

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from tzip.data.pieces import PAD
+from tzip.data.pieces import BEGIN, END, PAD
 from tzip.nmt.dropout import Dropout
 from tzip.nmt.options import Config
 
+NO_NUMBERS = "the model's scores are not numbers; its weights are damaged, or too large for float32"
 Places = dict[str, list[tuple[nn.Module, str]]]  # tensor name → the modules and attributes that hold it
 
 
@@ -243,6 +244,15 @@ class Transformer(nn.Module):
     def forward(self, source_BS: Tensor, target_BT: Tensor) -> Tensor:
         """Logits [B, T, V] of the piece after each target position."""
         return self.generator(self.decode(target_BT, *self.encode(source_BS)))
+
+
+@torch.inference_mode()
+def check_scores(model: Transformer) -> None:
+    """ValueError if the model's scores are not numbers even for one piece: its weights overflow, or are damaged."""
+    device = next(model.parameters()).device
+    source, target = (torch.tensor([[piece]], device=device) for piece in (END, BEGIN))
+    if not model(source, target).isfinite().all():
+        raise ValueError(NO_NUMBERS)
 
 
 def padded(rows: list[list[int]], multiple: int = 1, most: int | None = None) -> Tensor:

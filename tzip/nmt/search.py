@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tzip.data.pieces import BEGIN, END, PAD
-from tzip.nmt.model import Transformer, padded
+from tzip.nmt.model import NO_NUMBERS, Transformer, padded
 from tzip.nmt.options import Hypothesis, Search, length_penalty
 
 
@@ -76,6 +76,8 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Search) -> list
         rows = torch.tensor(stay, device=device)
         decoder.select(rows, parent)
         pieces, scores, alive = pieces[rows], scores[rows], [alive[row] for row in stay]
+    if not all(finished):  # no hypothesis has a probability above 0
+        raise ValueError(NO_NUMBERS)
     return [sorted(ended, key=lambda h: (-h.score, h.pieces))[: options.nbest] for ended in finished]
 
 
