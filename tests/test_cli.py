@@ -102,6 +102,24 @@ def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
     assert weight.mask.sum() == weight.size // 2
 
 
+def test_data_for_statistics_alone_do_not_imply_fine_tuning(folder, tmp_path):
+    command = [
+        "compress",
+        folder / "checkpoint",
+        "--quantize",
+        "gptq:bits=4",
+        "--data",
+        folder / "toy",
+        "--threads",
+        "1",
+    ]
+    for name, more, updates in (("measured", [], 0), ("tuned", TUNED, 3)):
+        done = commands.tzip("compress", folder / "checkpoint", tmp_path / name, *method, *more)
+        assert container.read(tmp_path / name).history["updates"] == updates
+        said = "fine-tuning: 3 updates of 400 tokens per stage\ntraining: 3 updates\n"
+        assert done.stderr == (said if updates else "")
+
+
 def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, capsys):
     """By default the checkpoint itself, uncompressed; another must have its vocabulary."""
     tuned = ["--quantize", "kmeans:bits=1", "--data", folder / "toy", *TUNED, "--factor", "1", "--teacher"]

@@ -7,13 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import tzip
 from tzip import files, options
 from tzip.compression import registry
-from tzip.compression.variant import Calibration, Pruning, Variant, check
+from tzip.compression.variant import Calibration, Pruning, Variant, check, needs
 from tzip.exchange.options import Export, Import
 from tzip.nmt.options import FINETUNE, Search, Training
 from tzip.options import amount, check_outputs, output, path, plain
@@ -129,12 +130,13 @@ def run_compress(args: argparse.Namespace) -> None:
     for folder in args.methods:
         registry.extend(folder)
     variant = options.from_arguments(args, Variant, args.name or "compress")
-    where = f"{args.name}: finetune" if args.name else "finetune"
-    training = options.from_arguments(args, Training, where, FINETUNE)
+    training = options.from_arguments(args, Training, f"{args.name}: finetune".lstrip(": "), FINETUNE)
     check(variant)
-    unused = options.given(args, Training)
-    if unused and not args.data:
-        raise ValueError(f"{options.flag(next(iter(unused)))} is for fine-tuning, which needs --data")
+    tuning = options.given(args, Training)
+    if tuning and not args.data:
+        raise ValueError(f"{options.flag(next(iter(tuning)))} is for fine-tuning, which needs --data")
+    if needs(variant) and not args.statistics and not tuning:
+        training = replace(training, updates=0)  # the data are there for the statistics
     if args.teacher_checkpoint and not training.teacher:
         raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
     from tzip import pipeline
@@ -165,8 +167,8 @@ def run_export(args: argparse.Namespace) -> None:
 
     model, pieces, archive = model_file.restore(args.model)
     exporting.write(args.output, model, pieces, settings, archive.history.get("origin"))
-    total = sum(path.stat().st_size for path in args.output.iterdir())
-    print(f"{args.output}: {total:,} bytes, {settings.type} for {settings.to}")
+    sizes = [path.stat().st_size for path in args.output.iterdir()]
+    print(f"{args.output}: {sum(sizes):,} bytes, {settings.type} for {settings.to}")
 
 
 @command(
@@ -317,7 +319,6 @@ def run_diff(args: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of every subcommand."""
     top = argparse.ArgumentParser(prog="tzip", description=tzip.__doc__)
     top.add_argument("--version", action="version", version=f"tzip {tzip.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

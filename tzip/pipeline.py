@@ -89,6 +89,8 @@ def compress(
             root = state or Path(scratch, "state")
             own, log = root / digest[:16], root.parent / "finetuning.jsonl"  # another digest's state is not resumed
             teaching = load_teacher(training, teacher or folder, pieces, place)
+            tokens = training.batch_tokens * training.accumulate
+            print(f"fine-tuning: {updates:,} updates of {tokens:,} tokens per stage", file=sys.stderr)
             tune = tuning(pairs, training, seed=seed, state=own, log=log, teacher=teaching)
         inputs = {"finetune": tune, "statistics": measured, "origin": checkpoint.origin(folder)}
         archive, costs = build(model, pieces, variant, name=name, seed=seed, updates=updates, **inputs)
