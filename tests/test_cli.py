@@ -103,16 +103,7 @@ def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
 
 
 def test_data_for_statistics_alone_do_not_imply_fine_tuning(folder, tmp_path):
-    command = [
-        "compress",
-        folder / "checkpoint",
-        "--quantize",
-        "gptq:bits=4",
-        "--data",
-        folder / "toy",
-        "--threads",
-        "1",
-    ]
+    method = ["--quantize", "gptq:bits=4", "--data", folder / "toy", "--threads", "1"]
     for name, more, updates in (("measured", [], 0), ("tuned", TUNED, 3)):
         done = commands.tzip("compress", folder / "checkpoint", tmp_path / name, *method, *more)
         assert container.read(tmp_path / name).history["updates"] == updates
