@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 from tzip.config import run as configuration
 from tzip.config import datasets, dependencies, imports, students
+from tzip.files import fingerprints
 from tzip.options import flags
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.
@@ -103,6 +104,12 @@ wildcard_constraints:
 def growing(megabytes):
     """Memory to ask for, more with each attempt: what runs have measured (timings/stages.md) with room to grow."""
     return lambda wildcards, attempt: megabytes * attempt
+
+
+def own(files):
+    """The checksums of the user's own files among a rule's inputs: other bytes rerun it, whatever their time."""
+    mine = [file for file in files if file not in GENERATED and not Path(file).is_relative_to(DOWNLOADS)]
+    return fingerprints(mine, Path(".snakemake", "inputs.json"))
 
 
 def named(wildcards):

@@ -60,6 +60,7 @@ rule corpus:
         languages=[SOURCE, TARGET],
         files=datasets.corpus_flags(config, DOWNLOADS),
         filters=flags(config["corpus"]),
+        own=own(SOURCES),
         folder=subpath(output.cleaning, parent=True),
     shell:
         f"python {SCRIPTS}/corpus.py"

@@ -69,7 +69,7 @@ rule score:
     resources:
         mem_mb=growing(1000),
     params:
-        scores=flags(config["scores"]),
+        scores=flags(configuration.scores(config)),
         code=code("score"),
     shell:
         "tzip score --force {input.hypotheses} {input.references} --baseline {input.baseline} {params.scores}"

@@ -34,6 +34,7 @@ rule import_baseline:
         mem_mb=growing(4000),
     params:
         model=imports.flags(config, DOWNLOADS),
+        own=own(IMPORTED),
         max_length=MAX_LENGTH,
         folder=subpath(output.model, parent=True),
     shell:

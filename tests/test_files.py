@@ -81,3 +81,18 @@ def test_json_is_the_same_bytes_whatever_the_order_of_keys(tmp_path) -> None:
 def test_sha256(tmp_path) -> None:
     (tmp_path / "x").write_bytes(b"x" * 100_000)
     assert files.sha256(tmp_path / "x") == hashlib.sha256(b"x" * 100_000).hexdigest()
+
+
+def test_fingerprints_follow_the_bytes_and_not_the_time(tmp_path) -> None:
+    file, cache = tmp_path / "file", tmp_path / "cache.json"
+    file.write_text("one")
+    (first,) = files.fingerprints([file], cache)
+    assert first == files.sha256(file)
+    os.utime(file, (1e9, 1e9))
+    assert files.fingerprints([file], cache) == [first]
+    (tmp_path / "other").write_text("two")
+    os.utime(tmp_path / "other", (1e9, 1e9))
+    (tmp_path / "other").rename(file)  # as long and as old
+    assert files.fingerprints([file], cache) == [files.sha256(file)] != [first]
+    cache.write_text("damaged")
+    assert files.fingerprints([file, file], cache) == [files.sha256(file)] * 2

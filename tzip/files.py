@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +120,21 @@ def split_lines(text: bytes, where: str) -> list[str]:
 def sha256(path: str | Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprints(paths: Sequence[str | Path], cache: Path) -> list[str]:
+    """The SHA-256 of each file; `cache` keeps it for as long as size, times and inode of the file stay the same.
+
+    A time alone says little: `mv`, `cp -p`, `rsync -a` and `tar x` bring other bytes with an older one.
+    """
+    known = {}
+    with contextlib.suppress(OSError, ValueError):
+        known = read_json(cache)
+    for path in map(str, paths):
+        stat = os.stat(path)
+        now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        if known.get(path, [])[:-1] != now:
+            known[path] = [*now, sha256(path)]
+            with contextlib.suppress(OSError):  # a folder that cannot be written to costs the reading, no more
+                write_json(cache, known)
+    return [known[path][-1] for path in map(str, paths)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from tzip.cli import run
 from tzip.data.pieces import BEGIN, END, Pieces
-from tzip.files import read_lines, replacing, write_json
+from tzip.files import read_lines, replacing, sha256, write_json
 from tzip.format.model import restore
 from tzip.nmt import attention, device
 from tzip.nmt.model import Transformer
@@ -39,7 +39,12 @@ def main() -> None:
     longest = model.config.max_length
     usable = (pair for pair in pairs(args, pieces, ending(model)) if max(map(len, pair)) <= longest)
     sample = attention.measure(model, baseline, islice(usable, args.sentences))
-    write_json(args.json, attention.summarize(sample, args.seed))
+    write_json(args.json, attention.summarize(sample, args.seed) | origin(args))
+
+
+def origin(args: argparse.Namespace) -> dict[str, str]:
+    """Checksums of the baseline and of the sentences: only what has the same ones is comparable."""
+    return {name: sha256(getattr(args, name))[:16] for name in ("baseline", "source", "target")}
 
 
 def ending(model: Transformer) -> list[int]:
@@ -67,7 +72,8 @@ def write_maps(args: argparse.Namespace, model: Transformer, pieces: Pieces) -> 
     maps = attention.maps(model, source, target)
     kept = {kind: found.numpy() for kind, found in maps.items() if translated or kind == "encoder"}
     with replacing(args.output) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, source=pieces.spell(source), target=pieces.spell(target, target=True), **kept)
+        spelled = {"source": pieces.spell(source), "target": pieces.spell(target, target=True)}
+        np.savez_compressed(file, **spelled, baseline=origin(args)["baseline"], **kept)
 
 
 if __name__ == "__main__":

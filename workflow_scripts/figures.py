@@ -32,6 +32,7 @@ def frontier(args: argparse.Namespace) -> plots.Figure:
 def sharpness(args: argparse.Namespace) -> plots.Figure:
     """entropy of the attention rows and distance from the baseline's maps, by row"""
     lines, left_out = [], {}
+    results.check_attention(args.results, args.rows, args.seeds)
     for row, seed in product(args.rows, args.seeds):
         record = results.load(results.place(args.results, seed, row, "attention.json"), ("by_kind",))
         for kind, measures in record["by_kind"].items():
@@ -46,11 +47,12 @@ def sharpness(args: argparse.Namespace) -> plots.Figure:
 
 def attention(args: argparse.Namespace) -> plots.Figure:
     """the paper's grid: heads of one encoder layer, one line of heat maps per row"""
-    maps = {}
-    for row in args.rows:
-        arrays = load(results.place(args.results, args.seeds[0], row, "attention.npz"), ("encoder", "source"))
-        maps["Original" if row == BASELINE else short(row)] = arrays["encoder"]
-    return plots.attention_grid(maps, list(arrays["source"]), args.layer, args.heads)
+    paths = {row: results.place(args.results, args.seeds[0], row, "attention.npz") for row in args.rows}
+    arrays = {path: load(path, ("encoder", "source")) for path in paths.values()}
+    results.check_same({path: list(found["source"]) for path, found in arrays.items()}, "sentences")
+    results.check_same({path: found.get("baseline") for path, found in arrays.items()}, "baselines")
+    maps = {"Original" if row == BASELINE else short(row): arrays[path]["encoder"] for row, path in paths.items()}
+    return plots.attention_grid(maps, list(next(iter(arrays.values()))["source"]), args.layer, args.heads)
 
 
 def layers(args: argparse.Namespace) -> plots.Figure:

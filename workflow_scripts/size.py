@@ -16,7 +16,9 @@ def main() -> None:
     arguments = parser.parse_args()
     archive = container.read(arguments.model)
     baseline = container.read(arguments.baseline) if arguments.baseline else None
-    files.write_json(arguments.output, sizes.sizes(archive, arguments.model.stat().st_size, baseline))
+    counted = sizes.sizes(archive, arguments.model.stat().st_size, baseline)
+    own = {"baseline": files.sha256(arguments.baseline)[:16]} if baseline else {}
+    files.write_json(arguments.output, counted | own)
 
 
 if __name__ == "__main__":

@@ -279,3 +279,18 @@ def test_what_is_recorded_does_not_depend_on_where_the_data_came_from() -> None:
     taught = changed("students/tiny", {})
     taught["variants"]["fp16"]["from"] = "tiny"
     assert '"students": {"tiny": {' in run.recorded(run.check(taught))
+
+
+def test_the_tokenizer_of_bleu_follows_the_target_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scores(target: str, **more: str) -> dict:
+        dataset = {"languages": ["en", target], "train": [], "dev": [], "test": {}}
+        return run.scores({"dataset": "own", "datasets": {"own": dataset}, "scores": more})
+
+    assert scores("de") == {}
+    assert scores("zh") == {"tokenize": "zh"}
+    assert scores("zh", tokenize="char") == {"tokenize": "char"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"tokenize = ja-mecab needs a package: pip install 'sacrebleu\[ja\]'"):
+        scores("ja")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert scores("ja") == {"tokenize": "ja-mecab"}

@@ -145,6 +145,17 @@ def test_keys_are_a_set(numbers):
         known.add(number)
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    ["我们明天早上去学校。", "私たちは明日の朝学校に行きます。", "เราจะไปโรงเรียนพรุ่งนี้เช้า", "ພວກເຮົາຈະໄປໂຮງຮຽນມື້ອື່ນເຊົ້າ"],
+)
+def test_where_a_script_has_no_spaces_words_are_estimated_by_characters(sentence: str) -> None:
+    english = "We will go to school tomorrow morning."
+    assert 1 / 1.7 < corpus.words(sentence) / corpus.words(english) < 1.7
+    assert corpus.removed_by(english, sentence, corpus.Options(), (set(), set()), corpus.Keys()) == "kept"
+    assert corpus.removed_by(english, sentence * 8, corpus.Options(), (set(), set()), corpus.Keys()) == "length_ratio"
+
+
 def test_duplicates_may_stay(tmp_path):
     parts = [part(tmp_path, "train", ("a", "b"), ("a", "b"))], [part(tmp_path, "dev", ("c", "d"))]
     report = build(tmp_path / "out", ("en", "de"), *parts, options=Options(keep_duplicates=True))

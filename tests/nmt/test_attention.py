@@ -173,7 +173,7 @@ def test_the_script_writes_the_same_bytes_twice(files: Path) -> None:
 def test_without_a_translation_only_the_encoder_is_recorded(files: Path) -> None:
     assert run(files, "encoder")[0] == 0
     with np.load(files / "encoder.npz", allow_pickle=False) as arrays:
-        assert set(arrays) == {"source", "target", "encoder"}
+        assert set(arrays) == {"source", "target", "encoder", "baseline"}
 
 
 def test_unequal_sides_are_one_line(files: Path) -> None:

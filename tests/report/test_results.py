@@ -1,3 +1,4 @@
+import shutil
 from itertools import product
 from pathlib import Path
 
@@ -150,3 +151,27 @@ def test_arguments_of_the_scripts(tmp_path: Path, monkeypatch) -> None:
     assert (args.results, args.rows, args.tests, args.seeds) == (Path("r"), ["a", "b"], ["x", "y"], [3, 1])
     assert results.notes(args) == (["N"], ["device: cpu"])
     assert (args.output, args.more) == (Path("o"), "m")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "what"),
+    [
+        ("flat.score.json", "references", "references"),
+        ("size.json", "baseline", "baselines"),
+        ("attention.json", "source", "sources"),
+    ],
+)
+def test_files_of_different_runs_are_not_joined(example: Path, tmp_path: Path, file: str, key: str, what: str) -> None:
+    run = Path(shutil.copytree(example, tmp_path / "run"))
+    for row in ROWS:
+        path = run / "seed-1" / row / file
+        record = read_json(path) if path.exists() else {"left_out": {"encoder": "the model has no such attention"}}
+        write_json(path, record | {key: "of another run" if row == "kmeans-4bit" else "of this run"})
+    with pytest.raises(ValueError, match=f"kmeans-4bit/{file} and .*/bs-fixed/{file} do not .* different {what}"):
+        results.read_attention(run, ROWS, [1]) if "attention" in file else results.read_scores(run, ROWS, ["flat"], [1])
+
+
+def test_a_score_knows_its_references(example: Path) -> None:
+    flat, hard = (read_json(example / f"seed-1/baseline/{test}.score.json")["references"] for test in ("flat", "hard"))
+    assert len(flat) == 16
+    assert flat != hard

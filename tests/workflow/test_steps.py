@@ -157,6 +157,17 @@ def test_a_large_corpus_that_was_only_copied_again_reruns_nothing(tmp_path: Path
     for path in corpora.iterdir():
         os.utime(path)
     assert planned(command(folder, *run, "--dry-run")) == set()
+    other = corpora / "other.en"  # as long and older than the result: mv, cp -p, rsync -a, tar x
+    other.write_text((corpora / "train.en").read_text().replace("number 7\n", "number 8\n"))
+    os.utime(other, (1e9, 1e9))
+    (corpora / "train.en").rename(corpora / "kept.en")
+    other.rename(corpora / "train.en")
+    assert planned(command(folder, *run, "--dry-run")) == {("corpus", "")}
+    (corpora / "train.en").unlink()
+    (corpora / "train.en").symlink_to("kept.en")
+    assert planned(command(folder, *run, "--dry-run")) == set()
+    (corpora / "train.en").unlink()
+    (corpora / "kept.en").rename(corpora / "train.en")
     with (corpora / "train.en").open("a") as english, (corpora / "train.de").open("a") as german:
         english.write("one more\n")
         german.write("noch einer\n")

@@ -9,7 +9,7 @@ from typing import Any
 from tzip import options
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant, needs, used
-from tzip.config import BASELINE, datasets, grid, imports
+from tzip.config import BASELINE, check_tokenizer, datasets, grid, imports
 from tzip.config.checks import LIBRARY, check_keys, choose, fields
 from tzip.config.keys import Model, complete
 from tzip.nmt.options import PRESETS, Config, Training, configure
@@ -17,6 +17,8 @@ from tzip.nmt.options import PRESETS, Config, Training, configure
 SYNTHETIC = "synthetic corpus, made by tzip/data/grammar.py: its scores say nothing about real text"
 OPTIONAL = ("students", "teacher", "baseline")  # a run's record has them where they say something
 METHODS = {"prune": "pruners", "quantize": "quantizers", "biases": "quantizers"}
+
+TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}  # of BLEU, by target language; 13a for others
 
 
 def check(config: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
         where = f"variants.{name}" if name in written else f"grid: {name}"
         check_variant(variant, where, config["finetune"])
     check_names(config)
+    scores(config)
     return config
 
 
@@ -131,6 +134,14 @@ def check_names(config: dict[str, Any]) -> None:
 def check_name(name: str, choices: Iterable[str], where: str) -> None:
     if name not in choices:
         raise ValueError(f"{where} = {name!r} is not defined; {choose(name, choices)}")
+
+
+def scores(config: dict[str, Any]) -> dict[str, Any]:
+    """How translations are scored: as the configuration says, by default with the target language's tokenizer."""
+    target = datasets.dataset(config)["languages"][1]
+    options = ({"tokenize": TOKENIZERS[target]} if target in TOKENIZERS else {}) | config["scores"]
+    check_tokenizer(options.get("tokenize", "13a"))
+    return options
 
 
 def attention_flags(config: dict[str, Any]) -> str:

@@ -124,12 +124,31 @@ class Keys:
         return True
 
 
+UNSPACED = {  # characters of scripts without spaces: so many per word, estimated
+    "\u3400-\u9fff\U00020000-\U0003ffff": 1.5,  # Chinese
+    "\u3040-\u30ff": 2.5,  # kana
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff": 4.0,  # Thai, Lao, Burmese, Khmer
+}
+WITHOUT_SPACES = re.compile(f"[{''.join(UNSPACED)}]")
+
+
+def words(text: str) -> float:
+    """How many words a normalized text has; where its script has no spaces, an estimate by its characters."""
+    count = 0.0
+    if WITHOUT_SPACES.search(text):
+        for characters, per_word in UNSPACED.items():
+            text, found = re.subn(f"[{characters}]", " ", text)
+            count += found / per_word
+        return count + len(re.findall(r"\w+", text))
+    return text.count(" ") + 1
+
+
 HeldOut = tuple[set[int], set[int]]  # keys of the sources and of the targets of development and test sets
 
 
 def removed_by(source: str, target: str, options: Options, held_out: HeldOut, seen: Keys) -> str:
     """The first of FILTERS that removes a normalized pair, "kept" for none; `seen` gains the pair's key."""
-    few, many = sorted((source.count(" ") + 1, target.count(" ") + 1))
+    few, many = sorted((words(source), words(target)))
     if not (source and target):
         return "empty"
     if many > options.max_words or max(len(source), len(target)) > options.max_characters:

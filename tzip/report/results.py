@@ -49,6 +49,15 @@ def missing(path: Path) -> ValueError:
     return ValueError(f"{path}: missing; has the run finished?")
 
 
+def check_same(values: dict[Path, Any], what: str) -> None:
+    """ValueError names two files whose values differ; None is the value of a file of an earlier revision."""
+    known = {path: value for path, value in values.items() if value is not None}
+    for path, value in known.items():
+        first = next(iter(known))
+        if value != known[first]:
+            raise ValueError(f"{path} and {first} do not belong together: they have different {what}")
+
+
 def _numbers(result: dict[str, Any], keys: Sequence[str], path: Path) -> dict[str, float]:
     for key in keys:
         if isinstance(result[key], bool) or not isinstance(result[key], (int, float)):
@@ -72,6 +81,12 @@ def read_scores(run: str | Path, rows: Sequence[str], tests: Sequence[str], seed
     lines = [_scores(run, *where) for where in product(rows, tests, seeds)]
     if not lines:
         raise ValueError("nothing to read: no test set or no seed given")
+    for test in tests:
+        paths = [place(run, seed, row, f"{test}.score.json") for row, seed in product(rows, seeds)]
+        check_same({path: load(path).get("references") for path in paths}, "references")
+    for seed in seeds:
+        paths = [place(run, seed, row, "size.json") for row in rows]
+        check_same({path: load(path).get("baseline") for path in paths}, "baselines")
     frame = pd.DataFrame(lines)
     of_baseline = frame[frame["row"] == BASELINE].set_index(["test", "seed"])["bleu"].replace(0.0, np.nan)
     divisor = of_baseline.reindex(pd.MultiIndex.from_frame(frame[["test", "seed"]])).to_numpy()
@@ -182,6 +197,7 @@ def read_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) -
     ATTENTION and PAIRED (change of sharpness, and distance, with their intervals; NaN where absent).
     """
     lines = []
+    check_attention(run, rows, seeds)
     for row, seed in product(rows, seeds):
         path = place(run, seed, row, "attention.json")
         if not path.exists() or "encoder" in (record := load(path)).get("left_out", {}):
@@ -192,6 +208,15 @@ def read_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) -
         line = {"row": row, "seed": seed} | _numbers(result, ATTENTION, path)
         lines.append(line | {key: _optional(result.get(key)) for key in PAIRED})
     return pd.DataFrame(lines, columns=["row", "seed", *ATTENTION, *PAIRED])
+
+
+def check_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) -> None:
+    """ValueError if the rows of a seed were not compared with one baseline on the same sentences."""
+    for seed in seeds:
+        paths = [place(run, seed, row, "attention.json") for row in rows]
+        records = {path: load(path) for path in paths if path.exists()}
+        for key in ("baseline", "source", "target"):
+            check_same({path: record.get(key) for path, record in records.items()}, f"{key}s")
 
 
 def provenance(record: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ hold all resamples of all sentences at once, and its test counts only difference
 systems with the same translations come out as different (p = 1 / (trials + 1)).
 """
 
+import hashlib
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 from tzip import files
-from tzip.config import BASELINE
+from tzip.config import BASELINE, check_tokenizer
 from tzip.options import option
 
 DECIMALS = 6  # of what is written: beyond that, processors disagree about logarithms
@@ -30,7 +31,9 @@ class Options:
     samples: int = option(1000, "bootstrap resamples behind every interval", low=40)
     trials: int = option(10000, "trials of the approximate randomization test behind every p-value", low=40)
     seed: int = option(12345, "seed of resamples and trials (sacrebleu's own default)", low=0)
-    tokenize: str = option("13a", "BLEU's tokenizer", choices=("13a", "intl", "zh", "char", "none"))
+    tokenize: str = option(
+        "13a", "BLEU's tokenizer", choices=("13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none")
+    )
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -50,6 +53,7 @@ def read_pair(hypotheses: str | Path, references: str | Path) -> tuple[list[str]
 
 def metrics(options: Options) -> dict[str, BLEU | CHRF]:
     """sacreBLEU's metrics by the name that they have in a score file."""
+    check_tokenizer(options.tokenize)
     result = {
         "bleu": BLEU(tokenize=options.tokenize),
         "chrf": CHRF(),
@@ -141,8 +145,10 @@ def evaluate(
     """The score file of these translations, and their counts per sentence for `write_statistics`.
 
     baseline: the translations to compare with (`paired` is null without); name: the system that made them.
+    `references` in it is a checksum: what is scored by other references is not comparable.
     """
     report: dict[str, Any] = {"sentences": len(hypotheses), "seed": options.seed, "samples": options.samples}
+    report["references"] = hashlib.sha256("\n".join(references).encode()).hexdigest()[:16]
     report |= {"signatures": {}, "paired": None}
     counts, used = {}, metrics(options)
     for key, metric in used.items():
