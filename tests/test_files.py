@@ -60,12 +60,15 @@ def test_a_result_is_as_readable_as_the_users_mask_allows(tmp_path) -> None:
     mask = os.umask(0o027)
     try:
         files.write_text(tmp_path / "shared.txt", "for the group")
-        with files.replacing_folder(tmp_path / "shared"):
-            pass
+        with files.replacing_folder(tmp_path / "shared") as folder:
+            (folder / "inner").mkdir(mode=0o700)
+            (folder / "inner" / "private").touch(0o600)  # as safetensors writes them
     finally:
         os.umask(mask)
     assert stat.S_IMODE((tmp_path / "shared.txt").stat().st_mode) == 0o640
     assert stat.S_IMODE((tmp_path / "shared").stat().st_mode) == 0o750
+    assert stat.S_IMODE((tmp_path / "shared" / "inner").stat().st_mode) == 0o750
+    assert stat.S_IMODE((tmp_path / "shared" / "inner" / "private").stat().st_mode) == 0o640
 
 
 def test_json_is_the_same_bytes_whatever_the_order_of_keys(tmp_path) -> None:

@@ -55,6 +55,8 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
+        for inner in temporary.rglob("*"):
+            inner.chmod((0o777 if inner.is_dir() else 0o666) & ~_mask())
         temporary.chmod(0o777 & ~_mask())
         os.replace(temporary, path)
     finally:

@@ -155,7 +155,7 @@ def lines(path: Path) -> list[str]:
     text += ["", f"{path}: {counted['file_bytes']:,} bytes for {counted['weights']:,} weights"]
     ratios = (("printed", "as printed"), ("file", "in the file"), ("limit", "at the limit"))
     text.append(", ".join(f"{counted[f'ratio_{name}']:.2f}x {meaning}" for name, meaning in ratios))
-    done = {key: value for key, value in history.get("variant", {}).items() if value}
+    done = {key: value for key, value in history.get("variant", {}).items() if value not in ("", -1)}
     text.append(f"{history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
     if origin := history.get("origin"):
         text.append(f"imported from {origin['format']}:")
