@@ -71,7 +71,7 @@ def test_inspect_accounts_for_every_byte(compressed, monkeypatch, capsys):
     rows = [line.split() for line in lines[1 : lines.index("")]]
     assert sum(int(row[-2].replace(",", "")) for row in rows) == compressed.stat().st_size
     assert {row[0] for row in rows} >= {"source_embedding.weight", "(vocabulary)", "(header)"}
-    assert lines[-1] == "model: scope all, quantize kmeans:bits=4, rest float32"
+    assert lines[-1] == "model: quantize kmeans:bits=4, rest float32, scope all"
 
 
 def test_decompress_gives_back_the_weights_of_the_file(compressed, tmp_path, monkeypatch, capsys):
