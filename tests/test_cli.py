@@ -207,3 +207,11 @@ def test_errors_are_one_line(folder, compressed, arguments, message):
     assert message in done.stderr
     assert not (folder / "x.tzip").exists()
     assert not (folder / "x").exists()
+
+
+def test_a_model_that_someone_brings_is_compressed_whole(folder, tmp_path):
+    """The paper's rows leave embeddings and output layer as they are, and say so; the command line does not."""
+    for more, touched in (([], True), (["--scope", "linear"], False)):
+        path = tmp_path / f"{touched}.tzip"
+        commands.tzip("compress", folder / "checkpoint", path, "--quantize", "kmeans:bits=4", "--threads", "1", *more)
+        assert (container.read(path).codes["source_embedding.weight"].entries > 0) == touched

@@ -45,6 +45,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 COMMANDS: dict[str, tuple[Callable, tuple]] = {}  # by name: what runs it, and its arguments
+DEFAULTS = {Training: FINETUNE, Variant: {"scope": "all"}}  # of the command line, other than the classes' own
 
 
 def command(*arguments) -> Callable[[Callable], Callable]:
@@ -65,7 +66,7 @@ def add(parser: argparse.ArgumentParser, argument) -> None:
     if isinstance(argument, str):
         argument = options.declared(Path(__file__).parent / argument)
     if isinstance(argument, type):
-        options.add_arguments(parser, argument, defaults=FINETUNE if argument is Training else None)
+        options.add_arguments(parser, argument, defaults=DEFAULTS.get(argument))
     elif isinstance(argument, list):
         group = parser.add_mutually_exclusive_group()
         for alternative in argument:
@@ -129,7 +130,7 @@ def run_compress(args: argparse.Namespace) -> None:
     """a checkpoint folder to one model.tzip"""
     for folder in args.methods:
         registry.extend(folder)
-    variant = options.from_arguments(args, Variant, args.name or "compress")
+    variant = options.from_arguments(args, Variant, args.name or "compress", DEFAULTS[Variant])
     training = options.from_arguments(args, Training, f"{args.name}: finetune".lstrip(": "), FINETUNE)
     check(variant)
     tuning = options.given(args, Training)
@@ -303,8 +304,7 @@ def run_frontier(args: argparse.Namespace) -> None:
         print(tables.to_text(frontier.table(frame)), end="")
         return
     row = frontier.at(frame, args.at) if args.keep is None else frontier.keeping(frame, args.keep)
-    print(frontier.described(row))
-    print(frontier.command(args.folder, row["file"]))
+    print(frontier.described(row), frontier.command(args.folder, row["file"]), sep="\n")
 
 
 @command(
@@ -335,13 +335,13 @@ def main() -> None:
 
 
 def execute() -> None:
-    """Run a subcommand; an unknown flag is an error that names the one that was meant."""
+    """Run a subcommand; of an unknown flag, name the one that was meant."""
     args, unknown = parser().parse_known_args()
     if unknown:
         known = [name for action in args.parser._actions for name in action.option_strings]
-        meant = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
-        hint = f"; did you mean {meant[0]}?" if meant else ""
-        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        said = f"unrecognized arguments: {' '.join(unknown)}"
+        close = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
+        args.parser.error("; did you mean ".join([said, *(f"{name}?" for name in close)]))
     check_outputs(args)
     args.run(args)
 

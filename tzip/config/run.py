@@ -106,10 +106,11 @@ def needs_statistics(variant: dict[str, Any]) -> bool:
 
 def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
     """A variant as the command line takes it; how it is fine-tuned is left out where it is not."""
-    tuning = finetune | variant["finetune"]
+    own, tuning = plain(variant), finetune | variant["finetune"]
+    own = ({"scope": Variant.scope} if used(Variant(**own)) else {}) | own  # the command line's default is another
     if "prune" not in variant and "quantize" not in variant:
         tuning = {}
-    return options.flags(plain(variant) | ({"updates": 0} if tuning.get("updates") == 0 else tuning))
+    return options.flags(own | ({"updates": 0} if tuning.get("updates") == 0 else tuning))
 
 
 def check_names(config: dict[str, Any]) -> None:
