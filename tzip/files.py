@@ -102,6 +102,13 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(f"{path}: not JSON: {error}") from None
 
 
+def check_pointer(path: str | Path) -> None:
+    """ValueError if a file is Git LFS's pointer to one."""
+    with open(path, "rb") as file:
+        if file.read(40).startswith(b"version https://git-lfs"):
+            raise ValueError(f"{path}: a Git LFS pointer, not the file itself; run `git lfs pull` where it came from")
+
+
 def read_lines(path: str | Path) -> list[str]:
     """The lines of a UTF-8 text file, each ended by a line feed; ValueError names one that is not UTF-8."""
     return split_lines(Path(path).read_bytes(), str(path))
@@ -109,6 +116,8 @@ def read_lines(path: str | Path) -> list[str]:
 
 def split_lines(text: bytes, where: str) -> list[str]:
     """The lines of UTF-8 text from `where`, as `read_lines`; a byte order mark at its beginning is none of it."""
+    if text.startswith(b"\x1f\x8b"):
+        raise ValueError(f"{where}: compressed by gzip; give its text, as by gunzip -c")
     lines = text.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not lines[-1]:
         lines.pop()

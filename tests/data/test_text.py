@@ -1,5 +1,6 @@
 """Text reaches the model in one form, whatever white space it came with, and nothing of it is lost silently."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path, model: Path) -> None:
     for names in ([marked, plain], [plain, marked], [marked, marked]):
         done = commands.tzip("score", *names)
         assert done.stdout.startswith("100.00 "), done.stderr
+
+
+def test_a_compressed_text_is_named(tmp_path: Path, model: Path) -> None:
+    packed = tmp_path / "lines.gz"
+    packed.write_bytes(gzip.compress(b"a small house\n"))
+    done = commands.tzip("translate", model, packed)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: {packed}: compressed by gzip; give its text, as by gunzip -c\n",
+    )
 
 
 def translated(model: Path, tmp_path: Path, lines: list[str], *more: str):

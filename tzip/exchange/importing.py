@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -217,7 +217,7 @@ class Tensors:
 
 def near(found: Tensor, expected: Tensor) -> bool:
     """Whether two tables of positions are the same, but for how they were rounded."""
-    return torch.allclose(found.float(), expected, rtol=0, atol=1e-3)
+    return torch.allclose(found.float(), expected, rtol=0, atol=4e-3 if found.dtype == torch.bfloat16 else 1e-3)
 
 
 def some(names: Iterable[str]) -> str:
@@ -227,13 +227,36 @@ def some(names: Iterable[str]) -> str:
 
 
 def opened(path: Path) -> Tensors:
-    """The tensors of a safetensors file, or of a torch file that is one dictionary of tensors."""
+    """The tensors of a safetensors file, of a torch file that is one dictionary of tensors, or of parts of either."""
+    return Tensors({name: tensor for part in parts(path) for name, tensor in _opened(part).tensors.items()}, str(path))
+
+
+def parts(path: Path) -> list[Path]:
+    """The files with the tensors: the file itself, or those that an index (*.index.json) names."""
+    if not path.name.endswith(".index.json"):
+        return [path]
+    index = files.read_json(path)
+    names = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(names, dict) or not all(isinstance(n, str) and Path(n).name == n for n in names.values()):
+        raise ValueError(f"{path}: no index: its weight_map must name a file beside it for each tensor")
+    found = [path.with_name(name) for name in sorted(set(names.values()))]
+    if absent := [part for part in found if not part.is_file()]:
+        raise ValueError(f"{absent[0]}: missing; {path.name} names it")
+    return found
+
+
+def _opened(path: Path) -> Tensors:
+    files.check_pointer(path)
     if checkpoint.is_torch_file(path):
         return of_torch(torchfile.load(path), str(path))
     try:
-        return Tensors(load_file(path), str(path))
+        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            tied = file.metadata() or {}
     except SafetensorError as error:
         raise ValueError(f"{path}: neither a safetensors nor a torch file: {error}") from None
+    # safetensors.torch.save_model keeps one name of a tied tensor, and the others as metadata.
+    return Tensors({other: tensors[kept] for other, kept in tied.items() if kept in tensors} | tensors, str(path))
 
 
 def of_torch(tensors: Any, path: str, key: str = "it") -> Tensors:
@@ -272,6 +295,7 @@ def piece_model(path: str | Path) -> bytes:
     """The bytes of a SentencePiece model; ValueError names the file if it is none."""
     if not Path(path).is_file():
         raise ValueError(f"{path}: {'no file' if Path(path).exists() else 'missing'}")
+    files.check_pointer(path)
     data = Path(path).read_bytes()
     sentence_pieces(data, str(path))
     return data

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tzip.compression.code import Code
-from tzip.files import replacing
+from tzip.files import check_pointer, replacing
 from tzip.format import entropy
 from tzip.format.header import Cursor, Entry, decode_header, encode_header
 
@@ -68,6 +68,7 @@ def write(path: str | Path, archive: Archive) -> int:
 
 def read(path: str | Path) -> Archive:
     """The archive in the file at `path`; FormatError names the file and what is wrong with it."""
+    check_pointer(path)
     try:
         return decode(Path(path).read_bytes())
     except FormatError as error:

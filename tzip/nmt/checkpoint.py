@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tzip.files import read_json, replacing, write_json
+from tzip.files import check_pointer, read_json, replacing, write_json
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, settings
 from tzip.options import make
@@ -39,6 +39,7 @@ def load(folder: str | Path) -> tuple[Transformer, bytes]:
             raise ValueError(f"{folder}: not a checkpoint: {name} is missing")
     config = make(Config, read_json(folder / CONFIG), str(folder / CONFIG))
     path = folder / WEIGHTS
+    check_pointer(path)
     if is_torch_file(path):
         said = "a pickle, or a torch file with one inside, may run code when it is read; only safetensors are"
         raise ValueError(f"{path}: {said} read")

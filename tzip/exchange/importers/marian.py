@@ -21,18 +21,12 @@ from tzip.options import make, shown
 
 USES = ("prefix",)
 NEEDS = ()
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+WEIGHTS = [name + end for name in ("model.safetensors", "pytorch_model.bin") for end in ("", ".index.json")]
 NAMES = ("<pad>", "<unk>", "<s>", "</s>")
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "silu", "silu": "silu"}
-# What would change the computation, and the values that our model computes; older files have some of these keys.
-FORM: dict[str, tuple[Any, ...]] = {
-    "model_type": ("marian",),
-    "scale_embedding": (True,),
-    "normalize_before": (False,),
-    "normalize_embedding": (False,),
-    "add_final_layer_norm": (False,),
-    "static_position_embeddings": (True,),
-}
+# What would change the computation, and the values that our model computes. Other keys of older files, such as
+# normalize_before or add_final_layer_norm, are ignored, as transformers ignores them.
+FORM: dict[str, tuple[Any, ...]] = {"model_type": ("marian",), "scale_embedding": (True,)}
 SIZES = {  # name in config.json → in Config
     "d_model": "d_model",
     "encoder_layers": "encoder_layers",
@@ -74,7 +68,7 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
         search_bans(path / name, settings["pad_token_id"])
     weights = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
     if weights is None:
-        raise ValueError(f"{path}: neither {' nor '.join(WEIGHTS)} is there (in parts it is not read)")
+        raise ValueError(f"{path}: none of {', '.join(WEIGHTS)} is there")
     shared = settings.get("share_encoder_decoder_embeddings", True)
     lists, orders = vocabulary(path, settings, shared, options.prefix)
     config = make(
@@ -94,12 +88,13 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
     tensors = importing.opened(weights)
     if settings.get("tie_word_embeddings") is False and TABLES[2] not in tensors:
         raise ValueError(f"{weights}: no tensor '{TABLES[2]}', which config.json says is not tied")
-    result = taken(tensors, config, shared, orders)
+    sizes = [settings["vocab_size"], settings.get("decoder_vocab_size") or settings["vocab_size"]]
+    result = taken(tensors, config, shared, orders, sizes)
     tensors.finish()
     config = dataclasses.replace(config, tie=importing.tie(result, not lists.target))
-    names = ["config.json", weights.name, "source.spm", "target.spm", "vocab.json"]
-    names += ["target_vocab.json"] if lists.target else []
-    return importing.Imported(config, result, pack(lists), tuple(path / name for name in names))
+    names = ["config.json", "source.spm", "target.spm", "vocab.json", *(["target_vocab.json"] if lists.target else [])]
+    files = [*importing.parts(weights), *(path / name for name in names)]
+    return importing.Imported(config, result, pack(lists), tuple(files))
 
 
 def checked(path: Path) -> dict[str, Any]:
@@ -153,13 +148,13 @@ def vocabulary(path: Path, settings: dict[str, Any], shared: bool, prefix: str) 
 
 
 def listed(path: Path, size: int) -> list[str]:
-    """The pieces of a vocab.json by their ids, which must be 0 to size - 1."""
+    """The pieces of a vocab.json by their ids, from 0 on; a table of `size` rows may have more, as padding."""
     if not path.is_file():
         raise ValueError(f"{path}: missing")
     ids = read_json(path)
     if not isinstance(ids, dict) or not all(type(value) is int for value in ids.values()):
         raise ValueError(f"{path}: no vocabulary: it must give each piece its number")
-    if sorted(ids.values()) != list(range(len(ids))) or len(ids) != size:
+    if sorted(ids.values()) != list(range(len(ids))) or len(ids) > size:
         raise ValueError(f"{path}: {len(ids)} pieces, whose numbers should be 0 to {size} - 1 as in config.json")
     return sorted(ids, key=ids.__getitem__)
 
@@ -182,8 +177,10 @@ def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:
 # ── tensors ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def taken(tensors: importing.Tensors, config: Config, shared: bool, orders: list[list[int]]) -> dict[str, Tensor]:
-    """The tensors by our names, embeddings in the order of our ids."""
+def taken(
+    tensors: importing.Tensors, config: Config, shared: bool, orders: list[list[int]], sizes: list[int]
+) -> dict[str, Tensor]:
+    """The tensors by our names, embeddings in the order of our ids; `sizes` counts their rows with padding."""
     result = {}
     for stack, names in (("encoder", ENCODER), ("decoder", DECODER)):
         count = getattr(config, f"{stack}_layers")
@@ -193,13 +190,14 @@ def taken(tensors: importing.Tensors, config: Config, shared: bool, orders: list
     bias = generator.new_zeros(len(generator))
     if "final_logits_bias" in tensors:
         bias = tensors.take("final_logits_bias").squeeze(0)  # [1, V]
-    for name, tensor, rows in (
-        ("source_embedding.weight", source, orders[0]),
-        ("target_embedding.weight", target, orders[1]),
-        ("generator.weight", generator, orders[1]),
-        ("generator.bias", bias, orders[1]),
+    for name, tensor, side in (
+        ("source_embedding.weight", source, 0),
+        ("target_embedding.weight", target, 1),
+        ("generator.weight", generator, 1),
+        ("generator.bias", bias, 1),
     ):
-        result[name] = importing.arranged(tensor, rows, f"{tensors.where}: {name}")
+        rows = tensor[: len(set(orders[side]))] if len(tensor) == sizes[side] else tensor
+        result[name] = importing.arranged(rows, orders[side], f"{tensors.where}: {name}")
     return result
 
 
