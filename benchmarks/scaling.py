@@ -11,6 +11,7 @@ that. What a model keeps for its backward pass is counted on shapes alone, as in
 
 import argparse
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -252,7 +253,9 @@ def jobs() -> str:
 def planned(config: str) -> dict[str, int]:
     """How often each rule of a run is called, by Snakemake's dry run of it from nothing."""
     flags = ["--dry-run", "--forceall", "--nolock", "--quiet", "rules", "--configfile", f"config/{config}.yaml"]
-    done = subprocess.run([sys.executable, "-m", "snakemake", *flags], cwd=ROOT, capture_output=True, text=True)
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("TZIP_")}
+    command = [sys.executable, "-m", "snakemake", *flags]
+    done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
     counts = re.findall(r"(?m)^(\w+) +(\d+)$", done.stdout + done.stderr)

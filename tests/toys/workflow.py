@@ -19,9 +19,11 @@ RUN = Path("results/miniature")
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Commands of a copied repository import the copy's library, and ask for no mirror."""
+    """Commands of a copied repository import the copy's library, and follow none of the project's own variables."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    kept = {key: value for key, value in os.environ.items() if key not in ("TZIP_MIRROR", "OMP_NUM_THREADS")}
+    kept = {
+        key: value for key, value in os.environ.items() if key not in ("TZIP_MIRROR", "TZIP_STORE", "OMP_NUM_THREADS")
+    }
     return kept | {"PATH": path, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
 
 

@@ -32,3 +32,11 @@ def test_every_job_has_a_file_that_the_run_asks_for(tmp_path: Path) -> None:
     outputs = re.findall(r"^    output: (.*)$", said, re.MULTILINE)
     assert len(outputs) > 100
     assert [line for line in outputs if set(line.split(", ")).isdisjoint(asked.split(", "))] == []
+
+
+@pytest.mark.parametrize("variable", ["TZIP_MIRROR", "TZIP_STORE"])
+def test_these_tests_follow_none_of_the_projects_variables(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "/nowhere")
+    assert "/nowhere" not in mini(copy_sources(tmp_path), "--dry-run")
