@@ -216,7 +216,8 @@ def behind():
 
     A failed job takes its files with it. Snakemake makes them again only where a target names them.
     """
-    encoded = [f"{RUN}/data/train", f"{RUN}/data/dev"]
+    encoded = [f"{RUN}/data/train"]
+    encoded += [] if IMPORTED and not students.used(config) else [f"{RUN}/data/dev"]  # what a training needs
     files = [*SOURCES, *TEXTS, f"{RUN}/data/cleaning.json", f"{RUN}/data/pieces.model", f"{RUN}/config.json"]
     files += [*SCORED, *ATTENTION, *MEASURED]
     files += expand("{row}/{file}", row=OF_ALL, file=["model.tzip", *FRONTIER_FILES, *(f"{t}.hyp.txt" for t in TESTS)])
