@@ -1,6 +1,9 @@
 """Export to CTranslate2: its own library finds what our search finds, by the compressed file's weights."""
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import ctranslate2
@@ -24,6 +27,7 @@ from tzip.nmt import search, train
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Search, Training
 
+ROOT = Path(__file__).parents[2]
 RANDOM = np.random.default_rng(0)
 SOURCES = [RANDOM.integers(4, 20, length).tolist() for length in [*range(1, 9), 3, 4, 5, 6, 7, 8]]
 SIZE = 280
@@ -191,6 +195,23 @@ def sides(vocabulary: Pieces) -> Pieces:
     source = vocabulary.spell(range(SIZE))
     target = source[:4] + source[-1:4:-1]
     return Pieces(lists.pack(lists.Lists(vocabulary.model, b"", tuple(source), tuple(target), False)))
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_the_documented_snippet_needs_nothing_of_this_library(
+    tmp_path: Path, vocabulary: Pieces, sides: Pieces, imported: bool
+) -> None:
+    """Run as it stands on docs/export.md, where tzip cannot be imported; blank lines stay blank."""
+    pieces = sides if imported else vocabulary
+    form = {"vocabulary": len(pieces), "target_vocabulary": 0 if pieces.shared else pieces.targets}
+    model = Transformer(Config(**TOY | form | {"tie": "none", "source_end": pieces.decides().get("source_end", True)}))
+    exporting.write(tmp_path / "exported/int8", model.eval(), pieces, exporting.Options())
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "docs/export.md").read_text(encoding="utf-8"), re.DOTALL)
+    (snippet,) = (code for code in snippets if "translate_batch" in code and ("source.spm" in code) == imported)
+    snippet = f"import sys; sys.modules['tzip'] = None\n{snippet}"
+    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n")[1:] == ([""] * 2 if imported else [""])
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])

@@ -211,14 +211,14 @@ def test_tensors_of_every_other_shape_are_refused_in_one_line(made, tmp_path: Pa
 def test_two_vocabularies(made, tmp_path: Path) -> None:
     """share_encoder_decoder_embeddings = false: lists, embeddings and sizes of each side's own."""
     folder = marian(tmp_path / "m", made, share_encoder_decoder_embeddings=False, decoder_vocab_size=13)
-    targets = ["</s>", "<unk>", *[f"▁{i}" for i in range(10)]]
+    targets = ["</s>", "<unk>", *PIECES[:-11:-1]]
     last = marian_ids()["<pad>"]
     config = json.loads((folder / "config.json").read_text())
     ids = {piece: i for i, piece in enumerate(targets)} | {"<pad>": 12}
     (folder / "target_vocab.json").write_text(json.dumps(ids))
     with pytest.raises(ValueError, match=r"target_vocab.json: pad, eos or decoder_start"):
         read(folder)  # both sides' special pieces must have the numbers of config.json
-    ids = {piece: i for i, piece in enumerate([*targets, *(f"▁x{i}" for i in range(last - 12))])} | {"<pad>": last}
+    ids = {piece: i for i, piece in enumerate([*targets, *PIECES[-11::-1]])} | {"<pad>": last}
     (folder / "target_vocab.json").write_text(json.dumps(ids))
     (folder / "config.json").write_text(json.dumps(config | {"decoder_vocab_size": last + 1}))
     state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
@@ -231,7 +231,7 @@ def test_two_vocabularies(made, tmp_path: Path) -> None:
     assert (found.config.vocabulary, found.config.target_vocabulary, found.config.tie) == (SIZE, SIZE, "decoder")
     pieces = Pieces(found.pieces)
     assert not pieces.shared
-    assert pieces.spell(range(4, 8), target=True) == ["▁0", "▁1", "▁2", "▁3"]
+    assert pieces.spell(range(4, 8), target=True) == PIECES[:-5:-1]
     model = importing.build(found)
     assert torch.equal(model.target_embedding.weight, made.target_embedding.weight + 1)
     assert model.generator.weight is model.target_embedding.weight

@@ -12,7 +12,8 @@ from tests.data.test_lists import ONE, OTHER
 from tests.exchange.test_torchfile import Call
 from tests.toys import foreign as foreignmodels
 from tests.toys.foreign import OPENNMT, PIECES, WORDS, opennmt
-from tzip.data.pieces import Pieces
+from tzip.data.pieces import Options as PiecesOptions
+from tzip.data.pieces import Pieces, train
 from tzip.exchange import importing
 from tzip.exchange.importing import Options
 
@@ -220,3 +221,16 @@ def test_options_of_a_stand_in_that_lie(made, models: Path, tmp_path: Path) -> N
         with pytest.raises(ValueError, match=said) as caught:
             read(path, models)
         assert len(str(caught.value)) < 500
+
+
+def test_a_sentencepiece_model_of_another_corpus_is_refused_with_both_counts(
+    made, models: Path, tmp_path: Path
+) -> None:
+    lines = [f"{i * i} {i + 7} {3 * i}" for i in range(400)]
+    (tmp_path / "text").write_text("\n".join(lines), encoding="utf-8")
+    train([tmp_path / "text"], tmp_path / "one.model", PiecesOptions(size=320))
+    said = (
+        rf"the source's SentencePiece model does not belong to it: only \d+ of its \d+ pieces are among the {SIZE} that"
+    )
+    with pytest.raises(ValueError, match=said):
+        read(opennmt(tmp_path / "m.pt", made), tmp_path)

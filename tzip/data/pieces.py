@@ -130,6 +130,17 @@ class Pieces:
             return list(range(len(self)))
         return [self._ids[True].get(piece) for piece in self._pieces[0]]
 
+    @property
+    def models(self) -> tuple[bytes, bytes]:
+        """The SentencePiece models that cut text: the source's and the target's."""
+        if self._lists is None:
+            return self.model, self.model
+        return self._lists.source_model, self._lists.target_model or self._lists.source_model
+
+    def listed(self, target: bool = False) -> Sequence[str]:
+        """The pieces of a side by their ids."""
+        return self._pieces[target]
+
     def decides(self) -> dict[str, int | bool]:
         """What a model of these pieces cannot choose; as `Config` wants it."""
         if self._lists is None:

@@ -85,7 +85,7 @@ def read(source: str | Path, options: Options) -> Imported:
         except RecursionError:
             raise ValueError(f"{source}: a file of it is nested too deep") from None
         record = origin(imported.files, options.format)
-    Pieces(imported.pieces)
+    check_pieces(Pieces(imported.pieces))
     tensors = fitting(imported.tensors, imported.config)
     config = limited(imported.config, options.max_length)
     return dataclasses.replace(imported, config=config, tensors=tensors, origin=record)
@@ -299,6 +299,19 @@ def piece_model(path: str | Path) -> bytes:
     data = Path(path).read_bytes()
     sentence_pieces(data, str(path))
     return data
+
+
+def check_pieces(pieces: Pieces) -> None:
+    """ValueError if most of what a SentencePiece model cuts text into is not in the vocabulary of the embeddings."""
+    for target, model in enumerate(pieces.models):
+        processor, own = sentence_pieces(model, "SentencePiece model"), set(pieces.listed(target=bool(target)))
+        special = (processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused)
+        cut = [processor.id_to_piece(i) for i in range(len(processor)) if not any(is_(i) for is_ in special)]
+        known = sum(piece in own for piece in cut)
+        if known < len(cut) / 2:
+            side = f"the {'target' if target else 'source'}'s SentencePiece model"
+            said = f"only {known} of its {len(cut)} pieces are among the {len(own)} that the model has embeddings of"
+            raise ValueError(f"{side} does not belong to it: {said}")
 
 
 def tie(tensors: Mapping[str, Tensor], shared: bool) -> str:

@@ -48,6 +48,9 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     spec.optimize(quantization=options.type)
     spec.save(str(folder))
     (folder / PIECES).write_bytes(pieces.model)
+    for side, data in zip(("source.spm", "target.spm"), pieces.models, strict=True):
+        if data != pieces.model:  # of an imported model: what other programs can open
+            (folder / side).write_bytes(data)
 
 
 def check_shortlist(path: str | Path, sources: set[str], targets: set[str]) -> None:
