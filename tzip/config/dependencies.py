@@ -3,6 +3,7 @@
 import ast
 import functools
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,15 +33,14 @@ def modules(tree: ast.AST) -> set[Path]:
 
 @functools.cache
 def beside(path: Path) -> frozenset[Path]:
-    """Other files in a module's folder that the module names, such as a template: they count as code."""
-    texts = {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
-    names = {text for text in texts if isinstance(text, str) and text.endswith(".html") and "/" not in text}
+    """The templates in a module's folder that the module, or a template, names: they count as code."""
+    names = re.findall(r'"([\w-]+\.html)"', path.read_text(encoding="utf-8"))
     return frozenset(path.parent / name for name in names if (path.parent / name).is_file())
 
 
 @functools.cache
 def near(path: Path) -> frozenset[Path]:
-    return frozenset(modules(parsed(path)) | beside(path)) if path.suffix == ".py" else frozenset()
+    return beside(path) | (modules(parsed(path)) if path.suffix == ".py" else set())
 
 
 def reached(starts: Iterable[Path], room: Path = ROOT) -> list[Path]:
