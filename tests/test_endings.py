@@ -29,7 +29,11 @@ run(main)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_with_its_status_and_leaves_no_file(tmp_path: Path, number: signal.Signals) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SLEEPS], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    def heed() -> None:  # a shell starts what runs in the background with interrupts ignored
+        signal.signal(number, signal.SIG_DFL)
+
+    command = [sys.executable, "-c", SLEEPS]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, preexec_fn=heed)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     assert process.wait(30) == 128 + number
