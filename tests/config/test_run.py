@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.toys.configuration import DEFAULT, ROOT, changed, load, refused
 from tzip.compression import registry
@@ -294,3 +295,9 @@ def test_the_tokenizer_of_bleu_follows_the_target_language(monkeypatch: pytest.M
         scores("ja")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     assert scores("ja") == {"tokenize": "ja-mecab"}
+
+
+def test_norwegian_needs_no_quotes() -> None:
+    own = {"languages": yaml.safe_load("[en, no]"), "grammar": DEFAULT["datasets"]["embedded"]["grammar"]}
+    config = run.check(changed("datasets/own", own) | {"dataset": "own"})
+    assert config["datasets"]["own"]["languages"] == ["en", "no"]

@@ -118,7 +118,8 @@ Names = Annotated[list[str], AfterValidator(once)]
 Entry = Annotated[str | dict[str, Any], WrapValidator(lambda value, _: entry(value))]
 LIST = (Field(min_length=1), AfterValidator(once))
 Named = Annotated[str, Field(pattern=NAME)]
-Language = Annotated[str, Field(pattern=LANGUAGE)]
+# YAML reads the code of Norwegian as false.
+Language = Annotated[str, BeforeValidator(lambda code: "no" if code is False else code), Field(pattern=LANGUAGE)]
 key = partial(dataclass, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", defer_build=True))
 
 
