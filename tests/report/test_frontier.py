@@ -162,7 +162,12 @@ def test_mistakes_are_told_in_one_line(example: Path, flags: list[str], message:
 def test_a_folder_without_a_frontier_is_named(tmp_path: Path, monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit):
         call(monkeypatch, capsys, "frontier", tmp_path / "nothing")
-    assert "nothing/tables/frontier.csv: missing; is" in capsys.readouterr().err
+    assert f"{tmp_path / 'nothing'}: no run; {tmp_path} has none" in capsys.readouterr().err
+    write_json(tmp_path / "begun" / "config.json", {})
+    with pytest.raises(ValueError, match=r"no run; .* has begun"):
+        frontier.read(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"missing; `snakemake .*frontier.csv --cores all --configfile .*config.json`"):
+        frontier.read(tmp_path / "begun")
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "frontier.csv").write_text("row,test\na,b\n")
     with pytest.raises(ValueError, match=r"frontier.csv: no column 'label'"):

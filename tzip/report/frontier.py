@@ -119,7 +119,10 @@ def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFra
     """
     path = Path(run, "tables", f"{table}.csv")
     if not path.exists():
-        raise ValueError(f"{path}: missing; is {run} a finished run? `snakemake {path}` makes it")
+        if Path(run, "config.json").exists():
+            raise ValueError(f"{path}: missing; `{command(run, f'tables/{table}.csv')}` makes it")
+        runs = sorted(record.parent.name for record in Path(run).parent.glob("*/config.json"))
+        raise ValueError(f"{run}: no run; {Path(run).parent} has {', '.join(runs) or 'none'}")
     frame = pd.read_csv(path, comment="#", dtype={"row": str, "label": str, "test": str})
     if absent := [key for key in (COLUMNS if table == "frontier" else RANKING) if key not in frame]:
         raise ValueError(f"{path}: no column '{absent[0]}'")
