@@ -146,6 +146,8 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch) -> None
     ran, said = 0, ""
     for language, body in in_order("export.md", ("sh", "python")):
         if language == "python":
+            if "source.spm" in body:  # of an imported model; tests/exchange/test_exporting.py runs it
+                continue
             exec(compile(body, "docs/export.md", "exec"), {})
             ran += 1
             continue
