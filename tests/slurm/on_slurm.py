@@ -177,7 +177,7 @@ def test_a_training_longer_than_its_time_limit_ends_over_several_jobs(copied: Pa
 def test_a_preempted_training_goes_on_where_it_was(copied: Path, undisturbed: Future) -> None:
     process = submit(copied, *train_alone(30), *LONG)
     try:
-        wait_for(lambda: updates_done(copied) > 500)
+        wait_for(lambda: updates_done(copied) > 500, 300)
         (job,) = submissions((copied / "slurm.log").read_text(), "train")
         urgent = cluster.ask(
             "sbatch", "--parsable", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=sleep 5"
