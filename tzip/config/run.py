@@ -107,7 +107,8 @@ def needs_statistics(variant: dict[str, Any]) -> bool:
 def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
     """A variant as the command line takes it; how it is fine-tuned is left out where it is not."""
     own, tuning = plain(variant), finetune | variant["finetune"]
-    own = ({"scope": Variant.scope} if used(Variant(**own)) else {}) | own  # the command line's default is another
+    if used(Variant(**own)):
+        own.setdefault("scope", Variant.scope)  # the command line's default is another
     if "prune" not in variant and "quantize" not in variant:
         tuning = {}
     return options.flags(own | ({"updates": 0} if tuning.get("updates") == 0 else tuning))
