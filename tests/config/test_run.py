@@ -188,7 +188,7 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
     assert run.variant_flags({"rest": "float16", "finetune": {}}, {"updates": 3}) == "--rest float16"
     assert run.variant_flags({"from": "tiny", "rest": "float16", "finetune": {}}, {}) == "--rest float16"
     still = {"quantize": {"method": "fp16"}, "finetune": {"updates": 0}}
-    assert run.variant_flags(still, {"updates": 3, "warmup": 2}) == "--quantize fp16 --updates 0"
+    assert run.variant_flags(still, {"updates": 3, "warmup": 2}) == "--quantize fp16 --scope linear --updates 0"
 
 
 def test_a_configuration_is_checked_without_torch() -> None:
