@@ -119,11 +119,12 @@ def translate(
     Standard error names the lines of which a part can be lost. summary: JSON file of what it took
     """
     model, pieces, _ = model_file.restore(file)
-    for warning in losses(lines, pieces.encode(lines), model.config.max_length - 1):
-        print(f"warning: {warning}", file=sys.stderr)
     model.to(place)
     started = time.perf_counter()
-    translations = model_file.hypotheses(model, pieces, lines, options)
+    sources = pieces.encode(lines)
+    for warning in losses(lines, sources, model.config.max_length - 1):
+        print(f"warning: {warning}", file=sys.stderr)
+    translations = model_file.hypotheses(model, pieces, sources, options)
     seconds = time.perf_counter() - started
     if summary:
         words = sum(len(line.split()) for line in lines)

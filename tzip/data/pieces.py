@@ -137,10 +137,6 @@ class Pieces:
             return self.model, self.model
         return self._lists.source_model, self._lists.target_model or self._lists.source_model
 
-    def listed(self, target: bool = False) -> Sequence[str]:
-        """The pieces of a side by their ids."""
-        return self._pieces[target]
-
     def decides(self) -> dict[str, int | bool]:
         """What a model of these pieces cannot choose; as `Config` wants it."""
         if self._lists is None:

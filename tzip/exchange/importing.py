@@ -304,7 +304,8 @@ def piece_model(path: str | Path) -> bytes:
 def check_pieces(pieces: Pieces) -> None:
     """ValueError if most of what a SentencePiece model cuts text into is not in the vocabulary of the embeddings."""
     for target, model in enumerate(pieces.models):
-        processor, own = sentence_pieces(model, "SentencePiece model"), set(pieces.listed(target=bool(target)))
+        processor = sentence_pieces(model, "SentencePiece model")
+        own = set(pieces.spell(range(pieces.targets if target else len(pieces)), target=bool(target)))
         special = (processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused)
         cut = [processor.id_to_piece(i) for i in range(len(processor)) if not any(is_(i) for is_ in special)]
         known = sum(piece in own for piece in cut)

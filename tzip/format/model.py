@@ -37,19 +37,21 @@ def cast(model: Transformer, options: Search) -> Transformer:
     return copy.deepcopy(model).bfloat16()
 
 
-def hypotheses(model: Transformer, pieces: Pieces, lines: list[str], options: Search) -> list[list[tuple[str, float]]]:
-    """The n best translations of each line with their scores, by the model as `cast` gives it; the best first.
+def hypotheses(
+    model: Transformer, pieces: Pieces, sources: list[list[int]], options: Search
+) -> list[list[tuple[str, float]]]:
+    """The n best translations of each encoded line with their scores, by the model as `cast` gives it; best first.
 
     A score is a log-probability divided by the length penalty of the search.
     """
-    beams = search.search(cast(model, options), pieces.encode(lines), options)
+    beams = search.search(cast(model, options), sources, options)
     texts = iter(pieces.decode([list(best.pieces) for beam in beams for best in beam]))
     return [[(next(texts), best.score) for best in beam] for beam in beams]
 
 
 def translate(model: Transformer, pieces: Pieces, lines: list[str], options: Search) -> list[str]:
     """The best translation of each line; the model stays as it is."""
-    return [beam[0][0] for beam in hypotheses(model, pieces, lines, options)]
+    return [beam[0][0] for beam in hypotheses(model, pieces, pieces.encode(lines), options)]
 
 
 def check(model: nn.Module, codes: Mapping[str, Code]) -> None:

@@ -78,31 +78,34 @@ def read_scores(run: str | Path, rows: Sequence[str], tests: Sequence[str], seed
     """
     if BASELINE not in rows:
         raise ValueError(f"rows: '{BASELINE}' must be among them, found {', '.join(rows) or 'none'}")
-    lines = [_scores(run, *where) for where in product(rows, tests, seeds)]
+    references: dict[str, dict[Path, Any]] = {test: {} for test in tests}
+    baselines: dict[int, dict[Path, Any]] = {seed: {} for seed in seeds}
+    lines = []
+    for row, test, seed in product(rows, tests, seeds):
+        path, size = (place(run, seed, row, file) for file in (f"{test}.score.json", "size.json"))
+        result, sizes = load(path, (*SCORES, "sentences", "signatures")), load(size, SIZES)
+        references[test][path], baselines[seed][size] = result.get("references"), sizes.get("baseline")
+        scores = _scores(result, path, row == BASELINE) | _numbers(sizes, SIZES, size)
+        lines.append({"row": row, "test": test, "seed": seed} | scores)
     if not lines:
         raise ValueError("nothing to read: no test set or no seed given")
-    for test in tests:
-        paths = [place(run, seed, row, f"{test}.score.json") for row, seed in product(rows, seeds)]
-        check_same({path: load(path).get("references") for path in paths}, "references")
-    for seed in seeds:
-        paths = [place(run, seed, row, "size.json") for row in rows]
-        check_same({path: load(path).get("baseline") for path in paths}, "baselines")
+    for values in references.values():
+        check_same(values, "references")
+    for values in baselines.values():
+        check_same(values, "baselines")
     frame = pd.DataFrame(lines)
     of_baseline = frame[frame["row"] == BASELINE].set_index(["test", "seed"])["bleu"].replace(0.0, np.nan)
     divisor = of_baseline.reindex(pd.MultiIndex.from_frame(frame[["test", "seed"]])).to_numpy()
     return frame.assign(percent=100 * frame["bleu"] / divisor)
 
 
-def _scores(run: str | Path, row: str, test: str, seed: int) -> dict[str, Any]:
-    path, size = (place(run, seed, row, file) for file in (f"{test}.score.json", "size.json"))
-    result, sizes = load(path, (*SCORES, "sentences", "signatures")), load(size, SIZES)
-    paired = {} if row == BASELINE else result.get("paired") or {}
+def _scores(result: dict[str, Any], path: Path, is_baseline: bool) -> dict[str, Any]:
+    """A score file's part of a line of `read_scores`."""
+    paired = {} if is_baseline else result.get("paired") or {}
     if not isinstance(result["signatures"], dict) or not isinstance(paired, dict):
         raise ValueError(f"{path}: not a score file")
     return {
-        **{"row": row, "test": test, "seed": seed},
         **_numbers(result, (*SCORES, "sentences"), path),
-        **_numbers(sizes, SIZES, size),
         "difference": paired.get("difference", np.nan),
         "difference_low": paired.get("low", np.nan),
         "difference_high": paired.get("high", np.nan),
