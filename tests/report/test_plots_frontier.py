@@ -56,6 +56,8 @@ def test_a_baseline_that_scored_nothing_leaves_its_panel_empty() -> None:
 
 def test_the_script_draws_it_from_the_table(example: Path, tmp_path: Path) -> None:
     more = ["--note", "made up", "--output", tmp_path / "frontier.svg"]
+    assert "no run" in script("figures", "frontier", "--results", tmp_path, *more)[1]
+    (tmp_path / "config.json").write_text("{}")
     assert "frontier.csv: missing" in script("figures", "frontier", "--results", tmp_path, *more)[1]
     assert script("figures", "frontier", "--results", example, *more) == (0, "")
     assert (tmp_path / "frontier.svg").read_text().rstrip().endswith("</svg>")
