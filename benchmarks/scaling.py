@@ -24,7 +24,7 @@ from gpu import newstest
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
-from tzip.config.site import PROFILE, REPORT, VARIANT
+from tzip.config.site import REPORT, VARIANT, Site
 from tzip.files import read_json
 from tzip.nmt import model
 from tzip.nmt.batches import groups
@@ -231,7 +231,7 @@ def disk(run: Run) -> str:
 def jobs() -> str:
     """How many jobs SLURM is given, by what they ask for, as profiles/slurm groups them."""
     columns = []
-    together = yaml.safe_load((ROOT / PROFILE).read_text())["__variables__"]["variants"]
+    together = Site().variants
     for config in ("wmt-train", "wmt"):
         plan = planned(config)
         alone = sum(plan.get(rule, 0) for rule in ON_GPU)

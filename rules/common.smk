@@ -23,13 +23,14 @@ os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.ge
 shell.prefix("set -euo pipefail; exec ")
 
 # As seen from the working directory, so that nothing reruns when both move together.
-SCRIPTS = shlex.quote(os.path.relpath(REPOSITORY / "workflow_scripts"))
-CAPTIONS = REPOSITORY / "report"
+SCRIPTS, CAPTIONS = (shlex.quote(os.path.relpath(REPOSITORY / name)) for name in ("workflow_scripts", "report"))
+if "{" in str(REPOSITORY):
+    raise WorkflowError(f"the repository lies in {REPOSITORY}: Snakemake takes {{...}} for a wildcard; move it")
 
 STORE = config.get("store") or os.environ.get("TZIP_STORE", "")
-DOWNLOADS = f"{STORE}/downloads" if STORE else "results/downloads"
 MIRROR = config.get("mirror") or os.environ.get("TZIP_MIRROR", "")
 try:
+    DOWNLOADS = datasets.download_folder(STORE)
     config.update(configuration.check(config))
     students.check(config)
     datasets.check_data(config, DOWNLOADS, MIRROR)
@@ -48,11 +49,11 @@ SOURCE, TARGET = datasets.dataset(config)["languages"]
 # What the corpus is made of.
 GENERATED = [f"{RUN}/generated/{split}.{side}" for split in ("train", "dev", "test") for side in (SOURCE, TARGET)]
 SOURCES = datasets.source_files(config, DOWNLOADS)
+IMPORTED = imports.inputs(config, DOWNLOADS)
 URLS = datasets.downloads(config) | imports.downloads(config)
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()
 SPLITS = ["train", "dev", *(f"test/{name}" for name in datasets.held_out_tests(config))]
 TEXTS = expand(f"{RUN}/data/{{split}}.{{language}}", split=SPLITS, language=[SOURCE, TARGET])
-IMPORTED = imports.inputs(config, DOWNLOADS)
 ORIGIN = [f"{RUN}/seed-{SEEDS[0]}/checkpoint/origin.json"] if IMPORTED else []
 MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
@@ -106,10 +107,14 @@ def growing(megabytes):
     return lambda wildcards, attempt: megabytes * attempt
 
 
+def made(files):
+    """The files that rules make, as inputs. The user's own are none: `own` has their bytes, whatever name or time."""
+    return [file for file in files if file in GENERATED or Path(file).is_relative_to(DOWNLOADS)]
+
+
 def own(files):
-    """The checksums of the user's own files among a rule's inputs: other bytes rerun it, whatever their time."""
-    mine = [file for file in files if file not in GENERATED and not Path(file).is_relative_to(DOWNLOADS)]
-    return fingerprints(mine, Path(".snakemake", "inputs.json"))
+    """The checksums of the user's own files behind a rule: other bytes rerun it."""
+    return fingerprints([file for file in files if file not in made(files)], Path(".snakemake", "inputs.json"))
 
 
 def named(wildcards):
@@ -205,10 +210,14 @@ def code(step):
     return dependencies.digest(step)
 
 
-def of_run(rows):
-    """A run's folder, rows, tests and seeds, as every script that reads its results asks for them."""
+def of_run(rows, *more):
+    """A run's folder, rows, tests and seeds, as every script that reads its results asks for them, and its own flags.
+
+    Rules ask in a lambda: in a plain text Snakemake takes {name} for a wildcard, and notes and paths are the user's.
+    """
     seeds = ",".join(map(str, SEEDS))
-    return f"--results {RUN} --rows {','.join(rows)} --tests {','.join(TESTS)} --seeds {seeds} {NOTE_FLAG}".rstrip()
+    words = [f"--results {RUN} --rows {','.join(rows)} --tests {','.join(TESTS)} --seeds {seeds}", NOTE_FLAG, *more]
+    return " ".join(filter(None, words))
 
 
 def behind():
@@ -218,7 +227,13 @@ def behind():
     """
     encoded = [f"{RUN}/data/train"]
     encoded += [] if IMPORTED and not students.used(config) else [f"{RUN}/data/dev"]  # what a training needs
-    files = [*SOURCES, *TEXTS, f"{RUN}/data/cleaning.json", f"{RUN}/data/pieces.model", f"{RUN}/config.json"]
+    files = [
+        *made(SOURCES),
+        *TEXTS,
+        f"{RUN}/data/cleaning.json",
+        f"{RUN}/data/pieces.model",
+        f"{RUN}/config.json",
+    ]
     files += [*SCORED, *ATTENTION, *MEASURED]
     files += expand("{row}/{file}", row=OF_ALL, file=["model.tzip", *FRONTIER_FILES, *(f"{t}.hyp.txt" for t in TESTS)])
     files += [f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz" for row in config["attention"]["rows"]]

@@ -44,7 +44,7 @@ rule generate:
 rule corpus:
     """Cleaned parallel text: training, development and test sets."""
     input:
-        SOURCES,
+        made(SOURCES),
     output:
         cleaning=f"{RUN}/data/cleaning.json",
         texts=TEXTS,
@@ -58,9 +58,9 @@ rule corpus:
         mem_mb=growing(4000),
     params:
         languages=[SOURCE, TARGET],
-        files=datasets.corpus_flags(config, DOWNLOADS),
+        files=lambda wildcards: datasets.corpus_flags(config, DOWNLOADS),
         filters=flags(config["corpus"]),
-        own=own(SOURCES),
+        own=lambda wildcards: own(SOURCES),
         folder=subpath(output.cleaning, parent=True),
     shell:
         f"python {SCRIPTS}/corpus.py"

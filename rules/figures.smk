@@ -14,7 +14,7 @@ rule figure_of_frontier:
     resources:
         mem_mb=growing(1000),
     params:
-        figure=f"frontier --results {RUN} --test {TESTS[0]} {NOTE_FLAG}",
+        figure=lambda wildcards: f"frontier --results {RUN} --test {TESTS[0]} {NOTE_FLAG}",
         code=code("figures"),
     shell:
         f"python {SCRIPTS}/figures.py" " {params.figure} --output {output} 2> {log}"
@@ -32,7 +32,7 @@ use rule figure_of_frontier as figure_of_sharpness with:
     benchmark:
         f"{RUN}/benchmarks/figure_of_sharpness.tsv"
     params:
-        figure=f"sharpness {of_run(ROWS)}",
+        figure=lambda wildcards: f"sharpness {of_run(ROWS)}",
         code=code("figures"),
 
 
@@ -48,7 +48,7 @@ use rule figure_of_frontier as figure_of_attention with:
     benchmark:
         f"{RUN}/benchmarks/figure_of_attention.tsv"
     params:
-        figure=f"attention {of_run(config['attention']['rows'])}",
+        figure=lambda wildcards: f"attention {of_run(config['attention']['rows'])}",
         code=code("figures"),
 
 

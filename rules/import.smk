@@ -19,7 +19,7 @@ rule import_pieces:
 rule import_baseline:
     """A model from elsewhere as the baseline."""
     input:
-        IMPORTED,
+        made(IMPORTED),
     output:
         model=f"{OF_SEED}/checkpoint/model.safetensors",
         others=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model", "origin.json"),
@@ -33,8 +33,8 @@ rule import_baseline:
     resources:
         mem_mb=growing(4000),
     params:
-        model=imports.flags(config, DOWNLOADS),
-        own=own(IMPORTED),
+        model=lambda wildcards: imports.flags(config, DOWNLOADS),
+        own=lambda wildcards: own(IMPORTED),
         max_length=MAX_LENGTH,
         folder=subpath(output.model, parent=True),
     shell:

@@ -13,7 +13,7 @@ rule record:
     resources:
         mem_mb=growing(500),
     params:
-        config=configuration.recorded(config),
+        config=lambda wildcards: configuration.recorded(config),
     shell:
         f"python {SCRIPTS}/record.py" " --config {params.config:q} --output {output} 2> {log}"
 
@@ -36,7 +36,7 @@ rule provenance:
     resources:
         mem_mb=growing(1000),
     params:
-        run=of_run(ROWS + config["made"]),
+        run=lambda wildcards: of_run(ROWS + config["made"]),
         origin=f"--origin {ORIGIN[0]}" if ORIGIN else "",
     shell:
         f"python {SCRIPTS}/provenance.py"
@@ -64,7 +64,7 @@ rule tables:
         mem_mb=growing(1000),
     params:
         step="tables",
-        run=of_run(ROWS),
+        run=lambda wildcards: of_run(ROWS),
         to=subpath(output[0], parent=True),
         code=code("tables"),
     shell:
@@ -87,7 +87,9 @@ use rule tables as claims with:
         f"{RUN}/benchmarks/claims.tsv"
     params:
         step="claims",
-        run=f"{of_run(ROWS)} {flags({k: config['scores'][k] for k in ('samples', 'seed') if k in config['scores']})}",
+        run=lambda wildcards: of_run(
+            ROWS, flags({k: config["scores"][k] for k in ("samples", "seed") if k in config["scores"]})
+        ),
         to=subpath(output[0], parent=True),
         code=code("claims"),
 
@@ -109,7 +111,7 @@ use rule tables as frontier with:
         f"{RUN}/benchmarks/frontier.tsv"
     params:
         step="frontier",
-        run=of_run(ROWS + config["made"]),
+        run=lambda wildcards: of_run(ROWS + config["made"]),
         to=subpath(output[0], parent=True),
         code=code("frontier"),
 
@@ -131,7 +133,7 @@ use rule tables as timings with:
         f"{RUN}/benchmarks/timings.tsv"
     params:
         step="timings",
-        run=of_run(ROWS),
+        run=lambda wildcards: of_run(ROWS),
         to=subpath(output[0], parent=True),
         code=code("timings"),
 
@@ -153,7 +155,7 @@ rule stages:
     resources:
         mem_mb=growing(1000),
     params:
-        run=of_run(ROWS),
+        run=lambda wildcards: of_run(ROWS),
         to=subpath(output[0], parent=True),
         code=code("stages"),
     shell:
@@ -180,10 +182,10 @@ rule page:
     resources:
         mem_mb=growing(1000),
     params:
-        run=f"{of_run(ROWS)} {SPEED_FLAG}",
-        code=dependencies.digest("page", *sorted(CAPTIONS.glob("*.rst"))),
+        run=lambda wildcards: of_run(ROWS, SPEED_FLAG),
+        code=dependencies.digest("page", *sorted(REPOSITORY.glob("report/*.rst"))),
     shell:
         f"python {SCRIPTS}/page.py"
         " {params.run} --provenance {input.provenance}"
-        f" --captions {shlex.quote(os.path.relpath(CAPTIONS))}"
+        f" --captions {CAPTIONS}"
         " --output {output} 2> {log}"

@@ -98,6 +98,6 @@ use rule tables as speed with:
         f"{RUN}/benchmarks/speed.tsv"
     params:
         step="speed",
-        run=f"{of_run(ROWS)} {SPEED_FLAG}",
+        run=lambda wildcards: of_run(ROWS, SPEED_FLAG),
         to=subpath(output[0], parent=True),
         code=code("speed"),

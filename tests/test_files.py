@@ -99,3 +99,25 @@ def test_fingerprints_follow_the_bytes_and_not_the_time(tmp_path) -> None:
     assert files.fingerprints([file], cache) == [files.sha256(file)] != [first]
     cache.write_text("damaged")
     assert files.fingerprints([file, file], cache) == [files.sha256(file)] * 2
+
+
+@pytest.mark.parametrize(
+    ("place", "spelled"),
+    [
+        (("a.zip", "b/c.txt", 2), "a.zip::b/c.txt#2"),
+        (("a.tsv", "", 1), "a.tsv#1"),
+        (("part#2", "", 0), "part%232"),
+        (("a::b", "c#1", 0), "a%3A%3Ab::c%231"),
+        (("50%23", "", 3), "50%2523#3"),
+        (("localhost:80/x", "", 0), "localhost:80/x"),
+    ],
+)
+def test_a_place_is_spelled_as_it_is_parsed(place: tuple[str, str, int], spelled: str) -> None:
+    assert (files.spell_place(*place), files.parse_place(spelled)) == (spelled, place)
+
+
+def test_a_file_named_like_the_whole_place_is_it(tmp_path) -> None:
+    (tmp_path / "part#2").touch()
+    assert files.parse_place(f"{tmp_path}/part#2") == (f"{tmp_path}/part#2", "", 0)
+    (tmp_path / "part").touch()
+    assert files.parse_place(f"{tmp_path}/part#2") == (f"{tmp_path}/part", "", 2)

@@ -6,12 +6,14 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 
 def check_regular(path: Path) -> None:
@@ -126,6 +128,24 @@ def split_lines(text: bytes, where: str) -> list[str]:
     except UnicodeDecodeError as error:
         number = next(i for i, line in enumerate(lines, 1) if line == error.object)
         raise ValueError(f"{where}: line {number} is not UTF-8") from None
+
+
+def spell_place(path: str, member: str = "", column: int = 0) -> str:
+    """PATH, PATH::MEMBER, PATH#COLUMN or PATH::MEMBER#COLUMN; a % or # of a name itself as %25, %23, :: as %3A%3A."""
+    for mark, spelled in (("%", "%25"), ("#", "%23"), ("::", "%3A%3A")):
+        path, member = path.replace(mark, spelled), member.replace(mark, spelled)
+    return path + (f"::{member}" if member else "") + (f"#{column}" if column else "")
+
+
+def parse_place(text: str) -> tuple[str, str, int]:
+    """The path, member ("" for none) and column (0 for none) in what `spell_place` writes.
+
+    Where no file has that path, but one is named like the whole text, it is that file.
+    """
+    path, member, column = re.fullmatch(r"(?s)(.*?)(?:::(.+?))?(?:#([1-9]\d*))?", text).groups()
+    if not os.path.exists(unquote(path)) and os.path.exists(text):
+        return text, "", 0
+    return unquote(path), unquote(member or ""), int(column or 0)
 
 
 def sha256(path: str | Path) -> str:

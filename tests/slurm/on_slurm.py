@@ -220,8 +220,7 @@ def test_two_tasks_of_a_step_train_as_one_process(tmp_path: Path) -> None:
     ],
 )
 def test_a_site_that_is_not_this_one_is_refused(copied: Path, setting: str, value: str, says: str) -> None:
-    profile = copied / "profiles" / "slurm" / "config.yaml"
-    profile.write_text(re.sub(rf"(?m)^  {setting}: \S+", f"  {setting}: {value}", profile.read_text()))
+    (copied / "profiles" / "slurm" / "site.yaml").write_text(f"{setting}: {value}\n")
     process = submit(copied, "--dry-run")
     assert process.wait(120) != 0
     said = (copied / "slurm.log").read_text()

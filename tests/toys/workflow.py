@@ -68,10 +68,11 @@ def planned_rules(folder: Path, *arguments: str) -> set[str]:
 
 
 def copy_sources(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "site.yaml"))
         else:
             shutil.copy2(source, folder / name)
     return folder

@@ -81,8 +81,16 @@ def downloads(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def place(url: str) -> str:
+    """HOST/PATH of a URL, decoded but for braces, in which Snakemake would see a wildcard."""
     parts = urllib.parse.urlsplit(url)
-    return parts.netloc + urllib.parse.unquote(parts.path)
+    return parts.netloc + urllib.parse.unquote(parts.path).replace("{", "%7B").replace("}", "%7D")
+
+
+def download_folder(store: str) -> str:
+    """Where downloads lie: in the store, where there is one."""
+    if "{" in store:
+        raise ValueError(f"store = '{store}': Snakemake takes {{...}} for a wildcard; choose a folder without braces")
+    return f"{store}/downloads" if store else "results/downloads"
 
 
 def local(file: dict[str, Any], folder: str) -> str:
@@ -110,8 +118,7 @@ def corpus_flags(config: dict[str, Any], folder: str) -> str:
 
 
 def side(file: dict[str, Any], folder: str) -> str:
-    member = f"::{file['member']}" if "member" in file else ""
-    return local(file, folder) + member + (f"#{file['column']}" if "column" in file else "")
+    return files.spell_place(local(file, folder), file.get("member", ""), file.get("column", 0))
 
 
 def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:

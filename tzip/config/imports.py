@@ -7,6 +7,7 @@ from typing import Any
 
 from tzip import options
 from tzip.config import datasets
+from tzip.files import spell_place
 
 FOLDER = Path(__file__).parent.parent / "exchange" / "importers"
 FILES = ("source", "pieces", "target_pieces", "mapping")  # what may be a file by url
@@ -109,7 +110,9 @@ def flags(config: dict[str, Any], folder: str) -> str:
 def source(file: Any, folder: str) -> str:
     """A file or folder as the command line takes it: PATH, or ARCHIVE::MEMBER."""
     first, *more = parts(file)
-    return posixpath.dirname(datasets.local(first, folder)) if more else datasets.side(first, folder)
+    if more:
+        return spell_place(posixpath.dirname(datasets.local(first, folder)))
+    return datasets.side(first, folder)
 
 
 def note(config: dict[str, Any]) -> str:

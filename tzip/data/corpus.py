@@ -55,11 +55,8 @@ class Side:
 
     @classmethod
     def parse(cls, text: str) -> Side:
-        """'PATH', 'PATH::MEMBER', 'PATH#COLUMN' or 'PATH::MEMBER#COLUMN'."""
-        match = re.fullmatch(r"(?s)(.+?)(?:::(.+?))?(?:#([1-9]\d*))?", text)
-        if not match:
-            raise ValueError(f"'{text}' is not of the form PATH::MEMBER#COLUMN")
-        return cls(match[1], match[2] or "", int(match[3] or 0))
+        """'PATH', 'PATH::MEMBER', 'PATH#COLUMN' or 'PATH::MEMBER#COLUMN', as `files.parse_place` reads them."""
+        return cls(*files.parse_place(text))
 
     def __str__(self) -> str:
         return self.path + (f"::{self.member}" if self.member else "") + (f"#{self.column}" if self.column else "")

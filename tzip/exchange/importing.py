@@ -94,7 +94,9 @@ def read(source: str | Path, options: Options) -> Imported:
 @contextlib.contextmanager
 def local(place: str | Path) -> Iterator[Path]:
     """A path, or the member of an archive as a file that is there while the block runs."""
-    archive, _, member = str(place).partition("::")
+    archive, member, column = files.parse_place(str(place))
+    if column:
+        raise ValueError(f"{place}: no such file, and a model has no columns")
     if not member:
         if not Path(archive).exists():
             raise ValueError(f"{archive}: no such file or folder")
