@@ -1,6 +1,6 @@
-# docker build -t tzip .                                                      torch for CPUs
-# docker build -t tzip --build-arg TORCH=https://pypi.org/simple .            torch with CUDA, several gigabytes
-# docker run --rm -v "$PWD/results:/tzip/results" tzip                        the default run; its files in results/
+# docker build -t tzip .                                     torch as pip finds it: with CUDA, several gigabytes
+# docker build -t tzip --build-arg PIP_EXTRA_INDEX_URL=URL .  the same from another index too, such as torch's for CPUs
+# docker run --rm -v "$PWD/results:/tzip/results" tzip       the default run; its files in results/
 # docker run --rm --gpus all -v "$PWD/results:/tzip/results" tzip snakemake --cores all --configfile config/multi30k.yaml
 FROM python:3.11-slim-bookworm
 
@@ -14,10 +14,9 @@ WORKDIR /tzip
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 
 # The lock first: packages are installed again only when it changes.
-ARG TORCH=https://download.pytorch.org/whl/cpu
+ARG PIP_EXTRA_INDEX_URL
 COPY requirements.txt ./
-RUN pip install --index-url "$TORCH" "$(grep '^torch==' requirements.txt)" \
- && pip install --requirement requirements.txt
+RUN pip install --requirement requirements.txt
 
 COPY . .
 RUN pip install --no-deps --editable . \
