@@ -47,11 +47,17 @@ def test_output_is_utf8_whatever_the_locale(variables: dict[str, str]) -> None:
     assert (done.stdout, done.stderr) == ("Straße\n".encode(), b"")
 
 
-def test_a_closed_input_is_one_line() -> None:
-    command = f"{sys.executable} -m tzip translate nothing <&-"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: standard input is closed; name a file to translate\n"
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("translate nothing <&-", "standard input is closed; name a file to translate"),
+        ("methods >&-", "standard output is closed; send it to a file or to /dev/null"),
+        ("methods >/dev/full", "No space left on device"),
+    ],
+)
+def test_a_stream_that_cannot_be_used_is_one_line(command: str, says: str) -> None:
+    done = subprocess.run(["bash", "-c", f"{sys.executable} -m tzip {command}"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {says}\n")
 
 
 WRITES = {  # a command up to the file that it writes; the work would fail at once on what is named here

@@ -26,21 +26,22 @@ def run(main: Callable[[], None]) -> None:
     Text goes out as UTF-8 whatever the locale. SIGTERM ends as an exception does, so that no half-written file stays.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if sys.stdout is None:
+        sys.exit("error: standard output is closed; send it to a file or to /dev/null")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # tests put others in their place
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         main()
-        if sys.stdout:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)  # as shells have it after Ctrl-C
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (ValueError, OSError) as error:
-        said = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else str(error)
-        print(f"error: {' '.join(said.split())}", file=sys.stderr)
+        said = [str(value) for key in ("filename", "strerror") if (value := getattr(error, key, None))]
+        print(f"error: {' '.join((': '.join(said) or str(error)).split())}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -220,10 +221,7 @@ def run_translate(args: argparse.Namespace) -> None:
     else:  # as Moses and Marian print them
         rows = [f"{i} ||| {line} ||| {score:.4f}" for i, (beam,) in enumerate(best) for line, score in beam]
     whole = "".join(f"{row}\n" for row in rows)
-    if args.output:
-        files.write_text(args.output, whole)
-    else:
-        print(whole, end="")
+    files.write_text(args.output, whole) if args.output else print(whole, end="")
 
 
 @command(
