@@ -1,5 +1,6 @@
 """conda installs what pip installs: envs/*.yaml pin the versions that requirements.txt pins."""
 
+import functools
 import re
 import sys
 import tomllib
@@ -15,6 +16,10 @@ from tzip.config import dependencies
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 WORKFLOW = {"pyyaml"}  # what the configuration needs beside Snakemake, which requires it itself
+
+
+packages_of = functools.cache(metadata.packages_distributions)  # reading them takes a second
+requires = functools.cache(metadata.requires)
 
 
 def normal(name: str) -> str:
@@ -89,7 +94,7 @@ def third_party(module: str) -> str | None:
     root = module.split(".")[0]
     if root in sys.stdlib_module_names or root == "tzip":
         return None
-    return normal(metadata.packages_distributions()[root][0])
+    return normal(packages_of()[root][0])
 
 
 def rules() -> list[tuple[str, str]]:
@@ -122,6 +127,6 @@ def closure(names: set[str]) -> set[str]:
         name = names.pop()
         if name not in seen:
             seen.add(name)
-            lines = [line for line in metadata.requires(name) or [] if "extra ==" not in line]
+            lines = [line for line in requires(name) or [] if "extra ==" not in line]
             names |= {normal(re.match(r"[\w.-]+", line)[0]) for line in lines} & set(pins(locked()))
     return seen

@@ -22,16 +22,13 @@ from safetensors.torch import load_file
 from tests.slurm import cluster
 from tests.toys.training import fit
 from tests.toys.waiting import wait_for
-from tests.toys.workflow import MINIATURE, ROOT, RUN, contents, copy_sources, mini, rewrite, start
+from tests.toys.workflow import MINIATURE, ROOT, RUN, SOME, contents, copy_sources, mini, rewrite, start
 from tzip.files import read_json
 
 RULE = r"(?m)^\s*(?:local)?rule (\w+):"  # in what Snakemake says
 TRAINING = RUN / "seed-1" / "training.json"
 WEIGHTS = "checkpoint/model.safetensors"
 UPDATES = 2000  # more than a minute, where the whole miniature takes seconds to train
-# Every rule, on some of the rows; speed is not measured on a machine that runs two at a time.
-ROWS = ["baseline", "kmeans-4bit", "pruned-50-80", "student-4bit", "student-convolutional"]
-SOME = ["--config", "speed=[]", f"rows=[{', '.join(ROWS)}]", "attention={rows: [baseline, kmeans-4bit]}"]
 SOON = ["--slurm-init-seconds-before-status-checks", "3"]  # these jobs are short
 LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
 

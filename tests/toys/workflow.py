@@ -16,6 +16,10 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("Snakefile", "config.yaml", "config", "envs", "profiles", "report", "rules", "tzip", "workflow_scripts")
 MINIATURE = "config/miniature.yaml"
 RUN = Path("results/miniature")
+# Every rule, on some of the rows; speed is not measured on a machine that runs two at a time.
+ROWS = ["baseline", "kmeans-4bit", "pruned-50-80", "student-4bit", "student-convolutional"]
+SOME = ["--config", "speed=[]", f"rows=[{', '.join(ROWS)}]", "attention={rows: [baseline, kmeans-4bit]}"]
+REPORT = [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
 
 
 def environment(folder: Path) -> dict[str, str]:

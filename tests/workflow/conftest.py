@@ -6,22 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.toys.workflow import MINIATURE, RUN, command, copy_sources, mini
+from tests.toys.workflow import MINIATURE, REPORT, SOME, command, copy_sources, mini
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of the miniature's run go to one process, which makes it once."""
+    for item in items:
+        if "runs" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("workflow"))
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two copies of the repository: one ran the whole miniature on two cores, one its tables on one, without asserts.
+    """Two copies of the repository: one ran the miniature on two cores, one some rows on one, without asserts.
 
     They run side by side, for on two cores that halves the time of waiting.
     """
     both = (copy_sources(tmp_path_factory.mktemp("two-cores")), copy_sources(tmp_path_factory.mktemp("one-core")))
-    made = [str(RUN / "data" / "shortlist.txt")]
-    made += [str(RUN / "tables" / f"{name}.csv") for name in ("table1", "claims", "frontier")]
     with ThreadPoolExecutor() as pool:
         whole = pool.submit(mini, both[0], cores=2)
-        bare = ("env", "PYTHONOPTIMIZE=1", "snakemake", "--cores", "1", "--configfile", MINIATURE, "--", *made)
-        pool.submit(command, both[1], *bare).result()
+        bare = ("env", "PYTHONOPTIMIZE=1", "snakemake", "--cores", "1", "--configfile", MINIATURE, *SOME)
+        pool.submit(command, both[1], *bare, "--", *REPORT).result()
         whole.result()
     return both
 

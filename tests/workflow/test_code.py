@@ -8,8 +8,6 @@ from tests.toys.workflow import MINIATURE, RUN, command, mini, planned, planned_
 from tests.workflow.test_steps import KMEANS, TRAINING
 from tzip.config import dependencies
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 SHOWN = ("frontier", "sharpness", "attention", "layers", "weights", "cumulative_weights")
 FIGURES = {f"figure_of_{name}" for name in SHOWN}
 TABLES = {"tables", "claims", "frontier", "timings", "speed"}

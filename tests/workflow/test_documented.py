@@ -22,8 +22,6 @@ from tzip.format import model as model_file
 from tzip.nmt import checkpoint
 from tzip.nmt.options import Search
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 PAGE = "you-have-a-model.md"
 LENGTH = 128  # pieces, as the page's configuration says
 SIZES = {"d_model": 64, "d_ff": 256, "heads": 4, "activation": "silu", "positions": "halves"}

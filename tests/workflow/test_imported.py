@@ -19,7 +19,7 @@ from tzip.files import read_json
 from tzip.format import container
 from tzip.nmt import checkpoint
 
-pytestmark = pytest.mark.xdist_group("workflow")
+pytestmark = pytest.mark.xdist_group("imported")
 
 URL = "https://models.example.org/released/model.tar.gz"
 RUN = Path("results/imported")

@@ -7,8 +7,6 @@ import pytest
 
 from tests.toys.workflow import RUN, copy_sources, mini
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 
 def test_a_method_that_breaks_takes_the_report_with_it(copied: Path) -> None:
     shown = [copied / RUN / name for name in ("report.html", "tables/table1.csv", "timings/table1.txt")]

@@ -29,8 +29,6 @@ from tzip.data.grammar import generate
 from tzip.files import read_json
 from tzip.format import container
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 ARCHIVES = ("opennmt-trainingdata/wmt_ende_sp.tar.gz", "opennmt-models/transformer-ende-wmt-pyOnmt.tar.gz")
 MULTI30K = "raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
 RUN = Path("results/wmt")

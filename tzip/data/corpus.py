@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from itertools import zip_longest
 from pathlib import Path
@@ -110,7 +111,7 @@ class Keys:
     """A set of 64-bit keys in 10 bytes per key, where Python's takes 90: an array per low 16 bits."""
 
     def __init__(self) -> None:
-        self._arrays = [array("Q") for _ in range(1 << 16)]
+        self._arrays = defaultdict(partial(array, "Q"))
 
     def add(self, new: int) -> bool:
         """Add a key unless it is there already; whether it was new."""
