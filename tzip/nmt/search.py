@@ -117,7 +117,9 @@ class _Decoder:
     def __init__(self, model: Transformer, source_BS: Tensor, beam: int):
         self.model, self.beam, self.cache, self.position = model, beam, Cache(), 0
         state_BSD, self.bias = model.encode(source_BS)
-        self.source = [layer.cross_attention.keys_values(state_BSD) for layer in model.decoder]
+        self.source = [
+            tuple(x.contiguous() for x in layer.cross_attention.keys_values(state_BSD)) for layer in model.decoder
+        ]
         self.dtype = torch.promote_types(state_BSD.dtype, torch.float32)  # of log-probabilities
 
     def step(self, pieces_BK: Tensor) -> Tensor:
@@ -135,5 +137,5 @@ class _Decoder:
         """Keep sentences `rows`; hypothesis k of a sentence continues hypothesis parent[row, k]."""
         self.cache.rows = (rows[:, None] * self.beam + parent[rows]).flatten()
         if len(rows) < len(self.bias):
-            self.bias = self.bias[rows]
-            self.source = [(key[rows], value[rows]) for key, value in self.source]
+            self.bias = self.bias.index_select(0, rows)
+            self.source = [tuple(x.index_select(0, rows) for x in pair) for pair in self.source]
