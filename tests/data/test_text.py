@@ -12,7 +12,7 @@ from tzip.data.lists import Lists, pack
 from tzip.data.pieces import Pieces
 from tzip.data.text import sentences
 
-SPACES = ["\u00a0", "\t", "\u3000", "  ", "\u2028", "\u0085", "\u202f \t"]
+SPACES = ["\u00a0", "\t", "\u3000", "  ", "\u2028", "\u0085", "\u202f \t", "\u200b", "\ufeff"]
 LINE = "a small house stands by the lake"
 
 
@@ -36,6 +36,11 @@ def test_white_space_of_any_kind_is_a_space(space: str, tmp_path: Path) -> None:
         assert pieces.encode([LINE.replace(" ", space)]) == plain
         assert pieces.encode([f"{space}{LINE}{space}"]) == plain
         assert pieces.encode(["", space]) == [[], []], "a blank line has no pieces, a prefix neither"
+
+
+def test_what_has_no_width_within_a_word_is_no_text(tmp_path: Path) -> None:
+    for pieces in vocabularies(tmp_path):
+        assert pieces.encode([LINE.replace("house", "hou\u00adse\u2060")]) == pieces.encode([LINE])
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path, model: Path) -> None:

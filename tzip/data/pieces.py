@@ -17,7 +17,7 @@ import sentencepiece
 from tzip import files
 from tzip.data import lists
 from tzip.data.corpus import Side, pairs
-from tzip.data.text import normalize
+from tzip.data.text import normalize, spaced
 from tzip.options import option
 
 PAD, UNKNOWN, BEGIN, END = range(4)
@@ -148,14 +148,14 @@ class Pieces:
         """Piece ids of each line, without BEGIN and END; of the source, or of the `target`.
 
         A vocabulary without lists takes a line as `normalize` gives it; U+2581, by which SentencePiece marks a
-        space, becomes one. One with lists takes lines with single spaces, for which its model may have a form of
-        its own, and has UNKNOWN for a piece that is not listed. A blank line has no pieces.
+        space, becomes one. One with lists takes lines as `spaced` gives them, for which its model may have a form
+        of its own, and has UNKNOWN for a piece that is not listed. A blank line has no pieces.
         """
         if self._lists is None:
             return self._source.encode([normalize(line) for line in lines])
         ids, processor = self._ids[target], (self._target if target else self._source)
         before = [ids[self._lists.prefix]] if self._lists.prefix and not target else []
-        cut = processor.encode([" ".join(line.split()) for line in lines], out_type=str)
+        cut = processor.encode([spaced(line) for line in lines], out_type=str)
         return [before + [ids.get(piece, UNKNOWN) for piece in row] if row else [] for row in cut]
 
     def decode(self, rows: list[list[int]]) -> list[str]:
