@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from tests.data.test_lists import ONE, OTHER
+from tests.data.test_lists import ONE, OTHER, SPECIAL, listed
 from tests.exchange.test_torchfile import Call
 from tests.toys import foreign as foreignmodels
 from tests.toys.foreign import OPENNMT, PIECES, WORDS, opennmt
+from tzip.data.lists import Lists, pack
 from tzip.data.pieces import Options as PiecesOptions
 from tzip.data.pieces import Pieces, train
 from tzip.exchange import importing
@@ -234,3 +235,8 @@ def test_a_sentencepiece_model_of_another_corpus_is_refused_with_both_counts(
     )
     with pytest.raises(ValueError, match=said):
         read(opennmt(tmp_path / "m.pt", made), tmp_path)
+
+
+def test_a_list_of_few_of_a_sentencepiece_models_pieces_is_its_own() -> None:
+    """OpenNMT-py lists what it saw in the training text: the rest of the SentencePiece model is unknown."""
+    importing.check_pieces(Pieces(pack(Lists(ONE, b"", (*SPECIAL, *listed(ONE)[::4])))))

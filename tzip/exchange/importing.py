@@ -304,14 +304,14 @@ def piece_model(path: str | Path) -> bytes:
 
 
 def check_pieces(pieces: Pieces) -> None:
-    """ValueError if most of what a SentencePiece model cuts text into is not in the vocabulary of the embeddings."""
+    """ValueError if a SentencePiece model and the vocabulary of the embeddings share less than half of the smaller."""
     for target, model in enumerate(pieces.models):
         processor = sentence_pieces(model, "SentencePiece model")
         own = set(pieces.spell(range(pieces.targets if target else len(pieces)), target=bool(target)))
         special = (processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused)
         cut = [processor.id_to_piece(i) for i in range(len(processor)) if not any(is_(i) for is_ in special)]
         known = sum(piece in own for piece in cut)
-        if known < len(cut) / 2:
+        if known < min(len(cut), len(own)) / 2:
             side = f"the {'target' if target else 'source'}'s SentencePiece model"
             said = f"only {known} of its {len(cut)} pieces are among the {len(own)} that the model has embeddings of"
             raise ValueError(f"{side} does not belong to it: {said}")
