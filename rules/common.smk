@@ -19,8 +19,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 # `python` in a rule is the one that runs Snakemake, unless a conda environment puts another before it.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
-# A job is its command's process itself: who stops the one has stopped the other.
-shell.prefix("set -euo pipefail; exec ")
+# A job is its command's process itself: who stops the one has stopped the other. Where Linux's setpriv is (util-linux),
+# it gets SIGTERM when Snakemake is gone: even killed, that leaves no job behind which the next start would meet.
+ENDING = "setpriv --pdeathsig TERM"
+shell.prefix(f"set -euo pipefail; exec {ENDING if os.system(f'{ENDING} true 2> /dev/null') == 0 else ''} ")
 
 # As seen from the working directory, so that nothing reruns when both move together.
 SCRIPTS, CAPTIONS = (shlex.quote(os.path.relpath(REPOSITORY / name)) for name in ("workflow_scripts", "report"))
