@@ -20,7 +20,7 @@ def test_out_of_memory_names_the_setting(fresh: Path, told) -> None:
     settings = NANO | {"datasets": {"embedded": {"grammar": grammar}}, "model": NANO["model"] | {"d_ff": 2048}}
     write_configuration(fresh, settings | {"training": NANO["training"] | {"batch_tokens": 2_000_000}})
     assert start(fresh, "--", TRAINED, memory=6 << 30).wait(600) != 0
-    (said,) = said_by_training(fresh).splitlines()
+    said = said_by_training(fresh).splitlines()[-1]
     assert "out of memory in a batch of batch_tokens = 2000000; lower it" in said
     write_configuration(fresh, settings)
     finish(fresh, "--", TRAINED)
