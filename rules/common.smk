@@ -116,7 +116,8 @@ def made(files):
 
 def own(files):
     """The checksums of the user's own files behind a rule: other bytes rerun it."""
-    return fingerprints([file for file in files if file not in made(files)], Path(".snakemake", "inputs.json"))
+    by_rules = made(files)
+    return fingerprints([file for file in files if file not in by_rules], Path(".snakemake", "inputs.json"))
 
 
 def named(wildcards):

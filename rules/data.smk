@@ -60,7 +60,7 @@ rule corpus:
         languages=[SOURCE, TARGET],
         files=lambda wildcards: datasets.corpus_flags(config, DOWNLOADS),
         filters=flags(config["corpus"]),
-        own=lambda wildcards: own(SOURCES),
+        own=own(SOURCES),
         folder=subpath(output.cleaning, parent=True),
     shell:
         f"python {SCRIPTS}/corpus.py"

@@ -34,7 +34,7 @@ rule import_baseline:
         mem_mb=growing(4000),
     params:
         model=lambda wildcards: imports.flags(config, DOWNLOADS),
-        own=lambda wildcards: own(IMPORTED),
+        own=own(IMPORTED),
         max_length=MAX_LENGTH,
         folder=subpath(output.model, parent=True),
     shell:
