@@ -47,6 +47,7 @@ def test_output_is_utf8_whatever_the_locale(variables: dict[str, str]) -> None:
     assert (done.stdout, done.stderr) == ("Straße\n".encode(), b"")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     ("command", "says"),
     [
@@ -55,8 +56,10 @@ def test_output_is_utf8_whatever_the_locale(variables: dict[str, str]) -> None:
         ("methods >/dev/full", "No space left on device"),
     ],
 )
-def test_a_stream_that_cannot_be_used_is_one_line(command: str, says: str) -> None:
-    done = subprocess.run(["bash", "-c", f"{sys.executable} -m tzip {command}"], capture_output=True, text=True)
+def test_a_stream_that_cannot_be_used_is_one_line(command: str, says: str, unbuffered: str) -> None:
+    shell = ["bash", "-c", f"{sys.executable} -m tzip {command}"]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(shell, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {says}\n")
 
 

@@ -36,12 +36,14 @@ def run(main: Callable[[], None]) -> None:
         sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)  # as shells have it after Ctrl-C
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except (ValueError, OSError) as error:
-        said = [str(value) for key in ("filename", "strerror") if (value := getattr(error, key, None))]
-        print(f"error: {' '.join((': '.join(said) or str(error)).split())}", file=sys.stderr)
+        if not isinstance(error, BrokenPipeError):  # who stopped reading knows it
+            said = [str(value) for key in ("filename", "strerror") if (value := getattr(error, key, None))]
+            print(f"error: {' '.join((': '.join(said) or str(error)).split())}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # what cannot be written is dropped, so that Python does not try again at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
