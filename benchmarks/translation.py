@@ -1,10 +1,11 @@
-"""Source words translated per second of one core: ours and CTranslate2, in turn, in one run.
+"""Source words translated per second of one core: ours by each engine, and CTranslate2 alone, in turn, in one run.
 
     python benchmarks/translation.py results/default/seed-1/baseline/model.tzip results/default/data/test/test.en
 
-The peer translates what `tzip export` makes of the same file. Both cut the text into pieces and join them again, with
-the same beam, length penalty and longest translation. The figure is of processor time, so that what else the machine
-does disturbs it little; read the ratios.
+The peer is CTranslate2 as its users call it, on what `tzip export` makes of the same file: pieces by SentencePiece, one
+call for the whole text, the same beam and longest translation; it sorts and batches by itself (`--batch`, in tokens).
+Each cuts the text into pieces and joins them again. The figure is of processor time, so that what else the machine does
+disturbs it little; read the ratios.
 """
 
 import argparse
@@ -19,32 +20,41 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import ctranslate2
+import sentencepiece
 import torch
 
-from tzip.exchange import exporting, inference
+from tzip import pipeline
+from tzip.exchange import exporting
 from tzip.exchange.options import Export
 from tzip.files import read_lines
 from tzip.format import model as model_file
 from tzip.nmt.options import Search
 
 Engine = Callable[[list[str], int], list[str]]
-PEER = f"CTranslate2 {ctranslate2.__version__}"
+OURS = {"torch fp32": {}, "ctranslate2 fp32": {"engine": "ctranslate2"}}
+OURS["ctranslate2 int8"] = OURS["ctranslate2 fp32"] | {"precision": "int8"}
 
 
-def engines(file: Path, folder: Path, precisions: list[str], types: list[str]) -> dict[str, Engine]:
-    """Translate lines with a beam, by name: our search in each precision, CTranslate2 with weights of each type."""
+def ours(file: Path, how: dict[str, str], beams: list[int]) -> Engine:
+    """A model.tzip as `tzip translate` translates with it."""
     model, pieces, _ = model_file.restore(file)
-    result: dict[str, Engine] = {}
-    for precision in precisions:
-        own = model_file.cast(model, Search(precision=precision))
-        result[f"tzip {precision}"] = lambda lines, beam, own=own, precision=precision: model_file.translate(
-            own, pieces, lines, Search(beam=beam, precision=precision)
-        )
-    for kind in types:
-        exporting.write(folder / kind, model, pieces, Export(type=kind), None)
-        peer = inference.Translator(folder / kind)
-        result[f"{PEER} {kind}"] = lambda lines, beam, peer=peer: peer.translate(lines, inference.Options(beam=beam))
-    return result
+    opened = {beam: pipeline.engine(model, pieces, Search(beam=beam, **how)) for beam in beams}
+    return lambda lines, beam: [best[0][0] for best in opened[beam](pieces.encode(lines))]
+
+
+def peer(file: Path, folder: Path, kind: str, batch: int) -> Engine:
+    """CTranslate2 without tzip, with weights of this type."""
+    model, pieces, _ = model_file.restore(file)
+    exporting.write(folder / kind, model, pieces, Export(type=kind))
+    translator = ctranslate2.Translator(str(folder / kind), "cpu", inter_threads=1, intra_threads=1)
+    cut = sentencepiece.SentencePieceProcessor(model_file=str(folder / kind / "pieces.model"))
+
+    def translate(lines: list[str], beam: int) -> list[str]:
+        rows = cut.encode(lines, out_type=str)
+        found = translator.translate_batch(rows, beam_size=beam, max_batch_size=batch, batch_type="tokens")
+        return cut.decode([one.hypotheses[0] for one in found])
+
+    return translate
 
 
 def measure(engines: dict[str, Engine], lines: list[str], beam: int, rounds: int) -> dict[str, float]:
@@ -67,21 +77,21 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=500, help="its first lines alone")
     parser.add_argument("--beams", type=int, nargs="+", default=[5, 1])
     parser.add_argument("--rounds", type=int, default=3, help="times each engine translates the text, in turn")
-    parser.add_argument("--precisions", nargs="+", default=["fp32"], help="of our own search")
-    parser.add_argument("--types", nargs="+", default=["float32", "int8"], help="of CTranslate2's weights")
+    parser.add_argument("--types", nargs="+", default=["float32", "int8"], help="of the peer's weights")
+    parser.add_argument("--batch", type=int, default=1024, help="tokens of a batch of the peer")
     args = parser.parse_args()
     torch.set_num_threads(1)
     lines = read_lines(args.source)[: args.lines]
     with tempfile.TemporaryDirectory() as folder:
-        compared = engines(args.model, Path(folder), args.precisions, args.types)
+        compared = {f"tzip {name}": ours(args.model, how, args.beams) for name, how in OURS.items()}
+        peers = {f"CTranslate2 {kind}": peer(args.model, Path(folder), kind, args.batch) for kind in args.types}
         for beam in args.beams:
-            speeds = measure(compared, lines, beam, args.rounds)
+            speeds = measure(compared | peers, lines, beam, args.rounds)
+            reference = compared["tzip torch fp32"](lines, beam)
             for name, speed in speeds.items():
-                own = {
-                    other: mine / speed for other, mine in speeds.items() if other.startswith("tzip") and other != name
-                }
-                ratios = ", ".join(f"{other} {ratio:.2f}x of it" for other, ratio in own.items())
-                print(f"beam {beam}  {name:28} {speed:8,.0f} words/s  {ratios}".rstrip(), flush=True)
+                same = sum(map(str.__eq__, reference, (compared | peers)[name](lines, beam)))
+                ratios = ", ".join(f"{speed / speeds[other]:.2f}x {other}" for other in peers if other != name)
+                print(f"beam {beam}  {name:22} {speed:8,.0f} words/s  {same}/{len(lines)} alike  {ratios}", flush=True)
 
 
 if __name__ == "__main__":

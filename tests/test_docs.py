@@ -143,6 +143,7 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch) -> None
     monkeypatch.chdir(tmp_path)
     toy_pairs(tmp_path / "results" / "mine" / "data" / "train")
     small.write(tmp_path / "small.tzip", small.vocabulary(tmp_path))
+    Path("text.en").write_text("a small house\n")
     ran, said = 0, ""
     for language, body in in_order("export.md", ("sh", "python")):
         if language == "python":
@@ -155,7 +156,7 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch) -> None
             if words(line)[0] == "tzip":
                 said += tzip_says(line, tmp_path)
                 ran += 1
-    assert ran == 11
+    assert ran == 13
     folders = {"float32", "int16", "int8", "short", "marian", "dense"}
     assert {path.name for path in Path("exported").iterdir()} == folders
     assert len(re.findall(r"bytes, \w+ for \w+$", said, re.MULTILINE)) == len(folders)

@@ -99,6 +99,35 @@ def test_bf16_translates_by_a_copy_made_once(model, vocabulary):
     assert model_file.cast(model, Search()) is model
 
 
+@pytest.mark.parametrize("form", [{"beam": 1}, {"beam": 4, "nbest": 3, "alpha": 1.0}], ids=str)
+def test_engines_translate_alike(tmp_path, model, vocabulary, form):
+    made, _ = pipeline.build(model, vocabulary.model, VARIANTS["kmeans"], name="kmeans", seed=1)
+    container.write(tmp_path / "model.tzip", made)
+    lines = [" ".join(words) for words in itertools.product(["a", "small", "Haus", "am"], repeat=2)] + [""]
+    here = torch.device("cpu")
+    ours, theirs, rounded = (
+        pipeline.translate(tmp_path / "model.tzip", lines, Search(max_ratio=0.5, **how, **form), here)
+        for how in ({}, {"engine": "ctranslate2"}, {"engine": "ctranslate2", "precision": "int8"})
+    )
+    assert len({line[0][0] for line in ours}) > 5
+    assert [[text for text, _ in line] for line in theirs] == [[text for text, _ in line] for line in ours]
+    assert rounded[-1][0][0] == "" and len(rounded) == len(lines)
+    if "nbest" in form:
+        scores = [[score for line in found for _, score in line] for found in (ours, theirs)]
+        assert scores[0] == pytest.approx(scores[1], abs=2e-4)
+
+
+def test_an_engine_refuses_by_name_what_it_lacks(tmp_path, vocabulary):
+    model = small.model(mixer="convolution", kernel=3)
+    made, _ = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
+    container.write(tmp_path / "model.tzip", made)
+    with pytest.raises(ValueError, match="mixer = convolution: CTranslate2 knows only attention"):
+        pipeline.translate(tmp_path / "model.tzip", ["a"], Search(engine="ctranslate2"), torch.device("cpu"))
+    for engine, precision in (("torch", "int8"), ("ctranslate2", "bf16")):
+        with pytest.raises(ValueError, match=f"precision = {precision}: {engine} does not translate with it"):
+            Search(engine=engine, precision=precision)
+
+
 def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, model, vocabulary):
     made, _ = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     for change, message in [

@@ -17,9 +17,9 @@ from tzip.compression import curvature
 from tzip.compression.curvature import Statistics
 from tzip.compression.variant import Calibration, Variant, method_digest, needs, stages
 from tzip.data import text
-from tzip.data.pieces import Encoded
-from tzip.exchange import importing
-from tzip.exchange.options import Import
+from tzip.data.pieces import Encoded, Pieces
+from tzip.exchange import exporting, importing
+from tzip.exchange.options import Export, Import
 from tzip.files import replacing_folder, write_json
 from tzip.format import container, sizes
 from tzip.format import model as model_file
@@ -119,14 +119,14 @@ def translate(
     Standard error names the lines of which a part can be lost. summary: JSON file of what it took
     """
     model, pieces, _ = model_file.restore(file)
-    model.to(place)
+    translate_pieces = engine(model.to(place), pieces, options)
     started = time.perf_counter()
     sources = pieces.encode(lines)
     seconds = time.perf_counter() - started
     for warning in losses(lines, sources, model.config.max_length - 1):  # no part of what is timed
         print(f"warning: {warning}", file=sys.stderr)
     started = time.perf_counter()
-    translations = model_file.hypotheses(model, pieces, sources, options)
+    translations = translate_pieces(sources)
     seconds += time.perf_counter() - started
     if summary:
         words = sum(len(line.split()) for line in lines)
@@ -134,6 +134,26 @@ def translate(
         report |= {"threads": torch.get_num_threads(), "words_per_second": round(words / seconds, 1)}
         write_json(summary, report | {"search": vars(options)} | device.footprint(place))
     return translations
+
+
+def engine(
+    model: Transformer, pieces: Pieces, options: Search
+) -> Callable[[list[list[int]]], list[list[tuple[str, float]]]]:
+    """What translates encoded lines by the options' engine: the n best of each with their scores.
+
+    Scores of a greedy search by CTranslate2 are NaN. ValueError in one line if it has no such model.
+    """
+    if options.engine == "torch":
+        return lambda sources: model_file.hypotheses(model, pieces, sources, options)
+    from tzip.exchange import inference  # not where other commands would wait for it
+
+    kind = {"fp32": "float32"}.get(options.precision, options.precision)
+    known = {field.name for field in dataclasses.fields(inference.Options)}
+    chosen = inference.Options(**{key: value for key, value in vars(options).items() if key in known})
+    with tempfile.TemporaryDirectory() as folder:  # opened, it is in memory
+        exporting.write(Path(folder, "model"), model, pieces, Export(type=kind))
+        translator = inference.Translator(Path(folder, "model"), torch.get_num_threads())
+    return lambda sources: model_file.spelled(pieces, translator.search(sources, chosen, scores=options.nbest > 1))
 
 
 def losses(lines: list[str], sources: list[list[int]], longest: int) -> Iterator[str]:

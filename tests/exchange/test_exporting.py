@@ -78,14 +78,14 @@ def compare(
     cut  compare also what did not end, where CTranslate2 prefers it to what did
     """
     ours = search.search(model, sources, Search(**given))
-    options = inference.Options(batch_tokens=1, shortlist=shortlist, **given)
+    options = inference.Options(shortlist=shortlist, **given)
     ended = 0
-    for source, (expected,), found in zip(sources, ours, translator.search(sources, options), strict=True):
-        is_cut = len(found.pieces) >= min(2 * len(source) + 12, model.config.max_length - 1)
+    for source, expected, found in zip(sources, ours, translator.search(sources, options), strict=True):
+        is_cut = len(found[0].pieces) >= min(2 * len(source) + 12, model.config.max_length - 1)
         ended += not is_cut
         if cut or not is_cut:
-            assert found.pieces == expected.pieces, source
-            assert found.score == pytest.approx(expected.score, abs=2e-4), source
+            assert [one.pieces for one in found] == [one.pieces for one in expected], source
+            assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=2e-4), source
     return ended
 
 
@@ -108,10 +108,11 @@ def test_a_trained_model_translates_the_same(tmp_path: Path, trained: Path) -> N
     translator = inference.Translator(tmp_path / "exported")
     for beam in (1, 5):
         assert compare(model, translator, SOURCES, beam=beam) == len(SOURCES)
+        assert compare(model, translator, SOURCES, beam=beam, nbest=min(beam, 3), patience=2.0) == len(SOURCES)
         ours = search.search(model, SOURCES, Search(beam=beam))
         assert len({len(one[0].pieces) for one in ours}) > 3
         found = translator.search(SOURCES, inference.Options(beam=beam, batch_tokens=1000))
-        assert [one.pieces for one in found] == [one[0].pieces for one in ours]
+        assert [one[0].pieces for one in found] == [one[0].pieces for one in ours]
 
 
 def test_its_weights_are_those_of_the_compressed_file(tmp_path: Path, trained: Path) -> None:
@@ -135,10 +136,10 @@ def test_fewer_bits_are_smaller_and_translate(tmp_path: Path, trained: Path, kin
     full, fewer = (
         inference.Translator(tmp_path / name).search(SOURCES, inference.Options(beam=1)) for name in ("float32", kind)
     )
-    assert all(one.pieces for one in fewer)
+    assert all(one.pieces for (one,) in fewer)
     lost = [
         score(model, source, one.pieces) - score(model, source, other.pieces)
-        for source, one, other in zip(SOURCES, full, fewer, strict=True)
+        for source, (one,), (other,) in zip(SOURCES, full, fewer, strict=True)
     ]
     assert np.mean(lost) < 0.5  # nats per piece by the float32 model (guessing costs 3); processors round differently
 
@@ -160,7 +161,7 @@ def test_never_writes_padding_or_begin_and_stops_at_the_longest(tmp_path: Path, 
     for beam in (1, 3):
         compare(model, translator, [[5, 6], [7]], beam=beam, max_ratio=1.0)
         found = translator.search([[5, 6]], inference.Options(beam=beam, max_ratio=1.0))
-        assert len(found[0].pieces) == 13
+        assert len(found[0][0].pieces) == 13
     model.config.__dict__["max_length"] = 8  # the source is cut, and so is the translation
     translator = exported(tmp_path / "short", model, vocabulary)
     compare(model, translator, [[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], beam=1)
@@ -170,9 +171,9 @@ def test_empty_lines_and_text(tmp_path: Path, vocabulary: Pieces) -> None:
     model = untrained(1)
     translator = exported(tmp_path / "exported", model, vocabulary)
     lines = ["a small house", "", "ein kleines Haus"]
-    assert translator.search([[], [5]], inference.Options())[0] == inference.Hypothesis((), 0.0)
+    assert translator.search([[], [5]], inference.Options())[0] == [inference.Hypothesis((), 0.0)]
     ours = model_file.translate(model, vocabulary, lines, Search(beam=1))
-    assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
+    assert translator.translate(lines, inference.Options(beam=1)) == ours
 
 
 def test_ctranslate2_alone_opens_it(tmp_path: Path, vocabulary: Pieces) -> None:
@@ -224,7 +225,7 @@ def test_every_form_is_exported(tmp_path: Path, sides: Pieces, activation: str) 
     compare(model, translator, SOURCES, beam=5, alpha=0.0)
     lines = ["a small house", "ein kleines Haus"]
     ours = model_file.translate(model, sides, lines, Search(beam=1))
-    assert translator.translate(lines, inference.Options(beam=1, batch_tokens=1)) == ours
+    assert translator.translate(lines, inference.Options(beam=1)) == ours
 
 
 def test_a_shortlist_of_two_vocabularies(tmp_path: Path, sides: Pieces) -> None:
@@ -251,11 +252,11 @@ def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: Piece
     for source in SOURCES:
         allowed = {1, 9} | {piece for one in source for piece in made.of[one]}
         for beam in (1, 4):
-            found = translator.search([source], inference.Options(beam=beam, shortlist=True))[0].pieces
+            found = translator.search([source], inference.Options(beam=beam, shortlist=True))[0][0].pieces
             assert set(found) <= allowed
             written |= set(found)
     assert len(written) > 5
-    free = {piece for one in translator.search(SOURCES, inference.Options()) for piece in one.pieces}
+    free = {piece for (one,) in translator.search(SOURCES, inference.Options()) for piece in one.pieces}
     assert not free <= {1, 9, *range(4, 20), *range(104, 120)}
     compare(model, translator, SOURCES, beam=1)  # who does not ask for it does not get it
 

@@ -5,8 +5,9 @@ import torch
 
 from tests.nmt.test_model import toy
 from tzip.data.pieces import BEGIN, END, PAD
+from tzip.nmt.decoder import Decoder
 from tzip.nmt.options import Hypothesis, Search, length_penalty
-from tzip.nmt.search import Cache, search
+from tzip.nmt.search import search
 
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12], [13, 14, 15, 16, 17, 18, 19], [], [20, 21, 22]]
 
@@ -91,12 +92,13 @@ def test_batching_changes_nothing(mixer):
     assert [[h.pieces for h in one] for one in alone] == [[h.pieces for h in one] for one in together]
 
 
-def test_a_convolution_caches_no_more_than_it_needs():
-    cache = Cache()
-    for step in range(6):
-        (seen,) = cache.extend(None, (torch.full((2, 1, 3), float(step)),), 2)
-        assert seen[0, :, 0].tolist() == list(range(max(0, step - 2), step + 1))
-    assert cache.layers[None][0].shape == (2, 2, 3)
+def test_a_convolution_keeps_no_more_than_it_needs():
+    model = toy(mixer="convolution", kernel=3)
+    with torch.inference_mode():
+        decoder = Decoder(model, torch.tensor([[5, 6]]))
+        for step in range(5):
+            decoder.step(torch.tensor([[7]]))
+            assert [mixer.kept.shape[1] for mixer in decoder.mixers] == [min(step + 1, 2)] * len(decoder.mixers)
 
 
 def test_a_model_that_never_ends_is_cut_at_its_longest():

@@ -19,11 +19,13 @@ LEAST_ALPHA = 1e-9  # at 0, CTranslate2 searches on until its best hypothesis ha
 
 @dataclass(frozen=True)
 class Options:
-    """Translation by CTranslate2; beam, alpha and max_ratio as in our own search."""
+    """Translation by CTranslate2; beam, alpha, max_ratio, nbest and patience as in our own search."""
 
     beam: int = same(Search, "beam")
     alpha: float = same(Search, "alpha")
     max_ratio: float = same(Search, "max_ratio")
+    nbest: int = same(Search, "nbest")
+    patience: float = same(Search, "patience")
     batch_tokens: int = option(400, "source tokens x beam of a batch", low=1)
     shortlist: bool = option(False, "choose among the target pieces that the folder's shortlist names")
 
@@ -53,32 +55,34 @@ class Translator:
     def translate(self, lines: list[str], options: Options = Options()) -> list[str]:
         """The best translation of each line."""
         hypotheses = self.search(self.pieces.encode(lines), options, scores=False)
-        return self.pieces.decode([list(best.pieces) for best in hypotheses])
+        return self.pieces.decode([list(best.pieces) for (best, *_) in hypotheses])
 
-    def search(self, sources: list[list[int]], options: Options, scores: bool = True) -> list[Hypothesis]:
-        """The best translation of each source (piece ids without END), as `search.search` finds it.
+    def search(self, sources: list[list[int]], options: Options, scores: bool = True) -> list[list[Hypothesis]]:
+        """The `nbest` translations of each source (piece ids without END), as `search.search` finds them.
 
-        Sentences are sorted by length into batches, in which the longest decides how long a translation may
-        be; an empty source has the empty translation. Greedy search is faster without `scores`, which are
-        then NaN. If hypotheses of a beam do not end by then, CTranslate2 may return one where our search
-        prefers one that did.
+        A batch has sentences of one length, which decides how long a translation may be; an empty source has the
+        empty translation. Greedy search is faster without `scores`, which are then NaN. If hypotheses of a beam
+        do not end by then, CTranslate2 may return one where our search prefers one that did.
         """
         if options.shortlist and not self.has_shortlist:
             raise ValueError("shortlist = true, but the model was exported without one")
         longest = self.max_length - 1
-        order = sorted((i for i, source in enumerate(sources) if source), key=lambda i: (-len(sources[i]), i))
-        results = [Hypothesis((), 0.0)] * len(sources)
-        while order:
-            width = min(len(sources[order[0]]), longest) + self.source_end
+        results = [[Hypothesis((), 0.0)] for _ in sources]
+        by_length: dict[int, list[int]] = {}
+        for i, source in enumerate(sources):
+            by_length.setdefault(min(len(source), longest), []).append(i)
+        for length, alike in by_length.items():
+            width = length + self.source_end
             rows = max(1, options.batch_tokens // (width * options.beam))
-            now, order = order[:rows], order[rows:]
-            batch = [[self.words[piece] for piece in sources[i][:longest]] for i in now]
             limit = min(int(options.max_ratio * width) + 10, longest)
-            for i, best in zip(now, self._batch(batch, limit, options, scores), strict=True):
-                results[i] = best
+            for start in range(0, len(alike) if length else 0, rows):
+                now = alike[start : start + rows]
+                batch = [[self.words[piece] for piece in sources[i][:longest]] for i in now]
+                for i, best in zip(now, self._batch(batch, limit, options, scores), strict=True):
+                    results[i] = best
         return results
 
-    def _batch(self, batch: list[list[str]], limit: int, options: Options, scores: bool) -> list[Hypothesis]:
+    def _batch(self, batch: list[list[str]], limit: int, options: Options, scores: bool) -> list[list[Hypothesis]]:
         """One batch. CTranslate2 divides by length^alpha; its hypotheses are ranked again by our penalty."""
         greedy = options.beam == 1
         alpha = 0.0 if greedy else max(NEAR * options.alpha, LEAST_ALPHA)
@@ -86,6 +90,7 @@ class Translator:
             batch,
             beam_size=options.beam,
             num_hypotheses=options.beam,
+            patience=options.patience,
             length_penalty=alpha,
             max_decoding_length=limit,
             min_decoding_length=0,
@@ -94,15 +99,14 @@ class Translator:
             return_scores=scores or not greedy,
             use_vmap=options.shortlist,
         )
-        best = []
+        found = []
         for result in results:
             hypotheses = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
             ended = [(score, words) for score, words in hypotheses if self.ids[words[-1]] == END]
-            ranked = [  # what was cut at the limit counts if nothing ended
-                (score * (len(words) ** alpha / length_penalty(len(words), options.alpha)), words)
-                for score, words in ended or hypotheses
-            ]
-            score, words = max(ranked, key=lambda hypothesis: hypothesis[0])
-            pieces = tuple(self.ids[word] for word in words)
-            best.append(Hypothesis(pieces[:-1] if pieces[-1] == END else pieces, score))
-        return best
+            ranked = []
+            for score, words in ended or hypotheses:  # what was cut at the limit counts if nothing ended
+                score *= len(words) ** alpha / length_penalty(len(words), options.alpha)
+                pieces = tuple(self.ids[word] for word in words)
+                ranked.append(Hypothesis(pieces[:-1] if pieces[-1] == END else pieces, score))
+            found.append(sorted(ranked, key=lambda one: (-one.score, one.pieces))[: options.nbest])
+        return found

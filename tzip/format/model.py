@@ -12,7 +12,7 @@ from tzip.data.pieces import Pieces
 from tzip.format import container
 from tzip.nmt import search
 from tzip.nmt.model import Transformer, chain, shape, tensors
-from tzip.nmt.options import Config, Search
+from tzip.nmt.options import Config, Hypothesis, Search
 from tzip.options import make
 
 
@@ -40,13 +40,14 @@ def cast(model: Transformer, options: Search) -> Transformer:
 def hypotheses(
     model: Transformer, pieces: Pieces, sources: list[list[int]], options: Search
 ) -> list[list[tuple[str, float]]]:
-    """The n best translations of each encoded line with their scores, by the model as `cast` gives it; best first.
+    """The n best translations of each encoded line with their scores, by the model as `cast` gives it; best first."""
+    return spelled(pieces, search.search(cast(model, options), sources, options))
 
-    A score is a log-probability divided by the length penalty of the search.
-    """
-    beams = search.search(cast(model, options), sources, options)
-    texts = iter(pieces.decode([list(best.pieces) for beam in beams for best in beam]))
-    return [[(next(texts), best.score) for best in beam] for beam in beams]
+
+def spelled(pieces: Pieces, found: list[list[Hypothesis]]) -> list[list[tuple[str, float]]]:
+    """Hypotheses as text with their scores: log-probabilities divided by the length penalty of the search."""
+    texts = iter(pieces.decode([list(one.pieces) for line in found for one in line]))
+    return [[(next(texts), one.score) for one in line] for line in found]
 
 
 def translate(model: Transformer, pieces: Pieces, lines: list[str], options: Search) -> list[str]:

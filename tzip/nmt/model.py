@@ -42,8 +42,6 @@ def binarized(x: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
 
-    reach = None  # earlier positions that it needs: all
-
     def __init__(self, config: Config):
         super().__init__()
         self.heads = config.heads
@@ -146,30 +144,13 @@ class Layer(nn.Module):
             return x_BTD + self.dropout(block(norm(x_BTD)))
         return norm(x_BTD + self.dropout(block(x_BTD)))
 
-    def forward(
-        self, x_BTD: Tensor, bias: Tensor | None, source=None, source_bias=None, cache=None, beam: int = 1
-    ) -> Tensor:
-        """The layer's output [B, T, D].
-
-        source  keys and values of the encoder states, for a decoder's layer
-        For search, `cache` holds the keys and values of the positions before x's, and `beam` hypotheses
-        share a sentence: x has B·beam rows, `source` B.
-        """
+    def forward(self, x_BTD: Tensor, bias: Tensor | None, source=None, source_bias: Tensor | None = None) -> Tensor:
+        """The layer's output [B, T, D]; `source`: keys and values of the encoder states, for a decoder's layer."""
         mixer, norm = self.mixer
-
-        def mix(x: Tensor) -> Tensor:
-            keys_values = mixer.keys_values(x)
-            if cache is not None:
-                keys_values = cache.extend(self, keys_values, mixer.reach)
-            return mixer(x, keys_values, bias)
-
-        def attend_source(x: Tensor) -> Tensor:
-            together = x.view(-1, beam * x.shape[1], x.shape[2])  # the beams of a sentence as its positions
-            return self.cross_attention(together, source, source_bias).view_as(x)
-
-        x_BTD = self.residual(x_BTD, norm, mix)
+        x_BTD = self.residual(x_BTD, norm, lambda x: mixer(x, mixer.keys_values(x), bias))
         if source is not None:
-            x_BTD = self.residual(x_BTD, self.cross_attention_norm, attend_source)
+            attend = self.cross_attention
+            x_BTD = self.residual(x_BTD, self.cross_attention_norm, lambda x: attend(x, source, source_bias))
         return self.residual(x_BTD, self.feed_forward_norm, self.feed_forward)
 
 

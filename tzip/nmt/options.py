@@ -126,9 +126,14 @@ class Search:
     max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0, high=1000.0)
     batch_tokens: int = option(4000, "source tokens x beam per batch", low=1)
     patience: float = option(1.0, "a sentence is done when patience x beam hypotheses have ended", low=1.0)
-    precision: str = option("fp32", "precision of weights and products", choices=("fp32", "bf16"))
+    engine: str = option("torch", "what translates; ctranslate2: on the CPU alone", choices=("torch", "ctranslate2"))
+    precision: str = option(
+        "fp32", "precision of weights and products; int8: ctranslate2 alone", choices=("fp32", "bf16", "int8")
+    )
 
     def __post_init__(self) -> None:
+        if self.precision == {"torch": "int8", "ctranslate2": "bf16"}[self.engine]:
+            raise ValueError(f"precision = {self.precision}: {self.engine} does not translate with it")
         if self.nbest > self.beam:
             raise ValueError(f"nbest = {self.nbest} is more than beam = {self.beam}")
 
