@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import importlib.util
 import sys
 from pathlib import Path
@@ -34,8 +35,12 @@ def extend(folder: str | Path) -> None:
 def files(kind: str, folders: list[Path]) -> dict[str, Path]:
     """The methods of a kind ("quantizers", "pruners") in these folders, by name."""
     assert kind in KINDS, kind
-    paths = [path for folder in folders for path in (folder / kind).glob("*.py") if path.stem != "__init__"]
-    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
+    return dict(sorted(item for folder in folders for item in _files(folder / kind).items()))
+
+
+@functools.cache
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
 
 
 def names(kind: str) -> list[str]:
