@@ -57,8 +57,8 @@ def peer(file: Path, folder: Path, kind: str, batch: int) -> Engine:
     return translate
 
 
-def measure(engines: dict[str, Engine], lines: list[str], beam: int, rounds: int) -> dict[str, float]:
-    """The median of each engine's words per second of processor, after one translation of some lines."""
+def measure(engines: dict[str, Engine], lines: list[str], beam: int, rounds: int) -> dict[str, list[float]]:
+    """Each engine's words per second of processor in each round, after one translation of some lines."""
     words = sum(len(line.split()) for line in lines)
     speeds: dict[str, list[float]] = {name: [] for name in engines}
     for translate in engines.values():
@@ -67,16 +67,21 @@ def measure(engines: dict[str, Engine], lines: list[str], beam: int, rounds: int
         before = time.process_time()
         translate(lines, beam)
         speeds[name].append(words / (time.process_time() - before))
-    return {name: statistics.median(values) for name, values in speeds.items()}
+    return speeds
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the rounds' ratios: what slows the machine for a while slows both."""
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, help="a model.tzip")
     parser.add_argument("source", type=Path, help="text to translate, one sentence per line")
-    parser.add_argument("--lines", type=int, default=500, help="its first lines alone")
+    parser.add_argument("--lines", type=int, default=300, help="its first lines alone")
     parser.add_argument("--beams", type=int, nargs="+", default=[5, 1])
-    parser.add_argument("--rounds", type=int, default=3, help="times each engine translates the text, in turn")
+    parser.add_argument("--rounds", type=int, default=7, help="times each engine translates the text, in turn")
     parser.add_argument("--types", nargs="+", default=["float32", "int8"], help="of the peer's weights")
     parser.add_argument("--batch", type=int, default=1024, help="tokens of a batch of the peer")
     args = parser.parse_args()
@@ -90,8 +95,9 @@ def main() -> None:
             reference = compared["tzip torch fp32"](lines, beam)
             for name, speed in speeds.items():
                 same = sum(map(str.__eq__, reference, (compared | peers)[name](lines, beam)))
-                ratios = ", ".join(f"{speed / speeds[other]:.2f}x {other}" for other in peers if other != name)
-                print(f"beam {beam}  {name:22} {speed:8,.0f} words/s  {same}/{len(lines)} alike  {ratios}", flush=True)
+                ratios = ", ".join(f"{ratio(speed, speeds[peer]):.2f}x {peer}" for peer in peers if peer != name)
+                median = f"{statistics.median(speed):8,.0f} words/s"
+                print(f"beam {beam}  {name:22} {median}  {same}/{len(lines)} alike  {ratios}", flush=True)
 
 
 if __name__ == "__main__":
