@@ -148,7 +148,7 @@ def engine(
     from tzip.exchange import inference  # not where other commands would wait for it
 
     kind = {"fp32": "float32"}.get(options.precision, options.precision)
-    known = {field.name for field in dataclasses.fields(inference.Options)}
+    known = {field.name for field in dataclasses.fields(inference.Options)} - {"batch_tokens"}
     chosen = inference.Options(**{key: value for key, value in vars(options).items() if key in known})
     with tempfile.TemporaryDirectory() as folder:  # opened, it is in memory
         exporting.write(Path(folder, "model"), model, pieces, Export(type=kind))

@@ -26,7 +26,7 @@ class Options:
     max_ratio: float = same(Search, "max_ratio")
     nbest: int = same(Search, "nbest")
     patience: float = same(Search, "patience")
-    batch_tokens: int = option(400, "source tokens x beam of a batch", low=1)
+    batch_tokens: int = option(1000, "source tokens x beam of a batch", low=1)
     shortlist: bool = option(False, "choose among the target pieces that the folder's shortlist names")
 
 
@@ -60,38 +60,42 @@ class Translator:
     def search(self, sources: list[list[int]], options: Options, scores: bool = True) -> list[list[Hypothesis]]:
         """The `nbest` translations of each source (piece ids without END), as `search.search` finds them.
 
-        A batch has sentences of one length, which decides how long a translation may be; an empty source has the
-        empty translation. Greedy search is faster without `scores`, which are then NaN. If hypotheses of a beam
-        do not end by then, CTranslate2 may return one where our search prefers one that did.
+        Batches are of sentences of similar length; what then becomes longer than its own source allows is
+        translated once more, with sentences of the same length. An empty source has the empty translation.
+        Greedy search is faster without `scores`, which are then NaN. If hypotheses of a beam do not end by
+        then, CTranslate2 may return one where our search prefers one that did.
         """
         if options.shortlist and not self.has_shortlist:
             raise ValueError("shortlist = true, but the model was exported without one")
         longest = self.max_length - 1
+        widths = [min(len(source), longest) + self.source_end for source in sources]
+        limits = [min(int(options.max_ratio * width) + 10, longest) for width in widths]
         results = [[Hypothesis((), 0.0)] for _ in sources]
-        by_length: dict[int, list[int]] = {}
-        for i, source in enumerate(sources):
-            by_length.setdefault(min(len(source), longest), []).append(i)
-        for length, alike in by_length.items():
-            width = length + self.source_end
-            rows = max(1, options.batch_tokens // (width * options.beam))
-            limit = min(int(options.max_ratio * width) + 10, longest)
-            for start in range(0, len(alike) if length else 0, rows):
-                now = alike[start : start + rows]
+        todo = sorted((i for i, source in enumerate(sources) if source), key=lambda i: -widths[i])
+        for alike in (False, True):
+            again, start = [], 0
+            while start < len(todo):
+                width = widths[todo[start]]
+                rows = max(1, options.batch_tokens // (width * options.beam))
+                now = [i for i in todo[start : start + rows] if not alike or widths[i] == width]
+                start += len(now)
                 batch = [[self.words[piece] for piece in sources[i][:longest]] for i in now]
-                for i, best in zip(now, self._batch(batch, limit, options, scores), strict=True):
-                    results[i] = best
+                for i, found in zip(now, self._batch(batch, limits[now[0]], options, scores), strict=True):
+                    results[i] = self._ranked(found, options)
+                    if max(map(len, found.hypotheses)) > limits[i]:
+                        again.append(i)
+            todo = again
         return results
 
-    def _batch(self, batch: list[list[str]], limit: int, options: Options, scores: bool) -> list[list[Hypothesis]]:
-        """One batch. CTranslate2 divides by length^alpha; its hypotheses are ranked again by our penalty."""
+    def _batch(self, batch: list[list[str]], limit: int, options: Options, scores: bool) -> list:
+        """What CTranslate2 finds for one batch."""
         greedy = options.beam == 1
-        alpha = 0.0 if greedy else max(NEAR * options.alpha, LEAST_ALPHA)
-        results = self.engine.translate_batch(
+        return self.engine.translate_batch(
             batch,
             beam_size=options.beam,
             num_hypotheses=options.beam,
             patience=options.patience,
-            length_penalty=alpha,
+            length_penalty=penalty(options),
             max_decoding_length=limit,
             min_decoding_length=0,
             max_input_length=0,
@@ -99,14 +103,22 @@ class Translator:
             return_scores=scores or not greedy,
             use_vmap=options.shortlist,
         )
-        found = []
-        for result in results:
-            hypotheses = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
-            ended = [(score, words) for score, words in hypotheses if self.ids[words[-1]] == END]
-            ranked = []
-            for score, words in ended or hypotheses:  # what was cut at the limit counts if nothing ended
-                score *= len(words) ** alpha / length_penalty(len(words), options.alpha)
-                pieces = tuple(self.ids[word] for word in words)
-                ranked.append(Hypothesis(pieces[:-1] if pieces[-1] == END else pieces, score))
-            found.append(sorted(ranked, key=lambda one: (-one.score, one.pieces))[: options.nbest])
+
+    def _ranked(self, result: ctranslate2.TranslationResult, options: Options) -> list[Hypothesis]:
+        """The n best of one sentence. CTranslate2 divides by length^alpha; here they are ranked by our penalty."""
+        hypotheses = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
+        ended = [(score, words) for score, words in hypotheses if self.ids[words[-1]] == END]
+        alpha, found = penalty(options), []
+        ranked = [  # what was cut at the limit counts if nothing ended
+            (score * len(words) ** alpha / length_penalty(len(words), options.alpha), words)
+            for score, words in ended or hypotheses
+        ]
+        for score, words in sorted(ranked, key=lambda one: -one[0])[: options.nbest]:
+            pieces = tuple(self.ids[word] for word in words)
+            found.append(Hypothesis(pieces[:-1] if pieces[-1] == END else pieces, score))
         return found
+
+
+def penalty(options: Options) -> float:
+    """CTranslate2's exponent of the length."""
+    return 0.0 if options.beam == 1 else max(NEAR * options.alpha, LEAST_ALPHA)

@@ -124,7 +124,7 @@ class Search:
     alpha: float = option(0.6, "exponent of the length penalty ((5 + length) / 6)^alpha", low=0.0, high=10.0)
     nbest: int = option(1, "translations per sentence, at most beam", low=1)
     max_ratio: float = option(2.0, "longest translation in pieces: max_ratio x source + 10", low=0.0, high=1000.0)
-    batch_tokens: int = option(4000, "source tokens x beam per batch", low=1)
+    batch_tokens: int = option(4000, "source tokens x beam per batch, by torch", low=1)
     patience: float = option(1.0, "a sentence is done when patience x beam hypotheses have ended", low=1.0)
     engine: str = option("torch", "what translates; ctranslate2: on the CPU alone", choices=("torch", "ctranslate2"))
     precision: str = option(
