@@ -111,7 +111,8 @@ def test_engines_translate_alike(tmp_path, model, vocabulary, form):
     )
     assert len({line[0][0] for line in ours}) > 5
     assert [[text for text, _ in line] for line in theirs] == [[text for text, _ in line] for line in ours]
-    assert rounded[-1][0][0] == "" and len(rounded) == len(lines)
+    assert rounded[-1][0][0] == ""
+    assert len(rounded) == len(lines)
     if "nbest" in form:
         scores = [[score for line in found for _, score in line] for found in (ours, theirs)]
         assert scores[0] == pytest.approx(scores[1], abs=2e-4)

@@ -7,7 +7,7 @@ from tests.nmt.test_model import toy
 from tzip.data.pieces import BEGIN, END, PAD
 from tzip.nmt.decoder import Decoder
 from tzip.nmt.options import Hypothesis, Search, length_penalty
-from tzip.nmt.search import search
+from tzip.nmt.search import largest, search
 
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12], [13, 14, 15, 16, 17, 18, 19], [], [20, 21, 22]]
 
@@ -99,6 +99,33 @@ def test_a_convolution_keeps_no_more_than_it_needs():
         for step in range(5):
             decoder.step(torch.tensor([[7]]))
             assert [mixer.kept.shape[1] for mixer in decoder.mixers] == [min(step + 1, 2)] * len(decoder.mixers)
+
+
+@pytest.mark.parametrize(("columns", "count"), [(7, 10), (160, 10), (161, 10), (1003, 4), (5000, 1)])
+def test_the_largest_are_those_of_a_sorted_row(columns, count):
+    x = torch.randn(5, columns, generator=torch.Generator().manual_seed(columns))
+    x[0, :3] = -torch.inf
+    values, places = largest(x, count)
+    expected = x.sort(dim=1, descending=True).values
+    assert torch.equal(values, expected[:, :count])
+    assert torch.equal(x.gather(1, places), values)
+    assert all(len(set(row)) == len(row) for row in places.tolist())
+
+
+def test_a_search_ends_when_no_better_translation_can_come(monkeypatch):
+    model, steps, step = trained_to_end(1), [], Decoder.step
+    with torch.no_grad():
+        model.generator.bias[END] += 4.0
+
+    def counted(decoder: Decoder, pieces: torch.Tensor) -> torch.Tensor:
+        steps.append(len(pieces))
+        return step(decoder, pieces)
+
+    monkeypatch.setattr(Decoder, "step", counted)
+    options = Search(beam=4, alpha=0.0, patience=100.0)  # so many never end
+    (best,) = search(model, [SOURCES[3]], options)
+    assert best[0].pieces == reference(model, SOURCES[3], options)[0].pieces
+    assert len(steps) < 10
 
 
 def test_a_model_that_never_ends_is_cut_at_its_longest():
