@@ -193,7 +193,7 @@ def opennmt_rows(ours: Tensor) -> Tensor:
 
 
 def opennmt_state(made: Transformer, old_norms: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """`model` and `generator`; LayerNorms as before July 2018 if they shall be."""
+    """`model` and `generator`; with `old_norms`, LayerNorms are as before July 2018."""
     state, found = made.state_dict(), {}
     for stack, layers, norm in (
         ("encoder", "transformer", "layer_norm"),
