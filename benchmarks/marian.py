@@ -21,7 +21,8 @@ import torch
 from torch.nn import functional as F
 from transformers import MarianConfig, MarianMTModel
 
-PAD, BEGIN, END = 0, 2, 3
+PAD, BEGIN, END = 0, 2, 3  # as in tzip/data/pieces.py; this environment has no tzip
+SIZES = {"layers": 3, "ffn_dim": 1024, "attention_heads": 4}  # of encoder and decoder
 
 
 def arguments() -> argparse.Namespace:
@@ -54,9 +55,6 @@ def create(vocabulary: int, dropout: float) -> MarianMTModel:
         attn_implementation="sdpa",
     )
     return MarianMTModel(config)
-
-
-SIZES = {"layers": 3, "ffn_dim": 1024, "attention_heads": 4}
 
 
 def main() -> None:

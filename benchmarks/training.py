@@ -36,7 +36,7 @@ SYSTEMS = ("tzip", "joeynmt", "marian-bf16", "marian-fp32")
 
 def speed(system: str, args: argparse.Namespace, work: Path) -> float:
     """Target tokens per second of `args.updates` updates, those of the warm-up left out."""
-    data, (source, target) = Path(args.data), args.languages
+    data, (source, target) = args.data, args.languages
     text = {"train": data / "train", "dev": data / "dev", "pieces": data / "pieces.model"}
     settings = {"threads": args.threads, "dropout": args.dropout}
     budget = {"batch_tokens": args.batch_tokens, "updates": args.updates}

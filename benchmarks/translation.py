@@ -58,11 +58,9 @@ def peer(file: Path, folder: Path, kind: str, batch: int) -> Engine:
 
 
 def measure(engines: dict[str, Engine], lines: list[str], beam: int, rounds: int) -> dict[str, list[float]]:
-    """Each engine's words per second of processor in each round, after one translation of some lines."""
+    """Each engine's words per second of processor in each round."""
     words = sum(len(line.split()) for line in lines)
     speeds: dict[str, list[float]] = {name: [] for name in engines}
-    for translate in engines.values():
-        translate(lines[:20], beam)
     for _, (name, translate) in itertools.product(range(rounds), engines.items()):
         before = time.process_time()
         translate(lines, beam)
@@ -88,14 +86,15 @@ def main() -> None:
     torch.set_num_threads(1)
     lines = read_lines(args.source)[: args.lines]
     with tempfile.TemporaryDirectory() as folder:
-        compared = {f"tzip {name}": ours(args.model, how, args.beams) for name, how in OURS.items()}
+        engines = {f"tzip {name}": ours(args.model, how, args.beams) for name, how in OURS.items()}
         peers = {f"CTranslate2 {kind}": peer(args.model, Path(folder), kind, args.batch) for kind in args.types}
+        engines |= peers
         for beam in args.beams:
-            speeds = measure(compared | peers, lines, beam, args.rounds)
-            reference = compared["tzip torch fp32"](lines, beam)
+            said = {name: translate(lines, beam) for name, translate in engines.items()}  # and warms up
+            speeds = measure(engines, lines, beam, args.rounds)
             for name, speed in speeds.items():
-                same = sum(map(str.__eq__, reference, (compared | peers)[name](lines, beam)))
-                ratios = ", ".join(f"{ratio(speed, speeds[peer]):.2f}x {peer}" for peer in peers if peer != name)
+                same = sum(map(str.__eq__, said["tzip torch fp32"], said[name]))
+                ratios = ", ".join(f"{ratio(speed, speeds[other]):.2f}x {other}" for other in peers if other != name)
                 median = f"{statistics.median(speed):8,.0f} words/s"
                 print(f"beam {beam}  {name:22} {median}  {same}/{len(lines)} alike  {ratios}", flush=True)
 

@@ -3,6 +3,8 @@
 Shape suffixes as in model.py; N = B · beam hypotheses, those of a sentence side by side.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -23,12 +25,13 @@ class Decoder:
         self.model, self.position, self.beam = model, 0, 1
         self.spare: Tensor | None = None  # memory for the keys and values of one layer
         state_BSD, bias_B11S = model.encode(source_BS)
+        self.bias = bias_B11S.expand(-1, model.config.heads, -1, -1).flatten(0, 1)  # of all layers, [B·H, 1, S]
         self.mixers: list[_SelfAttention | _Convolution] = []
         for layer in model.decoder:
             mixer = layer.mixer[0]
             kind = _SelfAttention if isinstance(mixer, Attention) else _Convolution
             self.mixers.append(kind(mixer, model.config.binary_inputs != "none"))
-        self.source = [_Source(layer.cross_attention, state_BSD, bias_B11S) for layer in model.decoder]
+        self.source = [_Source(layer.cross_attention, state_BSD) for layer in model.decoder]
         last = model.generator
         self.last_bias = last.bias.index_fill(0, torch.tensor([PAD, BEGIN], device=last.bias.device), -torch.inf)
         self.dtype = torch.promote_types(state_BSD.dtype, torch.float32)
@@ -39,7 +42,7 @@ class Decoder:
         x_ND = model.embed(model.target_embedding, pieces_BK.reshape(-1, 1), self.position).squeeze(1)
         for layer, mixer, source in zip(model.decoder, self.mixers, self.source, strict=True):
             x_ND = layer.residual(x_ND, layer.mixer[1], mixer)
-            x_ND = layer.residual(x_ND, layer.cross_attention_norm, source)
+            x_ND = layer.residual(x_ND, layer.cross_attention_norm, partial(source, bias=self.bias))
             x_ND = layer.residual(x_ND, layer.feed_forward_norm, layer.feed_forward)
         self.position += 1
         logits = F.linear(model.decoder_norm(x_ND), model.generator.weight, self.last_bias)
@@ -49,8 +52,10 @@ class Decoder:
         """Keep sentences `rows`; their hypothesis k continues hypothesis parent[row, k] of those there were."""
         fewer = len(rows) < len(parent)
         if fewer:
+            heads = self.model.config.heads
+            self.bias = sentences_of(self.bias, heads, rows)
             for source in self.source:
-                source.select(rows)
+                source.kept = sentences_of(source.kept, heads, rows)
         hypotheses = rows[:, None] * self.beam + parent[rows]
         if fewer or parent.shape[1] > 1:
             for mixer in self.mixers:
@@ -113,27 +118,25 @@ class _Convolution:
 
 
 class _Source:
-    """A layer's cross-attention, with the source's keys and values [B·H, 2, S, K] and bias [B·H, 1, S].
+    """A layer's cross-attention, with the source's keys and values [B·H, 2, S, K].
 
     The hypotheses of a sentence are query positions side by side, so that nothing is copied for each.
     """
 
-    def __init__(self, attention: Attention, state_BSD: Tensor, bias_B11S: Tensor):
+    def __init__(self, attention: Attention, state_BSD: Tensor):
         self.attention = attention
         self.kept = torch.stack(attention.keys_values(state_BSD), dim=2).flatten(0, 1)
-        self.bias = bias_B11S.expand(-1, attention.heads, -1, -1).flatten(0, 1)
 
-    def __call__(self, x_ND: Tensor) -> Tensor:
+    def __call__(self, x_ND: Tensor, bias: Tensor) -> Tensor:
         sentences = len(self.kept) // self.attention.heads
         query = self.attention.split(self.attention.query(x_ND).unflatten(0, (sentences, -1)))  # [B, H, beam, K]
-        mixed = attended(query.flatten(0, 1), *self.kept.unbind(1), self.bias)
+        mixed = attended(query.flatten(0, 1), *self.kept.unbind(1), bias)
         return self.attention.output(mixed.view_as(query).transpose(1, 2).reshape_as(x_ND))
 
-    def select(self, sentences: Tensor) -> None:
-        self.kept, self.bias = (
-            x.unflatten(0, (-1, self.attention.heads)).index_select(0, sentences).flatten(0, 1)
-            for x in (self.kept, self.bias)
-        )
+
+def sentences_of(x: Tensor, heads: int, rows: Tensor) -> Tensor:
+    """Of a tensor [B·H, ...] the part of these sentences."""
+    return x.unflatten(0, (-1, heads)).index_select(0, rows).flatten(0, 1)
 
 
 def attended(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
