@@ -98,6 +98,8 @@ wildcard_constraints:
     test="|".join(map(re.escape, TESTS)),
     student="|".join(map(re.escape, students.used(config))) or "(?!)",
     targets="teacher|both",
+    lesson="train|teacher|both",
+    top=r"\d+",
     origin=rf"{re.escape(RUN)}/seed-\d+(/students/[^/]+)?",
     type="float32|int16|int8",
     short="(-shortlist)?",
@@ -137,6 +139,7 @@ def plan(wildcards):
     own = [f"--methods {shlex.quote(folder)}" for folder in configuration.method_folders(variant)]
     needed = [f"--statistics {file}" for file in statistics(wildcards)]
     needed += [f"--teacher-checkpoint {Path(file).parent}" for file in teacher(wildcards)]
+    needed += [f"--soft-targets {file}" for file in soft_targets(wildcards)]
     return " ".join([*student, given, *own, *needed])
 
 
@@ -152,6 +155,15 @@ def teacher(wildcards):
     by = students.needs_teacher if hasattr(wildcards, "student") else students.taught
     name = wildcards.student if hasattr(wildcards, "student") else wildcards.variant
     return [f"{RUN}/seed-{wildcards.seed}/checkpoint/model.safetensors"] if by(config, name) else []
+
+
+def soft_targets(wildcards):
+    """What the baseline says of the text to learn from, where `top` asks for it."""
+    if hasattr(wildcards, "student"):
+        given = students.training(config, wildcards.student), config["students"][wildcards.student]["data"]
+    else:
+        given = students.finetuning(config, wildcards.variant), "train"
+    return students.soft_targets(config, *given, wildcards.seed)
 
 
 def start(wildcards):
@@ -197,7 +209,8 @@ def student_training(wildcards):
     given = flags(students.training(config, wildcards.student))
     if config["students"][wildcards.student]["start"] == "teacher":
         given += " --start teacher"
-    return " ".join([given, *(f"--teacher-checkpoint {Path(file).parent}" for file in teacher(wildcards))])
+    needed = [f"--teacher-checkpoint {Path(file).parent}" for file in teacher(wildcards)]
+    return " ".join([given, *needed, *(f"--soft-targets {file}" for file in soft_targets(wildcards))])
 
 
 def method_code(wildcards):
@@ -255,6 +268,8 @@ def behind():
             files.append(f"{RUN}/seed-{seed}/students/{student}/checkpoint/model.safetensors")
             files += [f"{RUN}/seed-{seed}/teacher/train.{TARGET}"] if lessons not in encoded else []
             encoded.append(lessons)
+            files += soft_targets(SimpleNamespace(seed=seed, student=student))
         for variant in ROWS + config["made"]:
             files += statistics(SimpleNamespace(seed=seed, variant=variant))
+            files += soft_targets(SimpleNamespace(seed=seed, variant=variant))
     return sorted({*files, *(f"{prefix}.tokens.npy" for prefix in encoded)})

@@ -32,6 +32,7 @@ rule compress:
         checkpoint=start,
         config=start_config,
         teacher=teacher,
+        soft_targets=soft_targets,
         train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
         statistics=statistics,
     output:

@@ -40,12 +40,43 @@ use rule encode as encode_hypotheses with:
         f"{RUN}/benchmarks/encode_hypotheses.seed-{{seed}}.{{targets}}.tsv"
 
 
+rule soften:
+    """What the baseline says of a text, position by position, once for all that learn from it."""
+    input:
+        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
+        others=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model"),
+        train=lambda wildcards: multiext(
+            f"{RUN}/data/train" if wildcards.lesson == "train" else f"{OF_TEACHER}/{wildcards.lesson}",
+            ".tokens.npy",
+            ".offsets.npy",
+        ),
+    output:
+        f"{OF_TEACHER}/{{lesson}}.top-{{top}}.npy",
+    log:
+        f"{RUN}/logs/soften.seed-{{seed}}.{{lesson}}.top-{{top}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/soften.seed-{{seed}}.{{lesson}}.top-{{top}}.tsv"
+    conda:
+        "../envs/tzip.yaml"
+    threads: config["threads"]["train"]
+    resources:
+        mem_mb=growing(4000),
+    params:
+        checkpoint=subpath(input.checkpoint, parent=True),
+        data=prefix("train"),
+        threads=config["threads"]["train"],
+    shell:
+        "tzip soften --force {params.checkpoint} {output} --data {params.data} --top {wildcards.top}"
+        " --threads {params.threads} > {log} 2>&1"
+
+
 use rule train as student with:
     input:
         train=lessons,
         dev=multiext(f"{RUN}/data/dev", ".tokens.npy", ".offsets.npy", f".{SOURCE}", f".{TARGET}"),
         pieces=f"{RUN}/data/pieces.model",
         teacher=teacher,
+        soft_targets=soft_targets,
     output:
         model=f"{OF_STUDENT}/checkpoint/model.safetensors",
         others=multiext(f"{OF_STUDENT}/checkpoint/", "config.json", "pieces.model"),

@@ -1,6 +1,7 @@
 """The `tzip` command on a small model: compress, inspect, translate, score, decompress, one-line errors."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,22 @@ def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, caps
     wrong = [folder / "checkpoint", tmp_path / "x.tzip", *tuned, "0.5", "--teacher-checkpoint", other]
     done = commands.tzip("compress", *wrong)
     assert (done.returncode, done.stderr) == (1, f"error: {other}: the teacher's vocabulary is not the student's\n")
+
+
+def test_soft_targets_serve_in_a_teachers_place(folder, tmp_path):
+    """The file saves computing, and changes nothing."""
+    made = commands.tzip("soften", folder / "checkpoint", tmp_path / "soft.npy", "--data", folder / "toy", "--top", "4")
+    assert re.fullmatch(r".*soft.npy: 4 pieces at each of [\d,]+ positions, [\d,]+ bytes\n", made.stdout), made.stderr
+    tuned = ["--quantize", "kmeans:bits=1", "--data", folder / "toy", *TUNED, "--teacher", "0.5", "--top", "4"]
+    tuned += ["--name", "x", "--threads", "1"]
+    given = ["--soft-targets", tmp_path / "soft.npy"]
+    for name, more in (("computed", []), ("given", given)):
+        commands.tzip("compress", folder / "checkpoint", tmp_path / name, *tuned, *more)
+    assert (tmp_path / "computed").read_bytes() == (tmp_path / "given").read_bytes()
+    for flags, says in (([*tuned, "--top", "0"], "give --top"), ([*tuned, "--teacher", "0"], "give --teacher")):
+        done = commands.tzip("compress", folder / "checkpoint", tmp_path / "x", *flags, *given)
+        assert done.returncode == 1
+        assert says in done.stderr
 
 
 def test_weights_that_overflow_are_one_line(folder, tmp_path):

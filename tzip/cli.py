@@ -17,7 +17,7 @@ from tzip.compression import registry
 from tzip.compression.variant import Calibration, Pruning, Variant, check, needs
 from tzip.exchange.options import Export, Import
 from tzip.nmt.options import FINETUNE, Search, Training
-from tzip.options import amount, check_outputs, output, path, plain
+from tzip.options import amount, check_outputs, flag, output, path, plain
 
 
 def run(main: Callable[[], None]) -> None:
@@ -52,31 +52,13 @@ DEFAULTS = {Training: FINETUNE, Variant: {"scope": "all"}}  # of the command lin
 
 
 def command(*arguments) -> Callable[[Callable], Callable]:
-    """Add the function below as a subcommand with these arguments, see `add`."""
+    """Add the function below as a subcommand with these arguments, see `options.add`."""
 
     def keep(function: Callable) -> Callable:
         COMMANDS[function.__name__.removeprefix("run_")] = function, arguments
         return function
 
     return keep
-
-
-def add(parser: argparse.ArgumentParser, argument) -> None:
-    """Add one argument, arguments of which only one can be given (a list), or the options of a class.
-
-    A text names a file whose class Options is meant, without importing what else the file imports.
-    """
-    if isinstance(argument, str):
-        argument = options.declared(Path(__file__).parent / argument)
-    if isinstance(argument, type):
-        options.add_arguments(parser, argument, defaults=DEFAULTS.get(argument))
-    elif isinstance(argument, list):
-        group = parser.add_mutually_exclusive_group()
-        for alternative in argument:
-            add(group, alternative)
-    else:
-        names, more = argument
-        parser.add_argument(*names, **more)
 
 
 NEW_FOLDER = {"metavar": "DIR", "help": "folder to write; must be new or empty"}
@@ -118,11 +100,26 @@ def run_calibrate(args: argparse.Namespace) -> None:
 
 
 @command(
+    path("checkpoints", metavar="CHECKPOINT", nargs="+", help="trained models' folders; their mean is kept"),
+    output("output", metavar="OUTPUT", help="the file to write, .npy"),
+    plain("--data", required=True, metavar="PREFIX", help="encoded pairs to look at"),
+    plain("--top", type=int, default=16, metavar="N", help="most likely pieces to keep at each position [16]"),
+    *(THREADS, FORCE),
+)
+def run_soften(args: argparse.Namespace) -> None:
+    """soft targets: teachers' most likely pieces at each position of a text"""
+    from tzip import pipeline
+
+    print(pipeline.soften(args.checkpoints, args.output, args.data, args.top, args.threads))
+
+
+@command(
     CHECKPOINT,
     output("output", metavar="OUTPUT", help="the file to write, model.tzip"),
     plain("--data", metavar="PREFIX", help="encoded pairs to fine-tune on; without, no fine-tuning"),
     METHODS,
     path("--teacher-checkpoint", metavar="DIR", help="checkpoint of the teacher [CHECKPOINT itself]"),
+    path("--soft-targets", help="what tzip soften wrote, for --top [computed first]"),
     path("--statistics", help="what tzip calibrate wrote [measured where a method needs it]"),
     path("--state", metavar="DIR", help="where fine-tuning is resumed from; removed at the end"),
     plain("--name", default="", metavar="NAME", help="the variant's name [that of OUTPUT]"),
@@ -138,14 +135,16 @@ def run_compress(args: argparse.Namespace) -> None:
     check(variant)
     tuning = options.given(args, Training)
     if tuning and not args.data:
-        raise ValueError(f"{options.flag(next(iter(tuning)))} is for fine-tuning, which needs --data")
+        raise ValueError(f"{flag(next(iter(tuning)))} is for fine-tuning, which needs --data")
     if needs(variant) and not args.statistics and not tuning:
         training = replace(training, updates=0)  # the data are there for the statistics
-    if args.teacher_checkpoint and not training.teacher:
-        raise ValueError("--teacher-checkpoint is given, but no share of the loss for it; give --teacher")
+    for given, by in (("teacher_checkpoint", "teacher"), ("soft_targets", "teacher"), ("soft_targets", "top")):
+        if getattr(args, given) and not getattr(training, by):
+            raise ValueError(f"{flag(given)} is given, but {by} = 0 makes no use of it; give {flag(by)}")
     from tzip import pipeline
 
-    inputs = {n: getattr(args, n) for n in ("seed", "threads", "data", "statistics", "state", "summary", "student")}
+    names = ("seed", "threads", "data", "soft_targets", "statistics", "state", "summary", "student")
+    inputs = {name: getattr(args, name) for name in names}
     inputs |= {"name": args.name or args.output.stem, "teacher": args.teacher_checkpoint}
     print(pipeline.compress(args.checkpoint, args.output, variant, training, **inputs))
 
@@ -326,7 +325,7 @@ def parser() -> argparse.ArgumentParser:
         subcommand = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         subcommand.set_defaults(run=function, parser=subcommand)
         for argument in arguments:
-            add(subcommand, argument)
+            options.add(subcommand, argument, DEFAULTS)
     return top
 
 

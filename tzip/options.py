@@ -189,6 +189,24 @@ def parsed(path: str | Path) -> ast.Module:
     return ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
 
 
+def add(parser: argparse.ArgumentParser, argument: Any, defaults: dict[type, dict[str, Any]]) -> None:
+    """Add one argument, arguments of which only one can be given (a list), or the options of a class.
+
+    A text names a file of the library whose class Options is meant. defaults: of a class, other than its own.
+    """
+    if isinstance(argument, str):
+        argument = declared(Path(__file__).parent / argument)
+    if isinstance(argument, type):
+        add_arguments(parser, argument, defaults=defaults.get(argument))
+    elif isinstance(argument, list):
+        group = parser.add_mutually_exclusive_group()
+        for alternative in argument:
+            add(group, alternative, defaults)
+    else:
+        names, more = argument
+        parser.add_argument(*names, **more)
+
+
 # Arguments of the command line that are no options of a class
 
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,15 @@ from tzip.files import replacing_folder, write_json
 from tzip.format import container, sizes
 from tzip.format import model as model_file
 from tzip.nmt import checkpoint, device
+from tzip.nmt import teacher as teacher_of
 from tzip.nmt.model import Transformer, check_scores, shape, tensors
 from tzip.nmt.options import Search, Training, settings
+from tzip.nmt.soft import SoftTargets
 from tzip.nmt.train import train
 
 HEADER = 1000  # bytes of a file that are neither tensors nor vocabulary, more or less
 
+Teacher = Transformer | SoftTargets
 Tune = Callable[[Transformer, compression_of.Compression, int], float]
 
 
@@ -57,6 +60,7 @@ def compress(
     threads: int | None = None,
     data: str = "",
     teacher: Path | None = None,
+    soft_targets: Path | None = None,
     statistics: Path | None = None,
     state: Path | None = None,
     summary: Path | None = None,
@@ -69,6 +73,7 @@ def compress(
 
     data      prefix of the encoded pairs to fine-tune and calibrate on; without it there is no fine-tuning
     teacher   checkpoint of the teacher, if the training has one; `folder` by default
+    soft_targets  file of what a teacher says of the data, in its place (see `soften`)
     state     folder to resume fine-tuning from, removed at the end; its journal stays beside it
     summary   JSON file of what was done, time and memory; `student` names the model for it
     """
@@ -88,7 +93,7 @@ def compress(
         if updates:
             root = state or Path(scratch, "state")
             own, log = root / digest[:16], root.parent / "finetuning.jsonl"  # another digest's state is not resumed
-            teaching = load_teacher(training, teacher or folder, pieces, place)
+            teaching = load_teacher(training, [teacher or folder], pieces, place, pairs, soft_targets)
             tokens = training.batch_tokens * training.accumulate
             print(f"fine-tuning: {updates:,} updates of {tokens:,} tokens per stage", file=sys.stderr)
             tune = tuning(pairs, training, seed=seed, state=own, log=log, teacher=teaching)
@@ -243,18 +248,51 @@ def calibrate(folder: Path, output: Path, data: str, options: Calibration, seed:
     curvature.save(output, calibrated(model.to(place), Encoded(data), options, seed=seed))
 
 
-def load_teacher(options: Training, folder: Path | None, pieces: bytes, here: torch.device) -> Transformer | None:
-    """The teacher that a training's options ask for, or None; ValueError if its vocabulary is another."""
-    if not options.teacher or folder is None:
+def load_teacher(
+    options: Training,
+    folders: Sequence[Path],
+    pieces: bytes,
+    here: torch.device,
+    data: Encoded,
+    soft_targets: Path | None = None,
+) -> Teacher | None:
+    """The teacher that a training's options ask for, or None; ValueError if its vocabulary is another.
+
+    With options.top it is what the teachers of these checkpoint folders say of the data, read from the file
+    `soft_targets` where there is one.
+    """
+    if not options.teacher:
         return None
-    model, vocabulary = checkpoint.load(folder)
-    if vocabulary != pieces:
-        raise ValueError(f"{folder}: the teacher's vocabulary is not the student's")
-    return model.to(here)
+    if options.top and soft_targets:
+        return SoftTargets.load(soft_targets, data, options.top)
+    models = teachers(folders, pieces, here)
+    if options.top and models:
+        return teacher_of.soften(models, data, options.top)
+    return next(iter(models), None)
+
+
+def teachers(folders: Sequence[Path], pieces: bytes, here: torch.device) -> list[Transformer]:
+    """The models in checkpoint folders; ValueError if a vocabulary is another."""
+    models = []
+    for folder in folders:
+        model, vocabulary = checkpoint.load(folder)
+        if vocabulary != pieces:
+            raise ValueError(f"{folder}: the teacher's vocabulary is not the student's")
+        models.append(model.to(here))
+    return models
+
+
+def soften(folders: Sequence[Path], output: Path, data: str, top: int, threads: int | None = None) -> str:
+    """Write what the teachers in these checkpoint folders say of a text, once for all who learn from it; one line."""
+    place, text = here(threads), Encoded(data)
+    models = teachers(folders, checkpoint.load(folders[0])[1], place)
+    found = teacher_of.soften(models, text, top)
+    found.save(output)
+    return f"{output}: {found.top} pieces at each of {len(found.entries):,} positions, {output.stat().st_size:,} bytes"
 
 
 def tuning(
-    data: Encoded, options: Training, *, seed: int, state: Path, log: Path, teacher: Transformer | None = None
+    data: Encoded, options: Training, *, seed: int, state: Path, log: Path, teacher: Teacher | None = None
 ) -> Tune:
     """Fine-tuning as `build` calls it: the same loop that trains the baseline, resumable in `state`."""
 

@@ -28,6 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dev-target", required=True, type=Path, help="their translations")
     parser.add_argument("--pieces", required=True, type=Path, help="SentencePiece model")
     parser.add_argument("--teacher-checkpoint", type=Path, help="checkpoint folder of a teacher")
+    parser.add_argument("--soft-targets", type=Path, help="what tzip soften wrote, for --top [computed first]")
     parser.add_argument("--start", choices=("random", "teacher"), default="random", help="weights to start from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
@@ -44,13 +45,24 @@ def arguments() -> argparse.Namespace:
 
 def identity(args: argparse.Namespace, here: torch.device) -> tuple[dict[str, Any], list[str | Path]]:
     """What a trained model follows from: its settings, and the files that are read."""
-    places = ("train", "dev", "dev_source", "dev_target", "pieces", "teacher_checkpoint", "state", "journal")
+    places = (
+        "train",
+        "dev",
+        "dev_source",
+        "dev_target",
+        "pieces",
+        "teacher_checkpoint",
+        "soft_targets",
+        "state",
+        "journal",
+    )
     places += ("output", "summary", "store")
     about = {key: str(value) for key, value in vars(args).items() if key not in places}
     about |= {"device": device.describe(here), "torch": torch.__version__, "tzip": tzip.__version__}
     about["world"] = os.environ.get("WORLD_SIZE", "1")
     encoded = [f"{prefix}.{part}.npy" for prefix in (args.train, args.dev) for part in ("tokens", "offsets")]
     taught = [args.teacher_checkpoint / checkpoint.WEIGHTS] if args.teacher_checkpoint else []
+    taught += [args.soft_targets] if args.soft_targets else []
     return about, [*encoded, args.dev_source, args.dev_target, args.pieces, *taught]
 
 
@@ -67,7 +79,8 @@ def main() -> None:
     pieces = Pieces(args.pieces.read_bytes())
     config = configure({"preset": args.preset, **pieces.decides(), **options.given(args, Config)})
     settings = options.from_arguments(args, Training, "training")
-    taught_by = pipeline.load_teacher(settings, args.teacher_checkpoint, pieces.model, here)
+    pairs, folders = Encoded(args.train), [args.teacher_checkpoint] if args.teacher_checkpoint else []
+    taught_by = pipeline.load_teacher(settings, folders, pieces.model, here, pairs, args.soft_targets)
     torch.manual_seed(args.seed)
     network = model.Transformer(config).to(here)
     if args.start == "teacher":
@@ -90,7 +103,7 @@ def main() -> None:
 
     state = train.train(
         network,
-        Encoded(args.train),
+        pairs,
         settings,
         seed=args.seed,
         folder=args.state,

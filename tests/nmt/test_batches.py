@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from tests.toys.data import toy_pairs
+from tests.toys.training import toy_teacher
 from tzip.data.pieces import BEGIN, END, PAD
 from tzip.nmt.batches import Batch, Stream, ahead, batch, groups
+from tzip.nmt.teacher import soften
 
 LENGTHS = np.random.default_rng(0).integers(1, 40, (500, 2))
 
@@ -62,7 +64,8 @@ def test_stream_continues_from_anywhere(tmp_path):
 
 def test_made_ahead_by_a_thread_they_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(Batch, "pinned", lambda self: self)  # which needs a GPU
-    stream = Stream(toy_pairs(tmp_path / "toy"), 100, 1)
+    data = toy_pairs(tmp_path / "toy")
+    stream = Stream(data, 100, 1, soft=soften([toy_teacher()], data, 2))
     direct, prepared = stream(3), ahead(stream(3), torch.device("cpu"))
     for _ in range(20):
         for one, other in zip(next(direct), next(prepared), strict=True):

@@ -42,7 +42,7 @@ def test_a_teachers_share_equals_its_formula_and_autograd(share, temperature):
     target = torch.randint(31, (SIZE,))
     learning = [hidden, student.weight, student.bias]
 
-    taught = Distillation(states, teacher.weight, teacher.bias, share, temperature)
+    taught = Distillation((states, teacher.weight, teacher.bias), share, temperature)
     loss = smoothed_cross_entropy(hidden, student, target, 0.1, taught)
     gradients = torch.autograd.grad(loss, learning)
 
@@ -51,6 +51,30 @@ def test_a_teachers_share_equals_its_formula_and_autograd(share, temperature):
     soft = temperature**2 * (wanted * (wanted.log() - log_p)).sum()
     hard = F.cross_entropy(student(hidden), target, label_smoothing=0.1, reduction="sum")
     expected = (1 - share) * hard + share * soft
+    torch.testing.assert_close(loss, expected)
+    for gradient, reference in zip(gradients, torch.autograd.grad(expected, learning), strict=True):
+        torch.testing.assert_close(gradient, reference)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_the_most_likely_pieces_of_a_teacher_count_as_if_they_were_all(temperature):
+    """Their probabilities, softened, have the sum 1 (Tan et al. 2019); the others have none."""
+    torch.manual_seed(3)
+    student, hidden = torch.nn.Linear(12, 31).double(), torch.randn(SIZE, 12, dtype=torch.float64, requires_grad=True)
+    best = (3 * torch.randn(SIZE, 31, dtype=torch.float64)).log_softmax(-1).topk(5)
+    target = torch.randint(31, (SIZE,))
+    learning = [hidden, student.weight, student.bias]
+
+    taught = Distillation((best.indices.int(), best.values), 0.4, temperature)
+    loss = smoothed_cross_entropy(hidden, student, target, 0.1, taught)
+    gradients = torch.autograd.grad(loss, learning)
+
+    wanted = torch.zeros(SIZE, 31, dtype=torch.float64)
+    wanted.scatter_(1, best.indices, (best.values / temperature).softmax(-1))
+    log_p = (student(hidden) / temperature).log_softmax(-1)
+    soft = temperature**2 * torch.special.xlogy(wanted, wanted).sub(wanted * log_p).sum()
+    hard = F.cross_entropy(student(hidden), target, label_smoothing=0.1, reduction="sum")
+    expected = 0.6 * hard + 0.4 * soft
     torch.testing.assert_close(loss, expected)
     for gradient, reference in zip(gradients, torch.autograd.grad(expected, learning), strict=True):
         torch.testing.assert_close(gradient, reference)
@@ -72,7 +96,7 @@ def test_a_soft_teacher_matches_logits():
     torch.manual_seed(2)
     student, teacher = torch.nn.Linear(6, 9).double(), torch.nn.Linear(6, 9).double()
     hidden = torch.randn(5, 6, dtype=torch.float64)
-    taught = Distillation(hidden, teacher.weight, teacher.bias, 1.0, 1e4)
+    taught = Distillation((hidden, teacher.weight, teacher.bias), 1.0, 1e4)
     loss = smoothed_cross_entropy(hidden, student, torch.randint(9, (5,)), 0.0, taught)
     (gradients,) = torch.autograd.grad(loss, student.weight)
     apart = student(hidden) - teacher(hidden)

@@ -12,6 +12,7 @@ from tzip.nmt import checkpoint, device, train
 from tzip.nmt.batches import batch, groups
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config, Training
+from tzip.nmt.soft import SoftTargets
 from tzip.nmt.state import State
 from tzip.options import make
 
@@ -26,10 +27,17 @@ SETTINGS = {
 }
 
 
-def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, taught_by: int = 2, **given) -> State:
+def fit(
+    folder: Path,
+    pause: float = 0.0,
+    dropout: float = 0.2,
+    taught_by: int = 2,
+    by: SoftTargets | None = None,
+    **given,
+) -> State:
     """Train in `folder`; `pause` seconds after each update leave time to be killed.
 
-    A share `teacher` of the loss is a wider model's, which the seed `taught_by` decides.
+    A share `teacher` of the loss is a wider model's, which the seed `taught_by` decides, or what `by` holds.
     """
     data = toy_pairs(folder / "data" / "toy")
     torch.manual_seed(1)
@@ -44,7 +52,7 @@ def fit(folder: Path, pause: float = 0.0, dropout: float = 0.2, taught_by: int =
         log=folder / "log.jsonl",
         evaluate=lambda network: {"loss": train.likelihood(network, batches)},
         on_update=lambda _: time.sleep(pause),
-        teacher=toy_teacher(taught_by) if float(given.get("teacher", 0)) else None,
+        teacher=by or (toy_teacher(taught_by) if float(given.get("teacher", 0)) else None),
     )
     if device.world()[0] == 0:
         checkpoint.save(folder / "checkpoint", model, b"pieces")

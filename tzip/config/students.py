@@ -46,6 +46,11 @@ def training(config: dict[str, Any], student: str) -> dict[str, Any]:
     return config["training"] | config["students"][student]["training"]
 
 
+def top(training: dict[str, Any]) -> int:
+    """How many of the teacher's most likely pieces are computed once for the text; 0: none, or no teacher."""
+    return int(training.get("top", 0)) if share(training) > 0 else 0
+
+
 def share(training: dict[str, Any]) -> float:
     """The teacher's share of the loss in these options; numbers of a command line are texts."""
     return float(training.get("teacher", 0))
@@ -53,7 +58,8 @@ def share(training: dict[str, Any]) -> float:
 
 def needs_teacher(config: dict[str, Any], student: str) -> bool:
     """Whether a student's training reads the baseline's weights."""
-    return share(training(config, student)) > 0 or config["students"][student]["start"] == "teacher"
+    given = training(config, student)
+    return (share(given) > 0 and not top(given)) or config["students"][student]["start"] == "teacher"
 
 
 def check_start(config: dict[str, Any], name: str) -> None:
@@ -84,6 +90,17 @@ def checkpoint(config: dict[str, Any], variant: str, seed: str) -> str:
 
 
 def taught(config: dict[str, Any], variant: str) -> bool:
-    """Whether the baseline teaches a variant of a student while it is fine-tuned."""
-    plan = config["variants"][variant]
-    return "from" in plan and share(config["finetune"] | plan["finetune"]) > 0
+    """Whether the fine-tuning of a student's variant reads the baseline's weights."""
+    given = finetuning(config, variant)
+    return "from" in config["variants"][variant] and share(given) > 0 and not top(given)
+
+
+def finetuning(config: dict[str, Any], variant: str) -> dict[str, Any]:
+    """The options of a variant's fine-tuning."""
+    return config["finetune"] | config["variants"][variant]["finetune"]
+
+
+def soft_targets(config: dict[str, Any], training: dict[str, Any], kind: str, seed: str) -> list[str]:
+    """The file of what the baseline says of a text (train, teacher or both), if the training asks for it."""
+    pieces, run = top(training), datasets.run_folder(config)
+    return [f"{run}/seed-{seed}/teacher/{kind}.top-{pieces}.npy"] if pieces else []

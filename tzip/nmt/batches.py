@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tzip.data.pieces import BEGIN, END, PAD, Encoded
 from tzip.nmt.model import padded
+from tzip.nmt.soft import SoftTargets
 
 
 class Batch(NamedTuple):
@@ -22,15 +23,18 @@ class Batch(NamedTuple):
     target [B, T+1]  piece ids, with BEGIN and END
     predicted [N]    indices into target[:, 1:].flatten() of the pieces to predict: END included, padding not.
                      They are computed on the CPU, so that nothing waits for a GPU
+    soft_pieces [N, K], soft_logs [N, K]  a teacher's most likely pieces and their log-probabilities, if there is one
     """
 
     source: Tensor
     target: Tensor
     predicted: Tensor
+    soft_pieces: Tensor | None = None
+    soft_logs: Tensor | None = None
 
     @classmethod
-    def of(cls, source: Tensor, target: Tensor) -> Batch:
-        return cls(source, target, (target[:, 1:].flatten() != PAD).nonzero().squeeze(1))
+    def of(cls, source: Tensor, target: Tensor, *soft: Tensor) -> Batch:
+        return cls(source, target, (target[:, 1:].flatten() != PAD).nonzero().squeeze(1), *soft)
 
     @property
     def tokens(self) -> int:
@@ -39,10 +43,10 @@ class Batch(NamedTuple):
 
     def pinned(self) -> Batch:
         """The batch in pinned memory, from which a GPU copies while the CPU goes on."""
-        return Batch(*(x.pin_memory() for x in self))
+        return Batch(*(x if x is None else x.pin_memory() for x in self))
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(*(x.to(device, non_blocking=True) for x in self))
+        return Batch(*(x if x is None else x.to(device, non_blocking=True) for x in self))
 
 
 def groups(lengths: np.ndarray, tokens: int, seed: int | None) -> list[np.ndarray]:
@@ -67,28 +71,42 @@ def groups(lengths: np.ndarray, tokens: int, seed: int | None) -> list[np.ndarra
 
 
 def batch(
-    data: Encoded, rows: np.ndarray, source_end: bool = True, multiple: int = 1, most: int | None = None
+    data: Encoded,
+    rows: np.ndarray,
+    source_end: bool = True,
+    multiple: int = 1,
+    most: int | None = None,
+    soft: SoftTargets | None = None,
 ) -> Batch:
     """The pairs `rows` of `data` as one padded batch; `source_end` as in the model's Config.
 
     multiple  the lengths of sources, and of targets without BEGIN, are multiples of it
     most      the largest length that this may lead to
+    soft      what a teacher says of `data`, to be part of the batch
     """
     pairs = [data.pair(int(row)) for row in rows]
     end = [END] if source_end else []
     source = padded([[*source.tolist(), *end] for source, _ in pairs], multiple, most)
     target = padded([[*target.tolist(), END] for _, target in pairs], multiple, most)
     begin = target.new_full((len(pairs), 1), BEGIN)
-    return Batch.of(source, torch.cat([begin, target], dim=1))
+    return Batch.of(source, torch.cat([begin, target], dim=1), *(soft.of(rows) if soft else ()))
 
 
 class Stream:
     """Batches without an end, epoch after epoch, from any position on, as a resumed training needs them."""
 
-    def __init__(self, data: Encoded, tokens: int, seed: int, source_end: bool = True, multiple: int = 1):
+    def __init__(
+        self,
+        data: Encoded,
+        tokens: int,
+        seed: int,
+        source_end: bool = True,
+        multiple: int = 1,
+        soft: SoftTargets | None = None,
+    ):
         if len(data) == 0:
             raise ValueError("no training pairs")
-        self.data, self.tokens, self.seed = data, tokens, seed
+        self.data, self.tokens, self.seed, self.soft = data, tokens, seed, soft
         self.source_end, self.multiple = source_end, multiple
         self.lengths = data.lengths()
         self.per_epoch = len(groups(self.lengths, tokens, seed))
@@ -101,7 +119,8 @@ class Stream:
             if start // self.per_epoch != epoch:
                 epoch = start // self.per_epoch
                 order = groups(self.lengths, self.tokens, self.seed * 1_000_003 + epoch)
-            yield batch(self.data, order[start % self.per_epoch], self.source_end, self.multiple, self.most)
+            rows = order[start % self.per_epoch]
+            yield batch(self.data, rows, self.source_end, self.multiple, self.most, self.soft)
             start += step
 
 

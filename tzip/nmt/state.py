@@ -21,6 +21,7 @@ from tzip.files import lock, replacing
 from tzip.nmt.checkpoint import load_untied, untied
 from tzip.nmt.device import world
 from tzip.nmt.options import Training
+from tzip.nmt.soft import SoftTargets
 
 VERSION = 2  # of a saved state; 1: with the factor of the learning rate of an option that is gone
 PATIENCE = 20.0  # seconds to wait for the lock
@@ -108,13 +109,18 @@ def average(paths: Sequence[Path]) -> dict[str, Tensor]:
     }
 
 
-def identify(options: Training, data: Encoded, model: nn.Module, teacher: nn.Module | None, seed: int) -> str:
+def identify(
+    options: Training, data: Encoded, model: nn.Module, teacher: nn.Module | SoftTargets | None, seed: int
+) -> str:
     """JSON of all that a training follows from; options of a teacher do not count without one."""
     about = {**vars(options), "seed": seed, "version": VERSION, "threads": torch.get_num_threads(), "world": world()[1]}
     about |= {"data": digest(data.tokens, data.offsets), "start": digest(*untied(model.state_dict()).values())}
     if teacher is None:
-        del about["teacher"], about["temperature"]
+        del about["teacher"], about["temperature"], about["top"]
+    elif isinstance(teacher, SoftTargets):
+        about["soft_targets"] = digest(teacher.entries)
     else:
+        del about["top"]
         about["teacher_weights"] = digest(*untied(teacher.state_dict()).values())
     return json.dumps(about, sort_keys=True)
 

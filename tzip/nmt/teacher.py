@@ -1,10 +1,20 @@
-"""A student's teacher: weights to start from, and a frozen model to learn from."""
+"""A student's teacher: weights to start from, and what it says of a text, to learn from."""
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import nn
 
+from tzip.data.pieces import Encoded
+from tzip.nmt.batches import batch, groups
+from tzip.nmt.loss import states
 from tzip.nmt.model import Transformer
+from tzip.nmt.soft import ENTRY, SoftTargets, starts
 
+BATCH_TOKENS = 4096  # of a text that a teacher reads: no option, for other batches round otherwise
+POSITIONS = 1024  # whose logits are in memory at a time
 FORM = ("heads", "norm", "activation", "positions", "epsilon")  # options that no tensor's shape shows
 
 
@@ -42,12 +52,35 @@ def spread(count: int, available: int) -> list[int]:
     return [round(i * (available - 1) / max(count - 1, 1)) for i in range(count)]
 
 
-def frozen(teacher: nn.Module | None, student: nn.Module) -> nn.Module:
-    """The teacher without dropout or gradients; ValueError if there is none or its vocabulary is another."""
-    if teacher is None:
-        raise ValueError("teacher is the share of a teacher in the loss, but none is given; set it to 0")
+def check_pieces(teacher: nn.Module, student: nn.Module) -> None:
+    """ValueError in one line if a teacher's vocabulary is another."""
     for side in ("vocabulary", "targets"):
         pieces, expected = getattr(teacher.config, side), getattr(student.config, side)
         if pieces != expected:
             raise ValueError(f"the teacher's vocabulary has {pieces} pieces, {expected} expected")
-    return teacher.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def soften(teachers: Sequence[Transformer], data: Encoded, top: int) -> SoftTargets:
+    """The mean distribution of these models at every target position of a text: its `top` most likely pieces.
+
+    Without dropout, in float32, in batches of like length whose order follows from the text alone.
+    ValueError if the vocabulary has not so many.
+    """
+    place, first, pieces = next(teachers[0].parameters()).device, starts(data), teachers[0].config.targets
+    if not 1 <= top <= pieces:
+        raise ValueError(f"top = {top} is not from 1 to the vocabulary's {pieces} pieces")
+    entries = np.zeros((first[-1], top), ENTRY)
+    for rows in groups(data.lengths(), BATCH_TOKENS, None):
+        pairs = batch(data, rows, teachers[0].config.source_end).to(place)
+        where = np.concatenate([np.arange(first[row], first[row + 1]) for row in rows])
+        given = (pairs.source, pairs.target[:, :-1], pairs.predicted)
+        outputs = [(teacher.generator, states(teacher.eval(), *given)) for teacher in teachers]
+        for begin in range(0, len(where), POSITIONS):
+            part = slice(begin, begin + POSITIONS)
+            logs = [layer(state_ND[part]).float().log_softmax(-1) for layer, state_ND in outputs]
+            mean = torch.stack(logs).logsumexp(0) - math.log(len(logs)) if len(logs) > 1 else logs[0]
+            best = mean.topk(top)
+            entries["piece"][where[part]] = best.indices.cpu().numpy()
+            entries["log"][where[part]] = best.values.cpu().numpy()
+    return SoftTargets(entries, data)

@@ -21,8 +21,9 @@ from tzip.nmt.dropout import MaskPool, mixed, share_masks
 from tzip.nmt.journal import Journal
 from tzip.nmt.loss import Objective
 from tzip.nmt.options import Training
+from tzip.nmt.soft import SoftTargets
 from tzip.nmt.state import State, average, exclusive, identify
-from tzip.nmt.teacher import frozen
+from tzip.nmt.teacher import check_pieces
 
 SAVE_SECONDS = 60.0  # between two saved states
 READ_EVERY = {"cpu": 1, "cuda": 20}  # updates between readings of the loss: each makes a GPU wait
@@ -39,7 +40,7 @@ def train(
     log: Path,
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     on_update: Callable[[int], None] | None = None,
-    teacher: nn.Module | None = None,
+    teacher: nn.Module | SoftTargets | None = None,
 ) -> State:
     """Train to the last update or to early stopping, from the saved state if there is one.
 
@@ -50,14 +51,20 @@ def train(
     log        JSON lines: one per evaluation and one per hundredth of the training
     evaluate   model → scores on the development set, {"loss": ..., "bleu": ...}; called every `every`
     on_update  called with the updates done so far before each update (a pruner's schedule) and at the end
-    teacher    a trained Transformer of the same pieces on the same device, which is frozen; not used where
-               options.teacher is 0
+    teacher    a trained Transformer of the same pieces on the same device, which is frozen, or what teachers
+               said of `data`; not used where options.teacher is 0
     Ends the process with status 143 after saving when SIGTERM or SIGUSR1 arrives, as from a scheduler that
     wants the machine back. ValueError if the loss diverges; the last saved state stays.
     """
     here, (rank, processes) = next(model.parameters()).device, world()
-    teacher = frozen(teacher, model) if options.teacher else None
-    stream = Stream(data, options.batch_tokens, seed, model.config.source_end, MULTIPLE.get(here.type, 1))
+    if options.teacher and teacher is None:
+        raise ValueError("teacher is the share of a teacher in the loss, but none is given; set it to 0")
+    teacher = teacher if options.teacher else None
+    soft = teacher if isinstance(teacher, SoftTargets) else None
+    frozen = teacher.eval().requires_grad_(False) if isinstance(teacher, nn.Module) else None
+    if frozen:
+        check_pieces(frozen, model)
+    stream = Stream(data, options.batch_tokens, seed, model.config.source_end, MULTIPLE.get(here.type, 1), soft)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     betas, decay = (options.beta1, options.beta2), options.weight_decay
     optimizer = torch.optim.AdamW(trained, betas=betas, weight_decay=decay, lr=0.0, eps=1e-9, fused=True)
@@ -67,7 +74,7 @@ def train(
     lock = exclusive(folder / "lock") if rank == 0 else contextlib.nullcontext()
     with lock, signals(signal.SIGTERM, signal.SIGUSR1) as received:
         state.resume()
-        objective = Objective(model, options.smoothing, teacher, options.teacher, options.temperature, options.compile)
+        objective = Objective(model, options.smoothing, frozen, options.teacher, options.temperature, options.compile)
         if processes > 1:
             objective = nn.parallel.DistributedDataParallel(objective)
         batches = stream(state.update * options.accumulate * processes + rank, processes)
