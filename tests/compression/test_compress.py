@@ -332,3 +332,9 @@ def test_a_variant_has_a_dropout_of_its_own_from_which_it_falls(given, before, a
     assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {before}
     compression.on_update(0, 10)
     assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {after}
+
+
+def test_a_variants_dropout_leaves_rates_that_layers_have_of_their_own() -> None:
+    model = Transformer(Config(**SIZES, dropout=0.4, attention_dropout=0.0))
+    prepare(model, plan(quantize="kmeans:bits=4", dropout=0.1), 1)
+    assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {0.1, 0.0}

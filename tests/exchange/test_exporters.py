@@ -101,6 +101,7 @@ def test_from_marian_through_a_small_file_to_marian(tmp_path: Path) -> None:
     same = json.loads((tmp_path / "theirs" / "config.json").read_text())
     for key in ("vocab_size", "d_model", "activation_function", "pad_token_id", "eos_token_id"):
         assert told[key] == same[key], key
+    assert [told[key] for key in ("dropout", "attention_dropout", "activation_dropout")] == [0.1, 0.0, 0.0]
     theirs, ours = (load_file(tmp_path / folder / "model.safetensors") for folder in ("theirs", "again"))
     assert {name: x.shape for name, x in theirs.items()} == {name: x.shape for name, x in ours.items()}
 

@@ -120,8 +120,10 @@ def test_pieces_have_our_numbers_and_theirs_spelling(made, tmp_path: Path) -> No
 
 
 def test_what_the_files_say_decides(made, tmp_path: Path) -> None:
-    found = read(marian(tmp_path / "m", made, activation_function="gelu", dropout=0.3), max_length=20)
+    given = {"activation_function": "gelu", "dropout": 0.3, "attention_dropout": 0.2}
+    found = read(marian(tmp_path / "m", made, **given), max_length=20)
     assert (found.config.activation, found.config.dropout, found.config.max_length) == ("gelu", 0.3, 20)
+    assert (found.config.attention_dropout, found.config.activation_dropout) == (0.2, 0.0)
     with pytest.raises(ValueError, match="max_length = 33, but the model knows only 32 positions"):
         read(tmp_path / "m", max_length=33)
 

@@ -141,6 +141,17 @@ def test_masks_keep_the_mean(p):
     assert mask.mean().item() == pytest.approx(1, abs=0.01)
 
 
+def test_attention_and_feed_forward_have_rates_of_their_own():
+    """Of -1 they are those of the rest."""
+    for given, wanted in (({}, (0.3, 0.3, 0.3)), ({"attention_dropout": 0.0}, (0.3, 0.0, 0.3))):
+        model = toy(dropout=0.3, **given)
+        layer = model.decoder[0]
+        found = layer.dropout.p, layer.cross_attention.dropout.p, layer.feed_forward.dropout.p
+        assert found == wanted
+        assert model.dropout.p == 0.3
+    assert toy(activation_dropout=0.2).encoder[0].feed_forward.dropout.p == 0.2
+
+
 def test_dropout_is_off_in_evaluation():
     layer = Dropout(0.5)
     layer.pool = pool(1, 0)

@@ -23,6 +23,7 @@ from tzip.nmt.options import Config
 
 PIECES = list(dict.fromkeys([*listed(ONE), *listed(OTHER)]))
 MARIAN = {"activation": "silu", "positions": "halves", "max_length": 32}
+MARIAN |= {"attention_dropout": 0.0, "activation_dropout": 0.0}  # as its configuration has it unless it says otherwise
 OPENNMT = {"norm": "pre", "positions": "single", "epsilon": 1e-6, "source_end": False, "max_length": 40}
 
 

@@ -33,7 +33,7 @@ class Compression:
         dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
         if variant.dropout >= 0:
             for module in dropouts:
-                module.p = variant.dropout
+                module.p = variant.dropout if module.shared else module.p
         self.dropouts = [(module, module.p) for module in dropouts]
 
     def on_update(self, update: int, updates: int) -> None:

@@ -32,7 +32,9 @@ class Variant:
         "how many times smaller the file must be, as 8x: bits per tensor, chosen by its sensitivity",
         metavar="RATIO",
     )
-    dropout: float = option(-1.0, "dropout while fine-tuning; -1 = the model's own", low=-1.0, high=0.9)
+    dropout: float = option(
+        -1.0, "dropout while fine-tuning, of layers without a rate of their own; -1 = the model's", low=-1.0, high=0.9
+    )
 
     def __post_init__(self) -> None:
         if self.budget and not self.quantize:

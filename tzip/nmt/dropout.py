@@ -6,11 +6,15 @@ from torch.nn import functional as F
 
 
 class Dropout(nn.Module):
-    """Dropout with masks cut from a `MaskPool`, if a training has set one, else torch's own."""
+    """Dropout with masks cut from a `MaskPool`, if a training has set one, else torch's own.
 
-    def __init__(self, p: float):
+    p    probability of 0 that the model's layers share
+    own  this layer's own; negative: the shared one
+    """
+
+    def __init__(self, p: float, own: float = -1.0):
         super().__init__()
-        self.p = p
+        self.shared, self.p = own < 0, p if own < 0 else own
         self.pool: MaskPool | None = None
 
     def forward(self, x: Tensor) -> Tensor:

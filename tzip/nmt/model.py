@@ -50,7 +50,7 @@ class Attention(nn.Module):
         self.value = nn.Linear(config.d_model, config.d_model)
         self.output = nn.Linear(config.d_model, config.d_model)
         self.weights = nn.Identity()  # gets the probabilities [B, H, T, S]: hook it to record attention maps
-        self.dropout = Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout, config.attention_dropout)
 
     def split(self, x_BTD: Tensor) -> Tensor:
         return x_BTD.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, T, K]
@@ -109,7 +109,7 @@ class FeedForward(nn.Module):
         self.inner = nn.Linear(config.d_model, config.d_ff)
         self.outer = nn.Linear(config.d_ff, config.d_model)
         self.activation = ACTIVATIONS[config.activation]
-        self.dropout = Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout, config.activation_dropout)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         return self.outer(self.dropout(self.activation(self.inner(x_BTD))))

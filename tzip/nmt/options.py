@@ -16,7 +16,7 @@ class Config:
     heads: int = option(8, "attention heads", low=1, high=1024)
     encoder_layers: int = option(6, "layers of the encoder", low=1, high=128)
     decoder_layers: int = option(6, "layers of the decoder", low=1, high=128)
-    dropout: float = option(0.1, "dropout of embeddings, attention, feed-forward and residuals", low=0.0, high=0.9)
+    dropout: float = option(0.1, "dropout of embeddings and residuals", low=0.0, high=0.9)
     mixer: str = option("attention", "layer that mixes positions of a sentence", choices=("attention", "convolution"))
     kernel: int = option(7, "kernel size of the convolutions, in positions", low=1, high=255)
     binary_inputs: str = option("none", "linear layers with binarized inputs", choices=("none", "attention", "linear"))
@@ -32,6 +32,8 @@ class Config:
     epsilon: float = option(1e-5, "number that LayerNorm adds to the variance", low=1e-12, high=0.1)
     source_end: bool = option(True, "whether a source ends in END")
     target_vocabulary: int = option(0, "pieces of a separate target vocabulary; 0 = shared", low=0, high=1 << 20)
+    attention_dropout: float = option(-1.0, "dropout of attention probabilities; -1 = dropout", low=-1.0, high=0.9)
+    activation_dropout: float = option(-1.0, "dropout within feed-forward layers; -1 = dropout", low=-1.0, high=0.9)
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads or self.d_model % 2:
@@ -46,6 +48,7 @@ class Config:
 
 
 LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
+LATER += ("attention_dropout", "activation_dropout")
 OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # options that the vocabulary decides
 
 

@@ -15,7 +15,7 @@ from tzip import files
 from tzip.data.lists import MAGIC, Lists, unpack
 from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
 from tzip.exchange import exporting
-from tzip.exchange.importers.marian import ACTIVATIONS, DECODER, ENCODER, SIZES
+from tzip.exchange.importers.marian import ACTIVATIONS, DECODER, ENCODER, RATES, SIZES
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
 
@@ -112,7 +112,8 @@ def configuration(config: Config) -> dict[str, Any]:
         **{key: getattr(config, option) for key, option in SIZES.items()},
         "activation_function": ACTIVATION_NAMES[config.activation],
         "scale_embedding": True,
-        **dict.fromkeys(("dropout", "attention_dropout", "activation_dropout"), config.dropout),
+        "dropout": config.dropout,
+        **{key: config.dropout if getattr(config, key) < 0 else getattr(config, key) for key in RATES},
         "share_encoder_decoder_embeddings": config.tie == "all",
         "tie_word_embeddings": config.tie != "none",
     }

@@ -37,6 +37,7 @@ SIZES = {  # name in config.json → in Config
     "decoder_ffn_dim": "d_ff",
     "max_position_embeddings": "max_length",
 }
+RATES = ("attention_dropout", "activation_dropout")  # beside dropout, 0 by default
 REQUIRED = ("model_type", "scale_embedding", "vocab_size", *SIZES, "activation_function")
 REQUIRED += ("pad_token_id", "eos_token_id", "decoder_start_token_id")
 # What Marian's search may be told to write or not, and the value that, beside none and 0, changes nothing.
@@ -80,6 +81,7 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
             "tie": "none",
             "positions": "halves",
             "dropout": settings.get("dropout", 0.1),
+            **{key: settings.get(key, 0.0) for key in RATES},
             "norm": "post",
             "activation": ACTIVATIONS[settings["activation_function"]],
         },

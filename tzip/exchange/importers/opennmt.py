@@ -112,10 +112,10 @@ def checked(path: Path, settings: Any, vocabulary: Any) -> tuple[dict[str, Any],
     start = vocabulary.get("decoder_start_token", "<s>") if isinstance(vocabulary, dict) else "<s>"
     if start != "<s>":
         raise ValueError(f"{path}: vocab: decoder_start_token = {shown(start)}; '<s>' is read")
-    dropout = settings.get("dropout", 0.1)
+    rates = {"dropout": settings.get("dropout", 0.1), "attention_dropout": settings.get("attention_dropout", -1.0)}
     form = {
         "heads": settings["heads"],
-        "dropout": dropout[0] if isinstance(dropout, list) and dropout else dropout,
+        **{key: rate[0] if isinstance(rate, list) and rate else rate for key, rate in rates.items()},
         "epsilon": settings.get("norm_eps", 1e-6),
         "activation": settings.get("pos_ffn_activation_fn", "relu"),
     }
