@@ -98,6 +98,17 @@ def test_measuring_a_model_against_itself_and_against_a_sharper_one() -> None:
     assert [len(summary["by_layer"]["distance"][kind]) for kind in attention.KINDS] == [2, 3, 3]
 
 
+def test_a_batchs_measures_are_those_of_each_sentence() -> None:
+    model, baseline, pairs = make(1), make(0), some_pairs(30)
+    sample = attention.measure(model, baseline, pairs)
+    for row in (0, 7, 29):
+        own, other = (attention.maps(network, *pairs[row]) for network in (model, baseline))
+        for kind in attention.KINDS:
+            wanted = attention.sharpness(own[kind]), attention.sharpness(other[kind])
+            wanted += (attention.distance(own[kind], other[kind]),)
+            np.testing.assert_allclose(sample.values[kind][row], torch.stack(wanted).numpy(), rtol=0, atol=1e-6)
+
+
 def test_intervals_surround_the_mean_and_follow_the_seed() -> None:
     sample = attention.measure(make(1), make(0), some_pairs(12))
     first, again, other = (attention.summarize(sample, seed) for seed in (3, 3, 4))

@@ -43,7 +43,7 @@ def prepare(threads: int) -> torch.device:
     if cuda:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cuda.matmul.allow_tf32 = True
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler, for 1.5 s
     torch.utils.deterministic.fill_uninitialized_memory = False  # no code here reads such memory
     rank = int(os.environ.get("LOCAL_RANK", 0))
     device = torch.device("cpu")

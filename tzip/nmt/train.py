@@ -74,6 +74,8 @@ def train(
     lock = exclusive(folder / "lock") if rank == 0 else contextlib.nullcontext()
     with lock, signals(signal.SIGTERM, signal.SIGUSR1) as received:
         state.resume()
+        if options.compile:
+            torch.use_deterministic_algorithms(True)  # of the compiler too
         objective = Objective(model, options.smoothing, frozen, options.teacher, options.temperature, options.compile)
         if processes > 1:
             objective = nn.parallel.DistributedDataParallel(objective)
