@@ -144,6 +144,18 @@ def test_soft_targets_serve_in_a_teachers_place(folder, tmp_path):
         assert says in done.stderr
 
 
+def test_compressing_and_translating_start_without_torchs_compiler(folder, tmp_path):
+    """Whose import takes longer than both here."""
+    compress = ["compress", folder / "checkpoint", tmp_path / "x.tzip", "--quantize", "kmeans:bits=2"]
+    translate = ["translate", tmp_path / "x.tzip", folder / "toy.src"]
+    (folder / "toy.src").write_text("a b c\n")
+    for words in (compress, translate):
+        code = f"import sys; sys.argv[1:] = {list(map(str, words))}; from tzip.cli import main; main()"
+        code += "; sys.exit('torch._dynamo' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
 def test_weights_that_overflow_are_one_line(folder, tmp_path):
     model, pieces = checkpoint.load(folder / "checkpoint")
     with torch.no_grad():

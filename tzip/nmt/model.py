@@ -154,14 +154,22 @@ class Layer(nn.Module):
         return self.residual(x_BTD, self.feed_forward_norm, self.feed_forward)
 
 
+class Embedding(nn.Embedding):
+    """Draws no values without memory for them: for that, torch would import its compiler, in two seconds."""
+
+    def reset_parameters(self) -> None:
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
 class Transformer(nn.Module):
     """Encoder, decoder and output layer over one shared vocabulary, or one per side."""
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        self.source_embedding = nn.Embedding(config.vocabulary, config.d_model)
-        self.target_embedding = nn.Embedding(config.targets, config.d_model)
+        self.source_embedding = Embedding(config.vocabulary, config.d_model)
+        self.target_embedding = Embedding(config.targets, config.d_model)
         self.encoder = nn.ModuleList(Layer(config, cross=False) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(Layer(config, cross=True) for _ in range(config.decoder_layers))
         pre = config.norm == "pre"
@@ -193,7 +201,7 @@ class Transformer(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Embedding):
+            elif isinstance(module, nn.Embedding) and not module.weight.is_meta:
                 nn.init.normal_(module.weight, std=self.config.d_model**-0.5)
 
     def embed(self, embedding: nn.Embedding, ids_BT: Tensor, start: int = 0) -> Tensor:
@@ -258,6 +266,8 @@ def sinusoids(length: int, width: int, form: str = "interleaved") -> Tensor:
           in OpenNMT-py (1e-5 apart at position 100); halves: all sines, then all cosines, as in Marian
     """
     kind = torch.float32 if form == "single" else torch.float64
+    if torch.get_default_device().type == "meta":
+        return torch.empty(length, width)
     position = torch.arange(length, dtype=kind)[:, None]
     rate = torch.exp(torch.arange(0, width, 2, dtype=kind) * (-math.log(10000.0) / width))
     table = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
