@@ -33,6 +33,7 @@ def fit(
     dropout: float = 0.2,
     taught_by: int = 2,
     by: SoftTargets | None = None,
+    place: torch.device | str = "cpu",
     **given,
 ) -> State:
     """Train in `folder`; `pause` seconds after each update leave time to be killed.
@@ -41,7 +42,7 @@ def fit(
     """
     data = toy_pairs(folder / "data" / "toy")
     torch.manual_seed(1)
-    model = Transformer(Config(**TOY | {"dropout": dropout}))
+    model = Transformer(Config(**TOY | {"dropout": dropout})).to(place)
     batches = [batch(data, rows) for rows in groups(data.lengths(), 400, None)]
     state = train.train(
         model,
