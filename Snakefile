@@ -46,6 +46,7 @@ rule all:
         rules.page.input,
         rules.page.output,
         behind(),
+        of_reported(*(f"{test}.hyp.txt" for test in TESTS)),
 
 
 onstart:

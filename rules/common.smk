@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from snakemake.exceptions import WorkflowError
 
 from tzip.config import run as configuration
-from tzip.config import datasets, dependencies, imports, students
-from tzip.files import fingerprints
+from tzip.config import DEV, datasets, dependencies, imports, students
+from tzip.files import fingerprints, read_json
 from tzip.options import flags
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.
@@ -64,8 +64,9 @@ OF_ROWS = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS]
 OF_ALL = [f"{RUN}/seed-{seed}/{row}" for seed in SEEDS for row in ROWS + config["made"]]
 OF_TEST = expand("{test}.{file}", test=TESTS, file=["score.json", "stats.npz", "time.json"])
 SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json", *OF_TEST])
-FRONTIER_FILES = ["size.json", "compress.json", *(f"{test}.score.json" for test in TESTS)]
-FRONTIER = expand("{row}/{file}", row=OF_ALL, file=FRONTIER_FILES)
+# What decides which variants are on the frontier: the development set, or each test set for itself.
+CHOOSING = [DEV] if config["select"] == DEV else TESTS
+DECIDING = expand("{row}/{file}", row=OF_ALL, file=["size.json", *(f"{name}.score.json" for name in CHOOSING)])
 ATTENTION = expand("{row}/attention.json", row=OF_ROWS)
 LAYERS = [f"attention-layers-{row}" for row in config["attention"]["rows"]]
 DRAWN = ["frontier", "sharpness", *(["attention"] if LAYERS else []), *LAYERS]
@@ -95,7 +96,7 @@ wildcard_constraints:
     split="train|dev",
     seed=r"\d+",
     variant="[A-Za-z0-9][A-Za-z0-9._-]*",  # no list: a grid's would be compared with every file of the run
-    test="|".join(map(re.escape, TESTS)),
+    test="|".join(map(re.escape, dict.fromkeys([*TESTS, *CHOOSING]))),
     student="|".join(map(re.escape, students.used(config))) or "(?!)",
     targets="teacher|both",
     lesson="train|teacher|both",
@@ -218,6 +219,31 @@ def method_code(wildcards):
     return dependencies.methods(*configuration.method_files(named(wildcards)))
 
 
+def text(language):
+    """The side of a scored set, a test set or the development set, in this language."""
+
+    def file(wildcards):
+        name = DEV if wildcards.test == DEV == config["select"] else f"test/{wildcards.test}"
+        return f"{RUN}/data/{name}.{language}"
+
+    return file
+
+
+def reported(wildcards):
+    """The rows that the tests score: those of the tables, and of a grid what the development set chose."""
+    if not config["made"] or config["select"] != DEV:
+        return ROWS + config["made"]
+    chosen = read_json(checkpoints.choose.get().output[0])["rows"]
+    return ROWS + [row for row in config["made"] if row in chosen]
+
+
+def of_reported(*files):
+    """These files of every row that the tests score, seed by seed."""
+    return lambda wildcards: expand(
+        f"{RUN}/seed-{{seed}}/{{row}}/{{file}}", seed=SEEDS, row=reported(wildcards), file=files
+    )
+
+
 def code(step):
     """A digest of the code that a step's result follows from, computed from imports: an edit reruns the step.
 
@@ -226,13 +252,13 @@ def code(step):
     return dependencies.digest(step)
 
 
-def of_run(rows, *more):
+def of_run(rows, *more, tests=TESTS):
     """A run's folder, rows, tests and seeds, as every script that reads its results asks for them, and its own flags.
 
     Rules ask in a lambda: in a plain text Snakemake takes {name} for a wildcard, and notes and paths are the user's.
     """
     seeds = ",".join(map(str, SEEDS))
-    words = [f"--results {RUN} --rows {','.join(rows)} --tests {','.join(TESTS)} --seeds {seeds}", NOTE_FLAG, *more]
+    words = [f"--results {RUN} --rows {','.join(rows)} --tests {','.join(tests)} --seeds {seeds}", NOTE_FLAG, *more]
     return " ".join(filter(None, words))
 
 
@@ -251,7 +277,10 @@ def behind():
         f"{RUN}/config.json",
     ]
     files += [*SCORED, *ATTENTION, *MEASURED]
-    files += expand("{row}/{file}", row=OF_ALL, file=["model.tzip", *FRONTIER_FILES, *(f"{t}.hyp.txt" for t in TESTS)])
+    files += expand(
+        "{row}/{file}", row=OF_ALL, file=["model.tzip", "compress.json", *(f"{t}.hyp.txt" for t in CHOOSING)]
+    )
+    files += [*DECIDING, *expand("{row}/{test}.hyp.txt", row=OF_ROWS, test=TESTS)]
     files += [f"{RUN}/seed-{SEEDS[0]}/{row}/attention.npz" for row in config["attention"]["rows"]]
     files += [f"{RUN}/seed-{SEEDS[0]}/{config['weights']}/weights.npz"] if config["weights"] else []
     for row, setting in (name.split("/") for name in SPEED):

@@ -24,7 +24,7 @@ rule translate:
     """A test set as a file translates it, and how long that took."""
     input:
         model=f"{OF_VARIANT}/model.tzip",
-        source=f"{RUN}/data/test/{{test}}.{SOURCE}",
+        source=text(SOURCE),
     output:
         hypotheses=f"{OF_VARIANT}/{{test}}.hyp.txt",
         time=f"{OF_VARIANT}/{{test}}.time.json",
@@ -55,7 +55,7 @@ rule score:
     """BLEU and chrF of translations with intervals, and the paired difference from the baseline's."""
     input:
         hypotheses=f"{OF_VARIANT}/{{test}}.hyp.txt",
-        references=f"{RUN}/data/test/{{test}}.{TARGET}",
+        references=text(TARGET),
         baseline=f"{OF_SEED}/baseline/{{test}}.hyp.txt",
     output:
         score=f"{OF_VARIANT}/{{test}}.score.json",

@@ -47,6 +47,7 @@ rule tables:
     """Table 1, scores by test set, and what cleaning removed from the corpus."""
     input:
         results=SCORED,
+        dev=expand("{row}/{test}.score.json", row=OF_ROWS, test=CHOOSING),
         cleaning=f"{RUN}/data/cleaning.json",
         provenance=f"{RUN}/provenance.json",
     output:
@@ -64,7 +65,7 @@ rule tables:
         mem_mb=growing(1000),
     params:
         step="tables",
-        run=lambda wildcards: of_run(ROWS),
+        run=lambda wildcards: of_run(ROWS, tests=list(dict.fromkeys([*TESTS, *CHOOSING]))),
         to=subpath(output[0], parent=True),
         code=code("tables"),
     shell:
@@ -94,10 +95,33 @@ use rule tables as claims with:
         code=code("claims"),
 
 
+# The variants of a grid that the development set chooses: the tests score no others.
+checkpoint choose:
+    """Which variants the development set chooses, before any test set has scored one of a grid."""
+    input:
+        DECIDING,
+    output:
+        f"{RUN}/chosen.json",
+    log:
+        f"{RUN}/logs/choose.log",
+    benchmark:
+        f"{RUN}/benchmarks/choose.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000),
+    params:
+        run=lambda wildcards: of_run(ROWS + config["made"], tests=[DEV]),
+        code=code("choose"),
+    shell:
+        f"python {SCRIPTS}/choose.py" " {params.run} --output {output} 2> {log}"
+
+
 # The frontier of all variants, where their methods come from, and their ranking.
 use rule tables as frontier with:
     input:
-        results=FRONTIER,
+        results=[*DECIDING, *expand("{row}/compress.json", row=OF_ALL)],
+        reported=of_reported(*(f"{test}.score.json" for test in TESTS)),
         config=f"{RUN}/config.json",  # what the commands that make these files start from
         provenance=f"{RUN}/provenance.json",
     output:
@@ -111,7 +135,10 @@ use rule tables as frontier with:
         f"{RUN}/benchmarks/frontier.tsv"
     params:
         step="frontier",
-        run=lambda wildcards: of_run(ROWS + config["made"]),
+        run=lambda wildcards: of_run(
+            ROWS + config["made"],
+            *([f"--select {DEV} --reported {','.join(reported(wildcards))}"] if config["select"] == DEV else []),
+        ),
         to=subpath(output[0], parent=True),
         code=code("frontier"),
 

@@ -1,14 +1,27 @@
 """Write which variants are on the frontier of BLEU against bytes, and how methods rank over all budgets."""
 
+import argparse
+
+import pandas as pd
+
 from tzip.cli import run
 from tzip.report import frontier, results, tables
 
 
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--select", default="", metavar="SET", help="the set that chooses [each test set for itself]")
+    parser.add_argument("--reported", default="", help="what is scored on the tests too: a,b,c [all rows]")
+
+
 def main() -> None:
-    args = results.arguments(__doc__)
-    scores = results.read_scores(args.results, args.rows, args.tests, args.seeds)
+    args = results.arguments(__doc__, add_choice)
+    reported = args.reported.split(",") if args.reported else args.rows
+    scores = results.read_scores(args.results, reported, args.tests, args.seeds)
+    if args.select:
+        scores = pd.concat([scores, results.read_scores(args.results, args.rows, [args.select], args.seeds)])
+        scores = scores.reset_index(drop=True)
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
-    variants = frontier.collect(results.summarize(scores), plans, args.seeds[0])
+    variants = frontier.collect(results.summarize(scores), plans, args.seeds[0], args.select or None)
     ranking = frontier.ranking(frontier.rank(scores, variants), len(args.seeds))
     for table in (frontier.table(variants), frontier.sources(variants), ranking):
         tables.write(table, args.output, *results.notes(args))

@@ -22,7 +22,7 @@ def main() -> None:
         frontier.table(variants),
         frontier.sources(variants),
         *([tables.by_test(summary)] if len(args.tests) > 1 else []),
-        frontier.ranking(frontier.read(folder, test, "ranking"), len(args.seeds)),
+        frontier.ranking(frontier.read(folder, table="ranking"), len(args.seeds)),
         tables.cleaning(files.read_json(folder / "data" / "cleaning.json")),
         tables.speed(costs, results.read_training(folder, args.seeds)),
         *([speed.table(speed.read(folder, args.seeds[0], test, args.speed))] if args.speed else []),

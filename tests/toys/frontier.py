@@ -29,7 +29,8 @@ def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:
         p_value=math.nan,
         file="seed-1/" + frame["row"] + "/model.tzip",
     )
-    frame = frame.assign(plan="", source="")
+    frame = frame.assign(plan="", source="", chosen_by=frame["test"])
+    frame = frame.assign(chosen_bleu=frame["bleu"], chosen_percent=frame["percent"])
     return frame.assign(frontier=frontier.undominated(frame))[list(frontier.COLUMNS)]
 
 

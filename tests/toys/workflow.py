@@ -62,7 +62,7 @@ def start(folder: Path, log: Path, arguments: Sequence[str], more: dict[str, str
 
 def planned(output: str) -> set[tuple[str, str]]:
     """(rule, variant) of each job that a dry run would do."""
-    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
+    jobs = re.findall(r"^(?:(?:local)?rule|checkpoint) (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
     return {(rule, *(re.findall(r"variant=([\w-]+)", block) or [""])) for rule, block in jobs if rule != "all"}
 
 

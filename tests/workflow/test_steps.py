@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -246,27 +247,38 @@ def test_snakemakes_own_report_has_the_figures_and_tables(finished: Path, tmp_pa
 
 
 def sweep(folder: Path, bits: list[int], *arguments: str) -> str:
-    """The frontier of a grid over `bits`, with no other row than the baseline."""
+    """The frontier of a grid over `bits` and of two files of equal quality, with no other row than the baseline."""
     alone = {"rows": ["baseline"], "weights": "", "attention": {"rows": ["baseline"]}, "speed": []}
-    grid = {"grid": {"quantize": "kmeans", "bits": bits}}
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(grid | alone))
+    halves = {"quantize": "fp16", "scope": ["attention", "linear"], "finetune": {"updates": 0}}
+    grids = {"grid": [{"quantize": "kmeans", "bits": bits}, halves]}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(grids | alone))
     return mini(folder, "sweep.yaml", *arguments, "--", str(RUN / "tables" / "frontier.csv"))
 
 
 def test_a_sweep_is_extended_without_redoing_what_is_done(tmp_path: Path) -> None:
+    """Of its variants the tests score only those that the development set chose."""
     folder = copy_sources(tmp_path)
     sweep(folder, [2, 4])
     before = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
-    assert len([name for name in before if name.endswith("model.tzip")]) == 3
+    assert len([name for name in before if name.endswith("model.tzip")]) == 5
+    assert "seed-1/fp16-attention/dev.hyp.txt" in before
     assert planned(sweep(folder, [2, 4], "--dry-run")) == set()
     steps = {(rule, "kmeans-b3-linear") for rule in ("compress", "size", "translate", "score")}
     jobs = planned(sweep(folder, [2, 3, 4], "--dry-run"))
-    assert jobs == steps | {("record", ""), ("provenance", ""), ("frontier", "")}
+    assert jobs == steps | {("record", ""), ("provenance", ""), ("choose", ""), ("frontier", "")}
     sweep(folder, [2, 3, 4])
     after = contents(folder, ["seed-1/*/model.tzip", "seed-1/*/*.hyp.txt", "seed-1/checkpoint/*"])
     assert before.items() < after.items()
-    assert {"seed-1/kmeans-b3-linear/model.tzip", "seed-1/kmeans-b3-linear/test.hyp.txt"} == {*after} - {*before}
-    assert count_rows(folder / RUN / "tables" / "frontier.csv") == 4
+    made = {"seed-1/kmeans-b3-linear/model.tzip", "seed-1/kmeans-b3-linear/dev.hyp.txt"}
+    assert made <= {*after} - {*before}
+    chosen = {"baseline", *read_json(folder / RUN / "chosen.json")["rows"]}
+    now = contents(folder, ["seed-1/*/test.*"])
+    assert {name.split("/")[1] for name in now} == chosen
+    assert "fp16-attention" not in chosen  # as good as fp16-linear, and larger
+    lines = pd.read_csv(folder / RUN / "tables" / "frontier.csv", comment="#")
+    assert set(lines.loc[lines["test"] == "test", "row"]) == chosen
+    assert len(lines[lines["test"] == "dev"]) == 6
+    assert set(lines["chosen_by"]) == {"dev"}
 
     # The command that the frontier prints finds its file made, by the record of the run alone.
     said = command(folder, "python", "-m", "tzip", "frontier", str(RUN), "--at", "1x").splitlines()

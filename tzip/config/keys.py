@@ -196,6 +196,9 @@ class Run(Keys):
     name: Named = option(REQUIRED, "a folder's name; the results lie in results/NAME")
     dataset: str = option(REQUIRED, "one of datasets")
     tests: Names = option(REQUIRED, "test sets to translate and score; Table 1 shows the first", min_length=1)
+    select: Literal["dev", "test"] = option(
+        "dev", "what the frontier and the ranking go by; dev: of a grid, only what it chose is translated on tests"
+    )
     seeds: Annotated[list[Annotated[Integer, Field(ge=0)]], AfterValidator(once)] = option(
         [1], "a baseline and every variant are made for each seed; tables aggregate over them", min_length=1
     )

@@ -9,7 +9,7 @@ from typing import Any
 from tzip import options
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant, needs, used
-from tzip.config import BASELINE, check_tokenizer, datasets, grid, imports
+from tzip.config import BASELINE, DEV, check_tokenizer, datasets, grid, imports
 from tzip.config.checks import LIBRARY, check_keys, choose, fields
 from tzip.config.keys import Model, complete
 from tzip.nmt.options import PRESETS, Config, Training, configure
@@ -131,6 +131,8 @@ def check_names(config: dict[str, Any]) -> None:
         check_name(entry["row"], config["rows"], "speed.row")
     for test in config["tests"]:
         check_name(test, datasets.known_tests(config), "tests")
+        if test == DEV == config["select"]:
+            raise ValueError(f"tests = {test!r} is the name of the development set; call the test set otherwise")
 
 
 def check_name(name: str, choices: Iterable[str], where: str) -> None:

@@ -8,14 +8,14 @@ import pandas as pd
 
 from tzip import options
 from tzip.compression import registry
-from tzip.config import BASELINE
+from tzip.config import BASELINE, DEV
 from tzip.report import paper, tables
 from tzip.report.tables import Column, Table
 
 COLUMNS = [
     *["row", "label", "method", "test", "seeds", "frontier", "file_bytes", "baseline_bytes", "ratio_file"],
     *["ratio_printed", "ratio_limit", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin", "percent"],
-    *["percent_sd", "p_value", "file", "plan", "source"],
+    *["percent_sd", "p_value", "chosen_by", "chosen_bleu", "chosen_percent", "file", "plan", "source"],
 ]
 RANKING = ["rank", "method", "test", "variants", "on_frontier", "area", "area_sd", "largest_ratio"]
 DISTILLATION = "Hinton, Vinyals & Dean 2015; Kim & Rush 2016"
@@ -60,19 +60,39 @@ def undominated(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(result, index=frame.index)
 
 
-def collect(summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]], seed: int) -> pd.DataFrame:
+def chosen(summary: pd.DataFrame, by: str) -> list[str]:
+    """The rows of `results.summarize` that are on the frontier of the set `by`."""
+    frame = summary[summary["test"] == by]
+    return list(frame.loc[undominated(frame), "row"])
+
+
+def collect(
+    summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]], seed: int, by: str | None = None
+) -> pd.DataFrame:
     """`results.summarize` with what a choice needs: COLUMNS, one line per row and test set.
 
-    plans: each row's; seed: the one whose file the column `file` names, relative to the run's folder.
+    plans  each row's
+    seed   the one whose file the column `file` names, relative to the run's folder
+    by     the set that decides which rows are on the frontier; None: each test set for itself
+    The BLEU by which a row is chosen, and its percent of the baseline's, are chosen_bleu and chosen_percent.
     """
     rows = summary["row"]
+    deciding = summary.assign(key=summary["test"] if by is None else by)
+    deciding = deciding[deciding["test"] == deciding["key"]]
+    best = pd.concat([undominated(group) for _, group in deciding.groupby("test")])
+    places = {key: i for i, key in enumerate(zip(deciding["row"], deciding["key"], strict=True))}
+    at = [places[row, test if by is None else by] for row, test in zip(rows, summary["test"], strict=True)]
+    taken = deciding.assign(frontier=best).iloc[at].set_axis(summary.index)
     frame = summary.assign(
         label=rows.map(paper.label),
         method=[method(plans[row]) for row in rows],
         file=[f"seed-{seed}/{row}/model.tzip" for row in rows],
         plan=[spelled(plans[row]) for row in rows],
         source=[source(plans[row]) for row in rows],
-        frontier=pd.concat([undominated(group) for _, group in summary.groupby("test")]),
+        frontier=taken["frontier"],
+        chosen_by=taken["test"],
+        chosen_bleu=taken["bleu"],
+        chosen_percent=taken["percent"],
     )
     frame[["file_bytes", "baseline_bytes"]] = frame[["file_bytes", "baseline_bytes"]].round().astype(int)
     return frame[COLUMNS]
@@ -92,7 +112,7 @@ def area(ratios: Sequence[float], percents: Sequence[float], high: float) -> flo
 
 
 def rank(scores: pd.DataFrame, collected: pd.DataFrame) -> pd.DataFrame:
-    """Methods by their `area`, the best first, for each test set: mean and deviation over seeds; RANKING.
+    """Methods by their `area`, the best first, for each set that decides: mean and deviation over seeds; RANKING.
 
     scores: `results.read_scores`; collected: `collect` of the same rows. The largest budget is the ratio of the run's
     smallest file, the same for all methods.
@@ -100,7 +120,8 @@ def rank(scores: pd.DataFrame, collected: pd.DataFrame) -> pd.DataFrame:
     lines = []
     scores = scores.assign(method=scores["row"].map(collected.drop_duplicates("row").set_index("row")["method"]))
     high = scores["ratio_file"].max()
-    for test, tested in scores[scores["method"] != BASELINE].groupby("test", sort=False):
+    decides = scores["test"].isin(set(collected["chosen_by"])) & (scores["method"] != BASELINE)
+    for test, tested in scores[decides].groupby("test", sort=False):
         best = collected[(collected["test"] == test) & collected["frontier"]]
         ranked = []
         for name, group in tested.groupby("method"):
@@ -134,31 +155,34 @@ def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFra
 
 
 def at(frame: pd.DataFrame, ratio: float) -> pd.Series:
-    """The line of the best BLEU among files at least `ratio` times smaller than the baseline's."""
+    """The line of the best BLEU, by what chooses, among files at least `ratio` times smaller than the baseline's."""
     small = frame[frame["ratio_file"] >= ratio]
     if small.empty:
         most = frame.loc[frame["ratio_file"].idxmax()]
         raise ValueError(f"no file is {ratio:g}x smaller; the most is {described(most)}")
-    return small.sort_values(["bleu", "file_bytes"], ascending=[False, True]).iloc[0]
+    return small.sort_values(["chosen_bleu", "file_bytes"], ascending=[False, True]).iloc[0]
 
 
 def keeping(frame: pd.DataFrame, percent: float) -> pd.Series:
-    """The line of the smallest file that keeps at least `percent` of the baseline's BLEU."""
+    """The line of the smallest file that keeps at least `percent` of the baseline's BLEU, by what chooses."""
     compressed = frame[frame["row"] != BASELINE]
-    good = compressed[compressed["percent"] >= percent]
-    if compressed["percent"].isna().all():
+    good = compressed[compressed["chosen_percent"] >= percent]
+    if compressed["chosen_percent"].isna().all():
         raise ValueError("there is nothing but a baseline, or one that scored 0")
     if good.empty:
-        most = compressed.loc[compressed["percent"].idxmax()]
+        most = compressed.loc[compressed["chosen_percent"].idxmax()]
         raise ValueError(f"no file keeps {percent:g} % of the baseline's BLEU; the most is {described(most)}")
     return good.loc[good["file_bytes"].idxmin()]
 
 
 def described(line: pd.Series) -> str:
     """A line of the frontier in words, with all that one would choose by."""
+    by = ""
+    if line["chosen_by"] != line["test"]:
+        by = f"{line['chosen_bleu']:.2f} on {line['chosen_by']} ({line['chosen_percent']:.1f} %), "
     return (
         f"{line['row']}: {tables.BLEU.show(line)} BLEU on {line['test']} ({line['percent']:.1f} % of the baseline's), "
-        f"{line['file_bytes']:,} bytes, {line['ratio_file']:.2f}x smaller"
+        f"{by}{line['file_bytes']:,} bytes, {line['ratio_file']:.2f}x smaller"
     )
 
 
@@ -170,24 +194,28 @@ def command(run: str | Path, file: str) -> str:
 def table(collected: pd.DataFrame) -> Table:
     """The frontier; its CSV has every variant."""
     size = Column("bytes", "file_bytes", ",.0f")
-    columns = (tables.VARIANT, tables.METHOD, tables.TEST, size, tables.RATIO, tables.BLEU, tables.PERCENT)
-    first = collected[collected["test"] == collected["test"].iloc[0]]
+    by = set(collected["chosen_by"])
+    on_dev = (Column(f"BLEU on {DEV}", "chosen_bleu", ".2f", short=DEV),) if by == {DEV} else ()
+    columns = (tables.VARIANT, tables.METHOD, tables.TEST, size, tables.RATIO, *on_dev, tables.BLEU, tables.PERCENT)
     notes = (
-        "the variants that no other beats in one of BLEU and bytes without losing in the other, by means: "
-        f"{int(first['frontier'].sum())} of {len(first)} on {first['test'].iloc[0]}; the CSV has all",
+        "the variants that no other beats in one of BLEU and bytes without losing in the other, by means on "
+        + (f"{DEV}, the development set; the tests say what the choice is worth" if on_dev else "each test set")
+        + "; the CSV has all",
         tables.margin(collected),
     )
     title = "The frontier: the best BLEU for its bytes"
     tests = [group for _, group in collected.groupby("test", sort=False)]
     ordered = pd.concat([group.sort_values("file_bytes", ascending=False, kind="stable") for group in tests])
-    return Table("frontier", title, ordered, columns, notes, shown="frontier")
+    shown = ordered["frontier"] & ~(ordered["test"] == DEV if on_dev else False)
+    return Table("frontier", title, ordered, columns, notes, shown=shown)
 
 
 def sources(collected: pd.DataFrame) -> Table:
     """Every variant in its order, what is done to it, what that keeps, and its publications."""
     plan, source = Column("what is done", "plan", align="p{5cm}"), Column("source", "source", align="p{5cm}")
     columns = (tables.VARIANT, plan, tables.RATIO, tables.BLEU, tables.PERCENT, source)
-    first = collected[collected["test"] == collected["test"].iloc[0]]
+    by = collected["chosen_by"].iloc[0]
+    first = collected[collected["test"] == by] if by in set(collected["test"]) else collected
     notes = (f"BLEU on {first['test'].iloc[0]}", tables.margin(collected))
     return Table("methods", "Every variant, and where its methods come from", first, columns, notes)
 

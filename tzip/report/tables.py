@@ -50,7 +50,7 @@ class Column:
 class Table:
     """A frame of raw numbers (the CSV) and the columns that are shown of it, with notes at its foot.
 
-    shown: a column of truth values, where not all lines are for readers.
+    shown: truth values, one for each line, where not all lines are for readers.
     """
 
     name: str
@@ -58,10 +58,10 @@ class Table:
     frame: pd.DataFrame
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
-    shown: str = ""
+    shown: pd.Series | None = None
 
     def cells(self, columns: Sequence[Column] | None = None) -> list[list[str]]:
-        lines = self.frame[self.frame[self.shown]] if self.shown else self.frame
+        lines = self.frame if self.shown is None else self.frame[self.shown]
         return [[column.show(line) for column in columns or self.columns] for line in lines.to_dict("records")]
 
     def noted(self, first: Sequence[str] = (), last: Sequence[str] = ()) -> Table:
