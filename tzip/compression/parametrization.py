@@ -174,10 +174,11 @@ class Grid(Latent):
     A subclass gives the ascending magnitudes in `levels`, and in `nearest` the index of the one that a
     scaled magnitude becomes. A scale is the largest of its weights over the largest level; with `fits` it is
     the least-squares one, found from there by iterating s ← Σ w·q / Σ q², q the levels of the weights at
-    scale s (Aji & Heafield 2020, section 3.2). `refits`: one more iteration at every step of the training.
+    scale s (Aji & Heafield 2020, section 3.2). Each step of a training iterates once more, from the scales of
+    the step before: the levels follow the weights.
     """
 
-    fits, refits = False, False
+    fits = False
 
     def __init__(self, weight: Tensor, options: Any, *, keep: Tensor | None = None, seed: int = 0):
         super().__init__(weight, options, keep=keep)
@@ -200,12 +201,15 @@ class Grid(Latent):
         raise NotImplementedError
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        if not self.fits:
-            scales = self.largest(weight)
-        else:
-            scales = self.refitted(weight) if self.refits else self.scales
-        scales = half(scales)
+        scales = half(self.refitted(weight) if self.fits else self.largest(weight))
         return self.indices(weight, scales), self.codebook, scales
+
+    def forward(self, weight: Tensor) -> Tensor:
+        value = super().forward(weight)
+        if self.fits and self.training:
+            with torch.no_grad():
+                self.scales.copy_(self.refitted(zeroed(weight.detach(), self.keep)))
+        return value
 
     def indices(self, weight: Tensor, scales: Tensor) -> Tensor:
         """Indices of the scaled weights in the codebook, clipped to the declared bits."""
@@ -219,7 +223,7 @@ class Grid(Latent):
         return blocks(weight.abs(), self.form).amax(2) / self.codebook[-1]
 
     def refitted(self, weight: Tensor) -> Tensor:
-        """The least-squares scales for the levels of the weights at the fitted scales."""
+        """The least-squares scales for the levels of the weights at the scales so far."""
         scales = half(self.scales)
         level = self.codebook[self.indices(weight, scales)]
         level = blocks(zeroed(level, self.keep), self.form)

@@ -27,7 +27,7 @@ class Options:
 class Quantizer(Grid):
     """sgn · S · 2^clip(⌊log2(|v / S| · 4/3)⌋), exponents from 1 - 2^(bits-1) to 0."""
 
-    fits, refits = True, True
+    fits = True
 
     def levels(self) -> Tensor:
         return 2.0 ** torch.arange(1 - 2 ** (self.options.bits - 1), 1)

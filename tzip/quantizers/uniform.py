@@ -25,8 +25,6 @@ class Options:
 class Quantizer(Grid):
     """The nearest of the levels k / (2^(bits-1) - 1), |k| < 2^(bits-1), times the scale."""
 
-    refits = True
-
     @property
     def fits(self) -> bool:
         return self.options.clip == "error"

@@ -1,8 +1,8 @@
 """Word2Bits: fixed levels between -1 and 1, times a constant of the tensor (Lam 2018, arXiv 1803.05651).
 
 Word vectors have magnitudes around 1, a Transformer's weights far smaller ones: each tensor is divided by a
-constant before quantization and multiplied by it afterwards. The constant of least squared error at the start
-is kept.
+constant before quantization and multiplied by it afterwards: the one of least squared error, which follows the
+weights while they are trained.
 """
 
 from dataclasses import dataclass
