@@ -205,11 +205,10 @@ class Grid(Latent):
         return self.indices(weight, scales), self.codebook, scales
 
     def forward(self, weight: Tensor) -> Tensor:
-        value = super().forward(weight)
         if self.fits and self.training:
             with torch.no_grad():
                 self.scales.copy_(self.refitted(zeroed(weight.detach(), self.keep)))
-        return value
+        return super().forward(weight)
 
     def indices(self, weight: Tensor, scales: Tensor) -> Tensor:
         """Indices of the scaled weights in the codebook, clipped to the declared bits."""
