@@ -1,6 +1,7 @@
 """The `tzip` command on a small model: compress, inspect, translate, score, decompress, one-line errors."""
 
 import dataclasses
+import json
 import re
 import subprocess
 import sys
@@ -101,6 +102,13 @@ def test_compress_fine_tunes_on_data(folder, tmp_path, monkeypatch, capsys):
     assert archive.history["updates"] == 3
     weight = archive.codes["encoder.0.feed_forward.inner.weight"]
     assert weight.mask.sum() == weight.size // 2
+
+
+def test_a_chains_updates_are_those_of_both_its_stages(folder, tmp_path):
+    chain = ["--prune", "magnitude:end=0.5", "--quantize", "kmeans:bits=2", "--data", folder / "toy", *TUNED]
+    commands.tzip("compress", folder / "checkpoint", tmp_path / "x", *chain, "--summary", tmp_path / "x.json")
+    assert container.read(tmp_path / "x").history["updates"] == 6
+    assert json.loads((tmp_path / "x.json").read_text())["updates"] == 6
 
 
 def test_data_for_statistics_alone_do_not_imply_fine_tuning(folder, tmp_path):

@@ -103,7 +103,7 @@ def compress(
         raise ValueError(f"{name}: the file of a method changed while it was made; make it again")
     container.write(output, archive)
     if summary:
-        report = {"variant": name, "seed": seed, "plan": vars(variant), "updates": updates}
+        report = {"variant": name, "seed": seed, "plan": vars(variant), "updates": archive.history["updates"]}
         report |= {"student": student, "mixer": model.config.mixer} if student else {}
         report |= {"seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3)}
         write_json(summary, report | device.footprint(place))
@@ -205,22 +205,25 @@ def build(
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
     statistics  of the model, if a method of the variant asks for them (see `calibrated`)
+    updates   of each stage; the history counts those of all
     finetune  called once per stage with the model under its parametrizations, the compression and the
               stage's number; returns the seconds spent (see `tuning`)
     origin    where the model came from, if it was imported
     """
     started = time.perf_counter()
     tuning_seconds = apart = 0.0  # of all processes that fine-tuned, and of this one
+    steps, tuned = stages(variant), 0
     budget = room(model, pieces, variant)
-    for number, stage in enumerate(stages(variant)):
+    for number, stage in enumerate(steps):
         compression = compression_of.prepare(model, stage, seed, statistics, budget)
         if finetune and updates:
             begun = time.perf_counter()
             tuning_seconds += finetune(model, compression, number)
             apart += time.perf_counter() - begun
+            tuned += updates
         compression.on_update(updates, updates)
         codes = compression.codes()
-    history = {"name": name, "seed": seed, "updates": updates, "variant": dataclasses.asdict(variant)}
+    history = {"name": name, "seed": seed, "updates": tuned, "variant": dataclasses.asdict(variant)}
     history |= {"origin": origin} if origin else {}
     archive = container.Archive(settings(model.config), codes, pieces, history)
     return archive, Costs(time.perf_counter() - started - apart, tuning_seconds)
