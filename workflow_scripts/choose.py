@@ -7,9 +7,9 @@ from tzip.report import frontier, results
 
 def main() -> None:
     args = results.arguments(__doc__, output="the names, .json")
-    summary = results.summarize(results.read_scores(args.results, args.rows, args.tests, args.seeds))
     (by,) = args.tests
-    files.write_json(args.output, {"by": by, "rows": frontier.chosen(summary, by)})
+    scores = results.read_scores(args.results, args.rows, [by], args.seeds)
+    files.write_json(args.output, {"by": by, "rows": frontier.chosen(scores)})
 
 
 if __name__ == "__main__":

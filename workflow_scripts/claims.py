@@ -13,10 +13,10 @@ def main() -> None:
     )
     settings = options.from_arguments(args, score.Options, "scores")
     test = args.tests[0]
-    summary = results.summarize(results.read_scores(args.results, args.rows, [test], args.seeds))
+    scores = results.read_scores(args.results, args.rows, [test], args.seeds)
     counts = results.read_counts(args.results, args.rows, test, args.seeds)
     attention = results.read_attention(args.results, args.rows, args.seeds)
-    judged = claims.judge(claims.Evidence(counts, summary, attention, settings))
+    judged = claims.judge(claims.Evidence(counts, scores, attention, settings))
 
     note = f"judged on {test}; intervals: 95 %, {settings.samples} resamples of sentences and seeds"
     tables.write(tables.claims(judged, [note]), args.output, *results.notes(args))

@@ -1,6 +1,7 @@
 """Write which variants are on the frontier of BLEU against bytes, and how methods rank over all budgets."""
 
 import argparse
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -16,13 +17,14 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     args = results.arguments(__doc__, add_choice)
     reported = args.reported.split(",") if args.reported else args.rows
-    scores = results.read_scores(args.results, reported, args.tests, args.seeds)
-    if args.select:
-        scores = pd.concat([scores, results.read_scores(args.results, args.rows, [args.select], args.seeds)])
-        scores = scores.reset_index(drop=True)
+    parts = [(reported, args.tests), *([(args.rows, [args.select])] if args.select else [])]
+
+    def read(how: Callable) -> pd.DataFrame:
+        return pd.concat([how(args.results, *part, args.seeds) for part in parts], ignore_index=True)
+
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
-    variants = frontier.collect(results.summarize(scores), plans, args.seeds[0], args.select or None)
-    ranking = frontier.ranking(frontier.rank(scores, variants), len(args.seeds))
+    variants = frontier.collect(read(results.read), plans, args.seeds[0], args.select or None)
+    ranking = frontier.ranking(frontier.rank(read(results.read_scores), variants), len(args.seeds))
     for table in (frontier.table(variants), frontier.sources(variants), ranking):
         tables.write(table, args.output, *results.notes(args))
 

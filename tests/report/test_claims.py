@@ -16,9 +16,9 @@ OPTIONS = score.Options(samples=200, trials=40)
 
 
 def read(run: Path, rows: dict, seeds: tuple[int, ...] = (1,)) -> claims.Evidence:
-    summary = results.summarize(results.read_scores(run, list(rows), ["flat"], seeds))
+    scores = results.read_scores(run, list(rows), ["flat"], seeds)
     counts = results.read_counts(run, list(rows), "flat", seeds)
-    return claims.Evidence(counts, summary, results.read_attention(run, list(rows), seeds), OPTIONS)
+    return claims.Evidence(counts, scores, results.read_attention(run, list(rows), seeds), OPTIONS)
 
 
 def evidence(run: Path, rows: dict[str, tuple[float, float]], seeds: tuple[int, ...] = (1,)) -> claims.Evidence:

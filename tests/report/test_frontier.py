@@ -114,7 +114,7 @@ def test_the_csv_has_every_variant_and_readers_see_the_frontier(example: Path) -
         text = (example / "tables" / f"frontier.{suffix}").read_text()
         assert "made up" in text
         assert "git revision: 0123456789ab" in text
-    summary = results.summarize(results.read_scores(example, ["baseline", "kmeans-4bit"], ["flat"], [1, 2]))
+    summary = results.read(example, ["baseline", "kmeans-4bit"], ["flat"], [1, 2])
     line = frame.set_index("row").loc["kmeans-4bit"]
     assert line["bleu"] == pytest.approx(summary["bleu"].iloc[1], abs=1e-4)
     assert line["file_bytes"] == summary["file_bytes"].iloc[1]

@@ -3,6 +3,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.toys.run import make_run
@@ -28,20 +29,23 @@ def test_one_line_a_row_test_and_seed_in_the_order_given(example: Path) -> None:
 
 def test_summary_over_seeds(example: Path) -> None:
     frame = results.read_scores(example, ROWS, ["flat", "hard"], [1, 2])
-    summary = results.summarize(frame)
+    summary = results.read(example, ROWS, ["flat", "hard"], [1, 2])
     assert summary["row"].tolist() == [row for row in ROWS for _ in range(2)]
     seeds = frame[(frame["row"] == "bs-fixed") & (frame["test"] == "flat")]
     line = summary.iloc[0]
     assert line["seeds"] == 2
     assert line["bleu"] == pytest.approx(seeds["bleu"].mean())
-    assert line["bleu_sd"] == line["bleu_margin"] == pytest.approx(np.ptp(seeds["bleu"]) / 2**0.5)
-    assert line["bleu_low"] == pytest.approx(seeds["bleu_low"].mean())
+    assert line["bleu_sd"] == pytest.approx(np.ptp(seeds["bleu"]) / 2**0.5)
+    for key in ("bleu", "percent"):
+        assert line[f"{key}_low"] < line[key] < line[f"{key}_high"]
+        assert line[f"{key}_margin"] == pytest.approx((line[f"{key}_high"] - line[f"{key}_low"]) / 2)
     assert line["percent"] == pytest.approx(seeds["percent"].mean())  # of each seed's own baseline, then averaged
-    assert line["p_value"] == seeds["p_value"].max()
+    compared = summary.loc[summary["test"] == "flat", "p_value"].notna().sum()
+    assert line["p_value"] == pytest.approx(min(1.0, compared * seeds["p_value"].max()))
 
 
 def test_one_seed_has_its_bootstrap_interval(example: Path) -> None:
-    line = results.summarize(results.read_scores(example, ROWS, ["flat"], [1])).iloc[0]
+    line = results.read(example, ROWS, ["flat"], [1]).iloc[0]
     assert np.isnan(line["bleu_sd"])
     assert line["bleu_margin"] == pytest.approx((line["bleu_high"] - line["bleu_low"]) / 2)
 
@@ -71,7 +75,7 @@ def test_a_baseline_without_bleu_has_no_percent(small: Path) -> None:
     path = small / "seed-1/baseline/flat.score.json"
     write_json(path, read_json(path) | {"bleu": 0.0})
     frame = results.read_scores(small, ["baseline", "kmeans-4bit"], ["flat"], [1])
-    assert results.summarize(frame)["percent"].isna().all()
+    assert frame["percent"].isna().all()
 
 
 def test_a_score_that_is_no_number_is_named(small: Path) -> None:
@@ -175,3 +179,21 @@ def test_a_score_knows_its_references(example: Path) -> None:
     flat, hard = (read_json(example / f"seed-1/baseline/{test}.score.json")["references"] for test in ("flat", "hard"))
     assert len(flat) == 16
     assert flat != hard
+
+
+def test_intervals_are_paired_with_the_baseline(example: Path) -> None:
+    """A row that differs in nothing keeps exactly 100 %, however wide the interval of its BLEU is."""
+    measured = results.intervals(example, ["baseline", "bs-fixed"], ["flat"], [1, 2]).set_index("row")
+    assert (measured.loc["baseline", ["percent_low", "percent_high"]] == 100).all()
+    assert (measured.loc["baseline", ["difference_low", "difference_high"]] == 0).all()
+    assert measured.loc["baseline", "bleu_high"] - measured.loc["baseline", "bleu_low"] > 1
+    scores = results.read_scores(example, ["baseline", "bs-fixed"], ["flat"], [1, 2]).set_index(["row", "seed"])
+    of_seeds = scores.loc["bs-fixed", "difference"]
+    low, high = measured.loc["bs-fixed", ["difference_low", "difference_high"]]
+    assert low < of_seeds.min() <= of_seeds.max() < high
+
+
+def test_holm_by_hand() -> None:
+    given = pd.Series([0.01, np.nan, 0.04, 0.03, 0.9])
+    assert results.holm(given).tolist() == pytest.approx([0.04, np.nan, 0.09, 0.09, 0.9], nan_ok=True)
+    assert results.holm(pd.Series([0.8, 0.7])).tolist() == [1.0, 1.0]

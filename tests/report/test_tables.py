@@ -20,7 +20,7 @@ CLEANING = {
 
 @pytest.fixture(scope="module")
 def summary(example: Path) -> pd.DataFrame:
-    return results.summarize(results.read_scores(example, ROWS, ["flat"], [1]))
+    return results.read(example, ROWS, ["flat"], [1])
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_csv_is_readable_and_says_what_made_it(summary: pd.DataFrame) -> None:
 
 def test_rows_of_ones_own_have_empty_paper_columns(tmp_path: Path) -> None:
     make_run(tmp_path, {"baseline": (0.1, 1.0), "my_own": (0.2, 3.0)})
-    own = results.summarize(results.read_scores(tmp_path, ["baseline", "my_own"], ["flat"], [1]))
+    own = results.read(tmp_path, ["baseline", "my_own"], ["flat"], [1])
     table = tables.table_1(own, "flat")
     assert table.cells()[1][0] == "my_own"
     assert table.cells()[1][-3:] == ["–", "–", "–"]
@@ -116,12 +116,12 @@ def test_text_fits_the_terminal(with_speed: tables.Table, width: int) -> None:
 
 
 def test_several_test_sets_and_seeds(example: Path) -> None:
-    summary = results.summarize(results.read_scores(example, ["baseline", "bs-fixed"], ["hard", "flat"], [1, 2]))
+    summary = results.read(example, ["baseline", "bs-fixed"], ["hard", "flat"], [1, 2])
     table = tables.by_test(summary)
     assert [line[:2] for line in table.cells()] == [
         [label, test] for label in ("Baseline model", "BS-Fixed") for test in ("hard", "flat")
     ]
-    assert "mean ± standard deviation over 2 seeds" in table.notes
+    assert "±: half the 95 % interval over sentences and 2 seeds, of % paired with the baseline's" in table.notes
     assert any("the largest of any seed" in note for note in tables.table_1(summary, "hard").notes)
     with pytest.raises(ValueError, match="no scores of test set 't3'; choose from hard, flat"):
         tables.table_1(summary, "t3")

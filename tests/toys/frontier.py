@@ -26,6 +26,9 @@ def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:
         bleu_margin=1.0,
         percent=frame["bleu"] / 0.4,
         percent_sd=math.nan,
+        percent_low=frame["bleu"] / 0.4 - 2.5,
+        percent_high=frame["bleu"] / 0.4 + 2.5,
+        percent_margin=2.5,
         p_value=math.nan,
         file="seed-1/" + frame["row"] + "/model.tzip",
     )

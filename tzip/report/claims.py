@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tzip.config import BASELINE
-from tzip.report import paper, score
+from tzip.report import paper, results, score
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided at this sample size"
 UNMEASURED, BY_CLOCK = "not measured", "judged by the clock: see timings/claim8.md"
@@ -66,45 +66,24 @@ class Claim:
         return "; ".join(map(str, self.parts))
 
 
-class Evidence:
+class Evidence(results.Resamples):
     """A run's rows: BLEU of every resample, ratios, attention; and the interval of any contrast between rows."""
 
     def __init__(
         self,
         counts: dict[str, list[np.ndarray]],
-        summary: pd.DataFrame,
+        scores: pd.DataFrame,
         attention: pd.DataFrame,
         options: score.Options,
     ) -> None:
-        """counts: `results.read_counts` of one test set; summary: `results.summarize` of the same; attention:
+        """counts: `results.read_counts` of one test set; scores: `results.read_scores` of the same; attention:
         `results.read_attention`."""
-        self.point = {row: np.array([score.bleu(c.sum(axis=0)) for c in seeds]) for row, seeds in counts.items()}
-        self.drawn = {
-            row: np.array([score.bleu(score.resample(c, options.samples, options.seed)) for c in seeds])
-            for row, seeds in counts.items()
-        }
-        self.sizes = summary.set_index("row")[["ratio_printed", "ratio_file", "file_bytes"]].to_dict("index")
+        super().__init__(counts, options.samples, options.seed)
+        self.sizes = scores.groupby("row")[["ratio_printed", "ratio_file", "file_bytes"]].mean().to_dict("index")
         self.attention = attention
-        seeds = len(self.point[BASELINE])
-        rng = np.random.default_rng(options.seed)
-        self.seeds = rng.integers(0, seeds, size=(seeds, options.samples))
 
     def has(self, *rows: str) -> bool:
         return all(row in self.point for row in rows)
-
-    def contrast(self, of: Callable[[dict[str, np.ndarray]], np.ndarray]) -> tuple[float, float, float]:
-        """The mean over seeds of `of({row: BLEU})`, and its interval over seeds and sentences."""
-        value, drawn = of(self.point).mean(), of(self.drawn)
-        low, high = score.interval(np.take_along_axis(drawn, self.seeds, axis=0).mean(axis=0))
-        return float(value), low, high
-
-    def percent(self, row: str) -> tuple[float, float, float]:
-        """What `row` keeps of the baseline's BLEU, in %."""
-        return self.contrast(lambda bleu: 100 * _over(bleu[row], bleu[BASELINE]))
-
-
-def _over(values: np.ndarray, divisor: np.ndarray) -> np.ndarray:
-    return values / np.where(divisor > 0, divisor, np.nan)
 
 
 def at_least(low: float, high: float, threshold: float) -> str:
@@ -169,7 +148,7 @@ def claim_2(evidence: Evidence) -> Claim:
         first, second = f"kmeans-8bit{suffix}", f"kmeans-4bit{suffix}"
         if evidence.has(first, second):
             value, low, high = evidence.contrast(
-                lambda bleu, a=first, b=second: 100 * _over(bleu[a] - bleu[b], bleu[BASELINE])
+                lambda bleu, a=first, b=second: 100 * results.over(bleu[a] - bleu[b], bleu[BASELINE])
             )
             verdict = HOLDS if high < 0 else FAILS if low > -GAP_8_4 else UNDECIDED
             verdict = verdict if len(evidence.seeds) > 1 else UNDECIDED

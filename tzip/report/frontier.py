@@ -15,7 +15,8 @@ from tzip.report.tables import Column, Table
 COLUMNS = [
     *["row", "label", "method", "test", "seeds", "frontier", "file_bytes", "baseline_bytes", "ratio_file"],
     *["ratio_printed", "ratio_limit", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin", "percent"],
-    *["percent_sd", "p_value", "chosen_by", "chosen_bleu", "chosen_percent", "file", "plan", "source"],
+    *["percent_sd", "percent_low", "percent_high", "percent_margin", "p_value"],
+    *["chosen_by", "chosen_bleu", "chosen_percent", "file", "plan", "source"],
 ]
 RANKING = ["rank", "method", "test", "variants", "on_frontier", "area", "area_sd", "largest_ratio"]
 DISTILLATION = "Hinton, Vinyals & Dean 2015; Kim & Rush 2016"
@@ -60,16 +61,16 @@ def undominated(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(result, index=frame.index)
 
 
-def chosen(summary: pd.DataFrame, by: str) -> list[str]:
-    """The rows of `results.summarize` that are on the frontier of the set `by`."""
-    frame = summary[summary["test"] == by]
-    return list(frame.loc[undominated(frame), "row"])
+def chosen(scores: pd.DataFrame) -> list[str]:
+    """The rows that are on the frontier of `results.read_scores` of one test set, by means over seeds."""
+    means = scores.groupby("row", sort=False)[["file_bytes", "bleu"]].mean()
+    return list(means.index[undominated(means)])
 
 
 def collect(
     summary: pd.DataFrame, plans: Mapping[str, Mapping[str, str]], seed: int, by: str | None = None
 ) -> pd.DataFrame:
-    """`results.summarize` with what a choice needs: COLUMNS, one line per row and test set.
+    """`results.read` with what a choice needs: COLUMNS, one line per row and test set.
 
     plans  each row's
     seed   the one whose file the column `file` names, relative to the run's folder

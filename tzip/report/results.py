@@ -25,6 +25,7 @@ TRANSLATE = {
     "words_per_second": "words_per_second",
     "peak_memory_mb": "translate_memory_mb",
 }
+ENDS = ("low", "high")
 ATTENTION = ("sharpness", "sharpness_low", "sharpness_high", "distance")
 PAIRED = ("sharpness_change", "sharpness_change_low", "sharpness_change_high", "distance_low", "distance_high")
 
@@ -114,22 +115,98 @@ def _scores(result: dict[str, Any], path: Path, is_baseline: bool) -> dict[str, 
     }
 
 
-def summarize(frame: pd.DataFrame) -> pd.DataFrame:
-    """Over seeds: one line per row and test set, in the order of `read_scores`.
+def summarize(frame: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Over seeds: one line per row and test set, in the order of `read_scores`, of which `frame` is.
 
-    Means, except: seeds is their number; bleu_sd and percent_sd are standard deviations over seeds (n − 1; NaN for
-    one seed); bleu_low and bleu_high are the means of the bootstrap intervals; bleu_margin is bleu_sd, or with one
-    seed half the interval; p_value is the largest of any seed.
+    measured: `intervals` of the same rows, test sets and seeds, whose 95 % intervals are taken over. Means, except:
+    seeds is their number; bleu_sd and percent_sd are standard deviations over seeds (n − 1; NaN for one seed);
+    bleu_margin and percent_margin are half of the intervals; p_value is the largest of any seed, corrected for the
+    number of rows that a test set compares with the baseline (`holm`).
     """
     lines = []
     for (row, test), group in frame.groupby(["row", "test"], sort=False):
         means = group.drop(columns=["row", "test", "seed", "signature"]).mean()
-        half, deviation = (means["bleu_high"] - means["bleu_low"]) / 2, group["bleu"].std()
         line: dict[str, Any] = {"row": row, "test": test, "seeds": len(group)} | means.to_dict()
-        line |= {"bleu_sd": deviation, "percent_sd": group["percent"].std()}
-        line |= {"bleu_margin": deviation if len(group) > 1 else half, "p_value": group["p_value"].max()}
-        lines.append(line | {"signature": group["signature"].iloc[0]})
+        line |= {"bleu_sd": group["bleu"].std(), "percent_sd": group["percent"].std()}
+        lines.append(line | {"p_value": group["p_value"].max(), "signature": group["signature"].iloc[0]})
+    summary = pd.DataFrame(lines)
+    taken = measured.set_index(["row", "test"]).reindex(pd.MultiIndex.from_frame(summary[["row", "test"]]))
+    summary = summary.assign(**{key: taken[key].to_numpy() for key in taken})
+    for key in ("bleu", "percent"):
+        summary[f"{key}_margin"] = (summary[f"{key}_high"] - summary[f"{key}_low"]) / 2
+    summary.loc[summary["row"] == BASELINE, "percent_margin"] = np.nan  # it is 100 by definition
+    summary["p_value"] = summary.groupby("test", sort=False)["p_value"].transform(holm)
+    return summary
+
+
+def holm(p_values: pd.Series) -> pd.Series:
+    """p-values for as many comparisons, adjusted so that they judge all of them (Holm 1979); NaN is none of them."""
+    ordered = p_values.dropna().sort_values()
+    adjusted = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1.0)
+    return adjusted.reindex(p_values.index)
+
+
+class Resamples:
+    """BLEU of a run's rows in resamples of one test set, and the 95 % interval of any contrast between rows.
+
+    A thousand times, test sentences are drawn with replacement, the same for all rows and seeds, which all
+    translated the same test set; and the seeds with replacement. With one seed the interval covers the
+    sentences alone.
+    """
+
+    def __init__(self, counts: dict[str, list[np.ndarray]], samples: int, seed: int):
+        """counts: `read_counts` of one test set; samples, seed: of the resamples."""
+        self.point = {row: np.array([score.bleu(c.sum(axis=0)) for c in seeds]) for row, seeds in counts.items()}
+        self.drawn = {
+            row: np.array([score.bleu(score.resample(c, samples, seed)) for c in seeds])
+            for row, seeds in counts.items()
+        }
+        seeds = len(self.point[BASELINE])
+        self.seeds = np.random.default_rng(seed).integers(0, seeds, size=(seeds, samples))
+
+    def contrast(self, of: Callable[[dict[str, np.ndarray]], np.ndarray]) -> tuple[float, float, float]:
+        """The mean over seeds of `of({row: BLEU})`, and its interval over seeds and sentences."""
+        value, drawn = of(self.point).mean(), of(self.drawn)
+        low, high = score.interval(np.take_along_axis(drawn, self.seeds, axis=0).mean(axis=0))
+        return float(value), low, high
+
+    def percent(self, row: str) -> tuple[float, float, float]:
+        """What `row` keeps of the baseline's BLEU, in %; NaN where that is 0."""
+        return self.contrast(lambda bleu: 100 * over(bleu[row], bleu[BASELINE]))
+
+
+def over(values: np.ndarray, divisor: np.ndarray) -> np.ndarray:
+    return values / np.where(divisor > 0, divisor, np.nan)
+
+
+def intervals(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+    """95 % intervals over sentences and seeds, paired with the baseline: one line per row and test set.
+
+    Columns: row, test; bleu, percent (of the baseline's BLEU) and difference (from it), each with _low and _high.
+    Resamples and their seed are those of the baseline's first score.
+    """
+    lines = []
+    for test in tests:
+        first = load(place(run, seeds[0], BASELINE, f"{test}.score.json"), ("samples", "seed"))
+        resamples = Resamples(read_counts(run, rows, test, seeds), first["samples"], first["seed"])
+        for row in rows:
+            found = {
+                "bleu": resamples.contrast(lambda bleu, row=row: bleu[row]),
+                "percent": resamples.percent(row),
+                "difference": resamples.contrast(lambda bleu, row=row: bleu[row] - bleu[BASELINE]),
+            }
+            ends = {
+                f"{key}_{end}": value
+                for key, (_, *both) in found.items()
+                for end, value in zip(ENDS, both, strict=True)
+            }
+            lines.append({"row": row, "test": test} | ends)
     return pd.DataFrame(lines)
+
+
+def read(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+    """`summarize` of all that a run's files say of these rows."""
+    return summarize(read_scores(run, rows, tests, seeds), intervals(run, rows, tests, seeds))
 
 
 def read_plans(run: str | Path, rows: Sequence[str], seed: int) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tzip.config import BASELINE
 from tzip.report import paper, results
-from tzip.report.tables import PERCENT, ROW, Column, Table
+from tzip.report.tables import ROW, Column, Table
 
 TIMES = ("words_per_second", "target_words_per_second", "file_bytes", "memory_bytes")
 BLEU = ("bleu", "bleu_low", "bleu_high")
@@ -79,7 +79,7 @@ def table(measured: pd.DataFrame) -> Table:
         Column("x the first", "times", ".2f", short="x"),
         Column("target words/s", "target_words_per_second", ",.0f", short="target"),
         Column("BLEU", "bleu", ".2f"),
-        PERCENT,
+        Column("% of baseline", "percent", ".1f", short="%"),
         Column("MB on disk", "file_mb", ".2f", short="disk"),
         Column("MB in memory", "memory_mb", ".2f", short="memory"),
     )

@@ -163,9 +163,10 @@ METHOD = Column("method", "method", align="l")
 TEST = Column("test set", "test", align="l")
 RATIO = Column("times smaller", "ratio_file", ".2f", short="x")
 BLEU = Column("BLEU", "bleu", ".2f", "bleu_margin")
-PERCENT = Column("% of baseline", "percent", ".1f", short="%")
+PERCENT = Column("% of baseline", "percent", ".1f", "percent_margin", short="%")
 BLEU_KEYS = ["row", "test", "seeds", "sentences", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin"]
-RATIO_KEYS = ["percent", "percent_sd", "ratio_printed", "ratio_file", "ratio_limit"]
+PERCENT_KEYS = ["percent", "percent_low", "percent_high", "percent_margin"]
+RATIO_KEYS = [*PERCENT_KEYS, "percent_sd", "ratio_printed", "ratio_file", "ratio_limit"]
 BYTE_KEYS = ["file_bytes", "baseline_bytes", "limit_bytes"]
 OTHER_KEYS = ["chrf", "chrf_low", "chrf_high", "bleu_lowercase"]
 PAIRED_KEYS = ["difference", "difference_low", "difference_high", "p_value"]
@@ -209,7 +210,7 @@ def table_1(summary: pd.DataFrame, test: str) -> Table:
         f"BLEU on {test}, {int(frame['sentences'].iloc[0])} sentences; {margin(frame)}",
         "compression: as the paper counts it; in the file (fp32 safetensors and vocabulary ÷ model.tzip, "
         "vocabulary included); at the entropy limit",
-        "p: paired approximate randomization against the baseline"
+        "p: paired approximate randomization against the baseline, Holm-corrected for the number of rows"
         + ("" if frame["seeds"].iloc[0] == 1 else ", the largest of any seed"),
         f"sacrebleu: {summary['signature'].iloc[0]}",
     ]
@@ -222,8 +223,11 @@ def margin(frame: pd.DataFrame) -> str:
     """What stands behind ±, in words."""
     seeds = int(frame["seeds"].iloc[0])
     if seeds == 1:
-        return "±: half the 95 % bootstrap interval over sentences, one seed"
-    return f"mean ± standard deviation over {seeds} seeds"
+        return (
+            "±: half the 95 % interval over sentences, of % paired with the baseline's; one seed, which cannot tell "
+            "what another would give"
+        )
+    return f"±: half the 95 % interval over sentences and {seeds} seeds, of % paired with the baseline's"
 
 
 def table_1_with_speed(table: Table, costs: pd.DataFrame) -> Table:
@@ -263,7 +267,7 @@ def speed(costs: pd.DataFrame, training: pd.DataFrame) -> Table:
 
 def by_test(summary: pd.DataFrame) -> Table:
     """BLEU, cased and lower-cased, and chrF on every test set; one line per row and test set."""
-    frame = summary[[*BLEU_KEYS, "bleu_lowercase", "chrf", "percent", "difference", "p_value"]].copy()
+    frame = summary[[*BLEU_KEYS, "bleu_lowercase", "chrf", *PERCENT_KEYS, "difference", "p_value"]].copy()
     frame.insert(1, "label", frame["row"].map(paper.label))
     lower = Column("lower-cased BLEU", "bleu_lowercase", ".2f", short="lower-cased")
     columns = (ROW, TEST, BLEU, lower, Column("chrF", "chrf", ".1f"), PERCENT, Column("p", "p_value", p_value))
