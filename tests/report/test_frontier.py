@@ -79,7 +79,7 @@ def test_methods_rank_by_their_area_with_the_seeds_spread() -> None:
     assert ranked["area_sd"].tolist() == pytest.approx([math.sqrt(8), math.sqrt(50)])
     assert ranked["largest_ratio"].tolist() == [4, 4]
     shown = tables.to_markdown(frontier.ranking(ranked, 2))
-    assert "| 1 | log | flat | 1 | 1 | 88.00 ± 2.83 |" in shown
+    assert "| 1 | log | flat | 1 | 1 | 88.00 | 2.83 |" in shown
     assert "from 1x to 4.00x" in shown
 
 

@@ -229,14 +229,15 @@ def ranking(ranked: pd.DataFrame, seeds: int) -> Table:
         tables.TEST,
         Column("variants", "variants"),
         Column("on the frontier", "on_frontier", short="frontier"),
-        Column("% of BLEU over all budgets", "area", ".2f", "area_sd", short="area"),
+        Column("% of BLEU over all budgets", "area", ".2f", short="area"),
+        *([Column("deviation over seeds", "area_sd", ".2f", short="sd")] if seeds > 1 else []),
     )
     high = f"{ranked['largest_ratio'].iloc[0]:.2f}" if len(ranked) else "1"
     notes = (
         f"mean of the baseline's BLEU that a method's best file keeps, over budgets from 1x to {high}x (the "
         "run's smallest file), each asking for a file at least that many times smaller; budgets weighed by "
         "their logarithm, one that no file of the method meets counts 0",
-        "one seed" if seeds == 1 else f"mean ± standard deviation over {seeds} seeds",
+        "one seed" if seeds == 1 else f"mean and standard deviation over {seeds} seeds",
         "a method with more variants had more chances; compare those of one grid",
     )
     return Table("ranking", "Methods ranked over all budgets", ranked, columns, notes)

@@ -252,7 +252,7 @@ def speed(costs: pd.DataFrame, training: pd.DataFrame) -> Table:
         Column("to fine-tune", "finetune_seconds", ".1f", short="tuning"),
         Column("peak MB", "compress_memory_mb", ",.0f", short="MB"),
         Column("seconds to translate", "translate_seconds", ".1f", short="secs"),
-        Column("words/s", "words_per_second", ",.0f", "words_per_second_sd"),
+        Column("words/s", "words_per_second", ",.0f"),
         Column("peak MB", "translate_memory_mb", ",.0f", short="MB"),
     )
     notes = [f"seeds: {int(frame['seeds'].iloc[0])} (means); translated on: {frame['device'].iloc[0]}"]
