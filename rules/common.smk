@@ -88,6 +88,7 @@ SPEED_TABLE = [f"{RUN}/timings/inference.csv"] if SPEED else []
 SHOWN = (f"{RUN}/tables/", f"{RUN}/timings/", f"{RUN}/figures/", f"{RUN}/report.html")
 
 ALL_CORES = workflow.resource_settings.cores or 1  # Snakemake has no number where it submits jobs
+CONTROL = f"--control {config['control']}" if config["control"] in ROWS else ""
 NOTE_FLAG = configuration.note_flag(config)
 
 
@@ -258,7 +259,7 @@ def of_run(rows, *more, tests=TESTS):
     Rules ask in a lambda: in a plain text Snakemake takes {name} for a wildcard, and notes and paths are the user's.
     """
     seeds = ",".join(map(str, SEEDS))
-    words = [f"--results {RUN} --rows {','.join(rows)} --tests {','.join(tests)} --seeds {seeds}", NOTE_FLAG, *more]
+    words = [f"--results {RUN} --rows {','.join(rows)} --tests {','.join(tests)} --seeds {seeds}", CONTROL, NOTE_FLAG, *more]
     return " ".join(filter(None, words))
 
 

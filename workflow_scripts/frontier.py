@@ -19,11 +19,11 @@ def main() -> None:
     reported = args.reported.split(",") if args.reported else args.rows
     parts = [(reported, args.tests), *([(args.rows, [args.select])] if args.select else [])]
 
-    def read(how: Callable) -> pd.DataFrame:
-        return pd.concat([how(args.results, *part, args.seeds) for part in parts], ignore_index=True)
+    def read(how: Callable, *more: str) -> pd.DataFrame:
+        return pd.concat([how(args.results, *part, args.seeds, *more) for part in parts], ignore_index=True)
 
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
-    variants = frontier.collect(read(results.read), plans, args.seeds[0], args.select or None)
+    variants = frontier.collect(read(results.read, args.control), plans, args.seeds[0], args.select or None)
     ranking = frontier.ranking(frontier.rank(read(results.read_scores), variants), len(args.seeds))
     for table in (frontier.table(variants), frontier.sources(variants), ranking):
         tables.write(table, args.output, *results.notes(args))

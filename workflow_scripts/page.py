@@ -15,7 +15,7 @@ def add_captions(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     args = results.arguments(__doc__, speed.add_arguments, add_captions, output="the page, .html")
     folder, test = args.results, args.tests[0]
-    summary = results.read(args.results, args.rows, args.tests, args.seeds)
+    summary = results.read(args.results, args.rows, args.tests, args.seeds, args.control)
     costs = results.summarize_costs(results.read_costs(args.results, args.rows, args.tests, args.seeds))
     variants = frontier.read(folder, test)
     more = [

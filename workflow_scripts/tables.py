@@ -7,7 +7,7 @@ from tzip.report import results, tables
 
 def main() -> None:
     args = results.arguments(__doc__)
-    summary = results.read(args.results, args.rows, args.tests, args.seeds)
+    summary = results.read(args.results, args.rows, args.tests, args.seeds, args.control)
     cleaning = tables.cleaning(files.read_json(args.results / "data" / "cleaning.json"))
     for table in (tables.table_1(summary, args.tests[0]), tables.by_test(summary), cleaning):
         tables.write(table, args.output, *results.notes(args))

@@ -11,7 +11,7 @@ def main() -> None:
     costs = results.read_costs(args.results, args.rows, args.tests, args.seeds)
     spent = results.summarize_costs(costs)
     tables.write(tables.speed(spent, results.read_training(args.results, args.seeds)), args.output, first, last)
-    summary = results.read(args.results, args.rows, args.tests, args.seeds)
+    summary = results.read(args.results, args.rows, args.tests, args.seeds, args.control)
     shown = tables.table_1_with_speed(tables.table_1(summary, args.tests[0]).noted(first), spent)
     files.write_text(args.output / "table1.txt", tables.to_text(shown))
 

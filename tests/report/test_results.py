@@ -8,7 +8,7 @@ import pytest
 
 from tests.toys.run import make_run
 from tzip.files import read_json, write_json
-from tzip.report import results, score
+from tzip.report import results, score, tables
 
 ROWS = ["bs-fixed", "baseline", "kmeans-4bit"]
 
@@ -197,3 +197,17 @@ def test_holm_by_hand() -> None:
     given = pd.Series([0.01, np.nan, 0.04, 0.03, 0.9])
     assert results.holm(given).tolist() == pytest.approx([0.04, np.nan, 0.09, 0.09, 0.9], nan_ok=True)
     assert results.holm(pd.Series([0.8, 0.7])).tolist() == [1.0, 1.0]
+
+
+def test_percents_are_given_of_a_control_too(example: Path) -> None:
+    rows = ["baseline", "kmeans-4bit", "bs-fixed"]
+    with_control = results.read(example, rows, ["flat"], [1, 2], "kmeans-4bit").set_index("row")
+    scores = results.read_scores(example, rows, ["flat"], [1, 2]).set_index(["row", "seed"])["bleu"]
+    wanted = (100 * scores["bs-fixed"] / scores["kmeans-4bit"]).mean()
+    assert with_control.loc["bs-fixed", "control_percent"] == pytest.approx(wanted, abs=1e-4)
+    assert (with_control.loc["kmeans-4bit", ["control_percent_low", "control_percent_high"]] == 100).all()
+    table = tables.table_1(with_control.reset_index(), "flat")
+    assert "% of control" in [column.heading for column in table.columns]
+    assert any(note.startswith("control: ") for note in table.notes)
+    without = tables.table_1(results.read(example, rows, ["flat"], [1, 2]), "flat")
+    assert "% of control" not in [column.heading for column in without.columns]

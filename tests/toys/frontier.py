@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from tzip.report import frontier
+from tzip.report import frontier, tables
 
 
 def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:
@@ -32,6 +32,7 @@ def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:
         p_value=math.nan,
         file="seed-1/" + frame["row"] + "/model.tzip",
     )
+    frame = frame.assign(**dict.fromkeys(tables.CONTROL_KEYS, math.nan))
     frame = frame.assign(plan="", source="", chosen_by=frame["test"])
     frame = frame.assign(chosen_bleu=frame["bleu"], chosen_percent=frame["percent"])
     return frame.assign(frontier=frontier.undominated(frame))[list(frontier.COLUMNS)]

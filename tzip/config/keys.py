@@ -219,6 +219,7 @@ class Run(Keys):
     search: section(Search) = option({}, "beam search")
     scores: of("report/score.py") = option({}, "how translations are scored")
     rows: Names = option(REQUIRED, "variants of the tables, in their order; baseline among them", min_length=1)
+    control: str = option("", "row that is fine-tuned without being compressed: percents are given of it as well")
     variants: dict[Named, kept(Plan, finetune={})] = option(REQUIRED, "variants by name; only those in rows are made")
     grid: several(kept(Grid)) = option([], "combinations that become variants, for the frontier")
     speed: Annotated[list[Speed], AfterValidator(once)] = option([], "rows to measure with CTranslate2")

@@ -124,6 +124,8 @@ def check_names(config: dict[str, Any]) -> None:
     rows = config["rows"] + config["made"]
     for row in config["attention"]["rows"]:
         check_name(row, rows, "attention.rows")
+    if config["control"]:
+        check_name(config["control"], config["variants"], "control")
     if config["weights"]:
         quantized = [row for row in rows if "quantize" in config["variants"][row]]
         check_name(config["weights"], quantized, "weights")

@@ -15,7 +15,7 @@ from tzip.report.tables import Column, Table
 COLUMNS = [
     *["row", "label", "method", "test", "seeds", "frontier", "file_bytes", "baseline_bytes", "ratio_file"],
     *["ratio_printed", "ratio_limit", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin", "percent"],
-    *["percent_sd", "percent_low", "percent_high", "percent_margin", "p_value"],
+    *["percent_sd", "percent_low", "percent_high", "percent_margin", "p_value", *tables.CONTROL_KEYS],
     *["chosen_by", "chosen_bleu", "chosen_percent", "file", "plan", "source"],
 ]
 RANKING = ["rank", "method", "test", "variants", "on_frontier", "area", "area_sd", "largest_ratio"]
@@ -198,11 +198,13 @@ def table(collected: pd.DataFrame) -> Table:
     by = set(collected["chosen_by"])
     on_dev = (Column(f"BLEU on {DEV}", "chosen_bleu", ".2f", short=DEV),) if by == {DEV} else ()
     columns = (tables.VARIANT, tables.METHOD, tables.TEST, size, tables.RATIO, *on_dev, tables.BLEU, tables.PERCENT)
+    columns += tables.of_control(collected)
     notes = (
         "the variants that no other beats in one of BLEU and bytes without losing in the other, by means on "
         + (f"{DEV}, the development set; the tests say what the choice is worth" if on_dev else "each test set")
         + "; the CSV has all",
         tables.margin(collected),
+        *tables.control_note(collected),
     )
     title = "The frontier: the best BLEU for its bytes"
     tests = [group for _, group in collected.groupby("test", sort=False)]

@@ -51,13 +51,11 @@ def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFra
 def measured(variants: pd.DataFrame) -> pd.DataFrame:
     """The variants but the baseline: row, method, frontier, ratio, percent, percent_low, percent_high.
 
-    The interval is that of the variant's BLEU, in percent of the baseline's BLEU. None where that is 0.
+    The interval is paired with the baseline. None where the baseline's BLEU is 0.
     """
-    unit = 100 / variants.loc[variants["row"] == BASELINE, "bleu"].replace(0.0, np.nan).iloc[0]
-    rows = variants[variants["row"] != BASELINE]
-    ends = {f"percent_{end}": rows["percent"] + unit * (rows[f"bleu_{end}"] - rows["bleu"]) for end in ("low", "high")}
-    columns = ["row", "method", "frontier", "ratio", "percent", *ends]
-    return rows.assign(ratio=rows["ratio_file"], **ends)[columns].dropna(subset="percent", ignore_index=True)
+    rows = variants[variants["row"] != BASELINE].rename(columns={"ratio_file": "ratio"})
+    columns = ["row", "method", "frontier", "ratio", "percent", "percent_low", "percent_high"]
+    return rows[columns].dropna(subset="percent", ignore_index=True)
 
 
 def _axes(axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series | None = None) -> None:

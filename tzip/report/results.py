@@ -132,7 +132,7 @@ def summarize(frame: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     summary = pd.DataFrame(lines)
     taken = measured.set_index(["row", "test"]).reindex(pd.MultiIndex.from_frame(summary[["row", "test"]]))
     summary = summary.assign(**{key: taken[key].to_numpy() for key in taken})
-    for key in ("bleu", "percent"):
+    for key in ("bleu", "percent", "control_percent"):
         summary[f"{key}_margin"] = (summary[f"{key}_high"] - summary[f"{key}_low"]) / 2
     summary.loc[summary["row"] == BASELINE, "percent_margin"] = np.nan  # it is 100 by definition
     summary["p_value"] = summary.groupby("test", sort=False)["p_value"].transform(holm)
@@ -179,11 +179,14 @@ def over(values: np.ndarray, divisor: np.ndarray) -> np.ndarray:
     return values / np.where(divisor > 0, divisor, np.nan)
 
 
-def intervals(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+def intervals(
+    run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int], control: str = ""
+) -> pd.DataFrame:
     """95 % intervals over sentences and seeds, paired with the baseline: one line per row and test set.
 
-    Columns: row, test; bleu, percent (of the baseline's BLEU) and difference (from it), each with _low and _high.
-    Resamples and their seed are those of the baseline's first score.
+    Columns: row, test; bleu, percent (of the baseline's BLEU), difference (from it) and control_percent (of the
+    BLEU of the row `control`; NaN without one), each with _low and _high; control_percent itself. Resamples and
+    their seed are those of the baseline's first score.
     """
     lines = []
     for test in tests:
@@ -195,18 +198,26 @@ def intervals(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds:
                 "percent": resamples.percent(row),
                 "difference": resamples.contrast(lambda bleu, row=row: bleu[row] - bleu[BASELINE]),
             }
+            found["control_percent"] = (
+                resamples.contrast(lambda bleu, row=row: 100 * over(bleu[row], bleu[control]))
+                if control
+                else (np.nan, np.nan, np.nan)
+            )
             ends = {
                 f"{key}_{end}": value
                 for key, (_, *both) in found.items()
                 for end, value in zip(ENDS, both, strict=True)
             }
+            ends["control_percent"] = found["control_percent"][0]
             lines.append({"row": row, "test": test} | ends)
     return pd.DataFrame(lines)
 
 
-def read(run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
-    """`summarize` of all that a run's files say of these rows."""
-    return summarize(read_scores(run, rows, tests, seeds), intervals(run, rows, tests, seeds))
+def read(
+    run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int], control: str = ""
+) -> pd.DataFrame:
+    """`summarize` of all that a run's files say of these rows; `control` is one of them."""
+    return summarize(read_scores(run, rows, tests, seeds), intervals(run, rows, tests, seeds, control))
 
 
 def read_plans(run: str | Path, rows: Sequence[str], seed: int) -> dict[str, dict[str, str]]:
@@ -329,6 +340,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=names, required=True, help="variants, in the tables' order: a,b,c")
     parser.add_argument("--tests", type=names, required=True, help="test sets, Table 1's first: x,y")
     parser.add_argument("--seeds", type=numbers, required=True, help="seeds to aggregate over: 1,2,3")
+    parser.add_argument("--control", default="", help="the row of fine-tuned, uncompressed weights [none]")
     parser.add_argument("--provenance", type=Path, help="the run's provenance.json, for the tables' foot")
     parser.add_argument("--note", default="", help="said first under every table, such as: synthetic corpus")
 

@@ -166,11 +166,12 @@ BLEU = Column("BLEU", "bleu", ".2f", "bleu_margin")
 PERCENT = Column("% of baseline", "percent", ".1f", "percent_margin", short="%")
 BLEU_KEYS = ["row", "test", "seeds", "sentences", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin"]
 PERCENT_KEYS = ["percent", "percent_low", "percent_high", "percent_margin"]
+CONTROL_KEYS = ["control_percent", "control_percent_low", "control_percent_high", "control_percent_margin"]
 RATIO_KEYS = [*PERCENT_KEYS, "percent_sd", "ratio_printed", "ratio_file", "ratio_limit"]
 BYTE_KEYS = ["file_bytes", "baseline_bytes", "limit_bytes"]
 OTHER_KEYS = ["chrf", "chrf_low", "chrf_high", "bleu_lowercase"]
 PAIRED_KEYS = ["difference", "difference_low", "difference_high", "p_value"]
-TABLE_1 = [*BLEU_KEYS, *RATIO_KEYS, *BYTE_KEYS, *OTHER_KEYS, *PAIRED_KEYS]
+TABLE_1 = [*BLEU_KEYS, *CONTROL_KEYS, *RATIO_KEYS, *BYTE_KEYS, *OTHER_KEYS, *PAIRED_KEYS]
 SCORE_COLUMNS = (
     ROW,
     BLEU,
@@ -214,9 +215,22 @@ def table_1(summary: pd.DataFrame, test: str) -> Table:
         + ("" if frame["seeds"].iloc[0] == 1 else ", the largest of any seed"),
         f"sacrebleu: {summary['signature'].iloc[0]}",
     ]
-    notes += [paper.SOURCE] if any(row in paper.TABLE_1 for row in frame["row"]) else []
+    notes += [*control_note(frame), *([paper.SOURCE] if any(row in paper.TABLE_1 for row in frame["row"]) else [])]
     title = "The paper's Table 1: what each row keeps of BLEU, and how small it makes the model"
-    return Table("table1", title, frame, SCORE_COLUMNS + PAPER_COLUMNS, tuple(notes))
+    columns = (*SCORE_COLUMNS[:3], *of_control(frame), *SCORE_COLUMNS[3:], *PAPER_COLUMNS)
+    return Table("table1", title, frame, columns, tuple(notes))
+
+
+def of_control(frame: pd.DataFrame) -> tuple[Column, ...]:
+    """The column of what is kept of the control's BLEU, where there is a control."""
+    column = Column("% of control", "control_percent", ".1f", "control_percent_margin", short=None)
+    return (column,) if frame["control_percent"].notna().any() else ()
+
+
+def control_note(frame: pd.DataFrame) -> list[str]:
+    """What the control is, where there is one."""
+    said = "control: the row that is fine-tuned like the others, and stored in 16 bits instead of being compressed"
+    return [said] if frame["control_percent"].notna().any() else []
 
 
 def margin(frame: pd.DataFrame) -> str:
@@ -238,7 +252,7 @@ def table_1_with_speed(table: Table, costs: pd.DataFrame) -> Table:
     """
     timed = costs[costs["test"] == table.frame["test"].iloc[0]].drop(columns=["test", "seeds", "device"])
     note = "seconds to compress: without fine-tuning; words/s: translating from the file"
-    columns = SCORE_COLUMNS + SPEED_COLUMNS + PAPER_COLUMNS
+    columns = (*SCORE_COLUMNS[:3], *of_control(table.frame), *SCORE_COLUMNS[3:], *SPEED_COLUMNS, *PAPER_COLUMNS)
     return replace(table, frame=table.frame.merge(timed, on="row", how="left"), columns=columns).noted(last=[note])
 
 
@@ -267,11 +281,13 @@ def speed(costs: pd.DataFrame, training: pd.DataFrame) -> Table:
 
 def by_test(summary: pd.DataFrame) -> Table:
     """BLEU, cased and lower-cased, and chrF on every test set; one line per row and test set."""
-    frame = summary[[*BLEU_KEYS, "bleu_lowercase", "chrf", *PERCENT_KEYS, "difference", "p_value"]].copy()
+    keys = ["bleu_lowercase", "chrf", *PERCENT_KEYS, *CONTROL_KEYS, "difference", "p_value"]
+    frame = summary[[*BLEU_KEYS, *keys]].copy()
     frame.insert(1, "label", frame["row"].map(paper.label))
     lower = Column("lower-cased BLEU", "bleu_lowercase", ".2f", short="lower-cased")
-    columns = (ROW, TEST, BLEU, lower, Column("chrF", "chrf", ".1f"), PERCENT, Column("p", "p_value", p_value))
-    notes = (margin(frame), f"sacrebleu: {summary['signature'].iloc[0]}")
+    chrf, p = Column("chrF", "chrf", ".1f"), Column("p", "p_value", p_value)
+    columns = (ROW, TEST, BLEU, lower, chrf, PERCENT, *of_control(frame), p)
+    notes = (margin(frame), *control_note(frame), f"sacrebleu: {summary['signature'].iloc[0]}")
     return Table("tests", "Scores by test set", frame, columns, notes)
 
 
