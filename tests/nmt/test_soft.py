@@ -70,6 +70,11 @@ def test_what_does_not_belong_to_the_text_is_refused(tmp_path):
         np.save(path, entries)
         with pytest.raises(ValueError, match=f"{path}.*{says}"):
             SoftTargets.load(path, data, 3)
+    for wrong in (WHOLE, -1):  # of another vocabulary, or damaged
+        other = soft.entries.copy()
+        other["piece"][5, 1] = wrong
+        with pytest.raises(ValueError, match=f"name piece {wrong}, of a vocabulary of {WHOLE}"):
+            fit(tmp_path / "other", by=SoftTargets(other, data), updates=1, teacher=0.5, top=2, every=0, average=1)
     path.write_bytes(b"no array")
     with pytest.raises(ValueError, match=r"soft\.npy"):
         SoftTargets.load(path, data, 3)

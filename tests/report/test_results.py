@@ -8,7 +8,7 @@ import pytest
 
 from tests.toys.run import make_run
 from tzip.files import read_json, write_json
-from tzip.report import results, score, tables
+from tzip.report import resampling, results, score, tables
 
 ROWS = ["bs-fixed", "baseline", "kmeans-4bit"]
 
@@ -195,8 +195,8 @@ def test_intervals_are_paired_with_the_baseline(example: Path) -> None:
 
 def test_holm_by_hand() -> None:
     given = pd.Series([0.01, np.nan, 0.04, 0.03, 0.9])
-    assert results.holm(given).tolist() == pytest.approx([0.04, np.nan, 0.09, 0.09, 0.9], nan_ok=True)
-    assert results.holm(pd.Series([0.8, 0.7])).tolist() == [1.0, 1.0]
+    assert resampling.holm(given).tolist() == pytest.approx([0.04, np.nan, 0.09, 0.09, 0.9], nan_ok=True)
+    assert resampling.holm(pd.Series([0.8, 0.7])).tolist() == [1.0, 1.0]
 
 
 def test_percents_are_given_of_a_control_too(example: Path) -> None:

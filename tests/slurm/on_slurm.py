@@ -58,7 +58,7 @@ def submit(folder: Path, *arguments: str) -> subprocess.Popen:
 def through_slurm(folder: Path, *arguments: str) -> str:
     """What Snakemake says of a run through SLURM that must end well."""
     process = submit(folder, *arguments)
-    status = process.wait(600)
+    status = process.wait(900)
     said = (folder / "slurm.log").read_text()
     assert status == 0, said[-6000:]
     return said

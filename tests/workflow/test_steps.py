@@ -250,7 +250,7 @@ def sweep(folder: Path, bits: list[int], *arguments: str) -> str:
     """The frontier of a grid over `bits` and of two files of equal quality, with no other row than the baseline."""
     alone = {"rows": ["baseline"], "weights": "", "attention": {"rows": ["baseline"]}, "speed": []}
     halves = {"quantize": "fp16", "scope": ["attention", "linear"], "finetune": {"updates": 0}}
-    grids = {"grid": [{"quantize": "kmeans", "bits": bits}, halves]}
+    grids = {"select": "dev", "grid": [{"quantize": "kmeans", "bits": bits}, halves]}
     (folder / "sweep.yaml").write_text(yaml.safe_dump(grids | alone))
     return mini(folder, "sweep.yaml", *arguments, "--", str(RUN / "tables" / "frontier.csv"))
 

@@ -47,6 +47,13 @@ class SoftTargets:
     def top(self) -> int:
         return self.entries.shape[1]
 
+    def check(self, pieces: int) -> None:
+        """ValueError in one line if an entry is none of a vocabulary's pieces."""
+        low, high = (int(end(self.entries["piece"], initial=0)) for end in (np.min, np.max))
+        if low < 0 or high >= pieces:
+            wrong = low if low < 0 else high
+            raise ValueError(f"soft targets name piece {wrong}, of a vocabulary of {pieces}; make them again")
+
     def of(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Pieces int32 [N, K] and log-probabilities float32 [N, K] of all positions of these pairs, in their order."""
         found = np.concatenate([self.entries[self.starts[row] : self.starts[row + 1]] for row in rows])

@@ -64,6 +64,8 @@ def train(
     frozen = teacher.eval().requires_grad_(False) if isinstance(teacher, nn.Module) else None
     if frozen:
         check_pieces(frozen, model)
+    if soft:
+        soft.check(model.config.targets)
     stream = Stream(data, options.batch_tokens, seed, model.config.source_end, MULTIPLE.get(here.type, 1), soft)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     betas, decay = (options.beta1, options.beta2), options.weight_decay

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tzip.config import BASELINE
-from tzip.report import paper, results, score
+from tzip.report import paper, resampling, score
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided at this sample size"
 UNMEASURED, BY_CLOCK = "not measured", "judged by the clock: see timings/claim8.md"
@@ -66,7 +66,7 @@ class Claim:
         return "; ".join(map(str, self.parts))
 
 
-class Evidence(results.Resamples):
+class Evidence(resampling.Resamples):
     """A run's rows: BLEU of every resample, ratios, attention; and the interval of any contrast between rows."""
 
     def __init__(
@@ -148,7 +148,7 @@ def claim_2(evidence: Evidence) -> Claim:
         first, second = f"kmeans-8bit{suffix}", f"kmeans-4bit{suffix}"
         if evidence.has(first, second):
             value, low, high = evidence.contrast(
-                lambda bleu, a=first, b=second: 100 * results.over(bleu[a] - bleu[b], bleu[BASELINE])
+                lambda bleu, a=first, b=second: 100 * resampling.over(bleu[a] - bleu[b], bleu[BASELINE])
             )
             verdict = HOLDS if high < 0 else FAILS if low > -GAP_8_4 else UNDECIDED
             verdict = verdict if len(evidence.seeds) > 1 else UNDECIDED

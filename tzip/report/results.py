@@ -11,7 +11,7 @@ import pandas as pd
 
 from tzip import files
 from tzip.config import BASELINE
-from tzip.report import score
+from tzip.report import resampling, score
 
 SCORES = ("bleu", "bleu_low", "bleu_high", "bleu_lowercase", "chrf", "chrf_low", "chrf_high")
 SIZES = ("file_bytes", "baseline_bytes", "limit_bytes", "ratio_printed", "ratio_file", "ratio_limit")
@@ -121,7 +121,7 @@ def summarize(frame: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     measured: `intervals` of the same rows, test sets and seeds, whose 95 % intervals are taken over. Means, except:
     seeds is their number; bleu_sd and percent_sd are standard deviations over seeds (n − 1; NaN for one seed);
     bleu_margin and percent_margin are half of the intervals; p_value is the largest of any seed, corrected for the
-    number of rows that a test set compares with the baseline (`holm`).
+    number of rows that a test set compares with the baseline (`resampling.holm`).
     """
     lines = []
     for (row, test), group in frame.groupby(["row", "test"], sort=False):
@@ -135,48 +135,8 @@ def summarize(frame: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     for key in ("bleu", "percent", "control_percent"):
         summary[f"{key}_margin"] = (summary[f"{key}_high"] - summary[f"{key}_low"]) / 2
     summary.loc[summary["row"] == BASELINE, "percent_margin"] = np.nan  # it is 100 by definition
-    summary["p_value"] = summary.groupby("test", sort=False)["p_value"].transform(holm)
+    summary["p_value"] = summary.groupby("test", sort=False)["p_value"].transform(resampling.holm)
     return summary
-
-
-def holm(p_values: pd.Series) -> pd.Series:
-    """p-values for as many comparisons, adjusted so that they judge all of them (Holm 1979); NaN is none of them."""
-    ordered = p_values.dropna().sort_values()
-    adjusted = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1.0)
-    return adjusted.reindex(p_values.index)
-
-
-class Resamples:
-    """BLEU of a run's rows in resamples of one test set, and the 95 % interval of any contrast between rows.
-
-    A thousand times, test sentences are drawn with replacement, the same for all rows and seeds, which all
-    translated the same test set; and the seeds with replacement. With one seed the interval covers the
-    sentences alone.
-    """
-
-    def __init__(self, counts: dict[str, list[np.ndarray]], samples: int, seed: int):
-        """counts: `read_counts` of one test set; samples, seed: of the resamples."""
-        self.point = {row: np.array([score.bleu(c.sum(axis=0)) for c in seeds]) for row, seeds in counts.items()}
-        self.drawn = {
-            row: np.array([score.bleu(score.resample(c, samples, seed)) for c in seeds])
-            for row, seeds in counts.items()
-        }
-        seeds = len(self.point[BASELINE])
-        self.seeds = np.random.default_rng(seed).integers(0, seeds, size=(seeds, samples))
-
-    def contrast(self, of: Callable[[dict[str, np.ndarray]], np.ndarray]) -> tuple[float, float, float]:
-        """The mean over seeds of `of({row: BLEU})`, and its interval over seeds and sentences."""
-        value, drawn = of(self.point).mean(), of(self.drawn)
-        low, high = score.interval(np.take_along_axis(drawn, self.seeds, axis=0).mean(axis=0))
-        return float(value), low, high
-
-    def percent(self, row: str) -> tuple[float, float, float]:
-        """What `row` keeps of the baseline's BLEU, in %; NaN where that is 0."""
-        return self.contrast(lambda bleu: 100 * over(bleu[row], bleu[BASELINE]))
-
-
-def over(values: np.ndarray, divisor: np.ndarray) -> np.ndarray:
-    return values / np.where(divisor > 0, divisor, np.nan)
 
 
 def intervals(
@@ -191,7 +151,7 @@ def intervals(
     lines = []
     for test in tests:
         first = load(place(run, seeds[0], BASELINE, f"{test}.score.json"), ("samples", "seed"))
-        resamples = Resamples(read_counts(run, rows, test, seeds), first["samples"], first["seed"])
+        resamples = resampling.Resamples(read_counts(run, rows, test, seeds), first["samples"], first["seed"])
         for row in rows:
             found = {
                 "bleu": resamples.contrast(lambda bleu, row=row: bleu[row]),
@@ -199,7 +159,7 @@ def intervals(
                 "difference": resamples.contrast(lambda bleu, row=row: bleu[row] - bleu[BASELINE]),
             }
             found["control_percent"] = (
-                resamples.contrast(lambda bleu, row=row: 100 * over(bleu[row], bleu[control]))
+                resamples.contrast(lambda bleu, row=row: 100 * resampling.over(bleu[row], bleu[control]))
                 if control
                 else (np.nan, np.nan, np.nan)
             )
