@@ -1,4 +1,4 @@
-"""What a teacher adds to an update's time: read anew, and with its most likely pieces computed before; in one run.
+"""What a teacher adds to an update's time: read in every update, and with its most likely pieces computed before; in one run.
 
     python benchmarks/teacher.py --data results/multi30k/data
 
@@ -58,14 +58,14 @@ def main() -> None:
     started = time.perf_counter()
     soft = soften([teacher], text, args.top)
     taken = time.perf_counter() - started
-    objectives = {"alone": Objective(student, 0.1), "anew": Objective(student, 0.1, teacher, SHARE)}
+    objectives = {"alone": Objective(student, 0.1), "whole": Objective(student, 0.1, teacher, SHARE)}
     objectives["top"] = Objective(student, 0.1, None, SHARE)
     streams = [Stream(text, args.batch_tokens, seed=1, soft=given)() for given in (None, soft)]
     times: dict[str, list[float]] = {name: [] for name in objectives}
     for plain, taught in itertools.islice(zip(*streams, strict=True), args.rounds + 1):
         for name, objective in objectives.items():
             times[name].append(seconds(objective, taught if name == "top" else plain))
-    for name, label in (("anew", "the teacher read anew"), ("top", f"its {args.top} most likely pieces")):
+    for name, label in (("whole", "the teacher read in every update"), ("top", f"its {args.top} most likely pieces")):
         ratios = [with_it / alone for with_it, alone in zip(times[name][1:], times["alone"][1:], strict=True)]
         print(f"{label}: {statistics.median(ratios):.2f} times an update without a teacher")
     alone = statistics.median(times["alone"][1:])
