@@ -1,4 +1,4 @@
-"""What a teacher adds to an update's time: read in every update, and with its most likely pieces computed before; in one run.
+"""What a teacher adds to the time of an update: read in every update, and its most likely pieces computed before.
 
     python benchmarks/teacher.py --data results/multi30k/data
 

@@ -23,8 +23,10 @@ def main() -> None:
         return pd.concat([how(args.results, *part, args.seeds, *more) for part in parts], ignore_index=True)
 
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
-    variants = frontier.collect(read(results.read, args.control), plans, args.seeds[0], args.select or None)
-    ranking = frontier.ranking(frontier.rank(read(results.read_scores), variants), len(args.seeds))
+    scores = read(results.read_scores)
+    summary = results.summarize(scores, read(results.intervals, args.control))
+    variants = frontier.collect(summary, plans, args.seeds[0], args.select or None)
+    ranking = frontier.ranking(frontier.rank(scores, variants), len(args.seeds))
     for table in (frontier.table(variants), frontier.sources(variants), ranking):
         tables.write(table, args.output, *results.notes(args))
 

@@ -45,18 +45,8 @@ def arguments() -> argparse.Namespace:
 
 def identity(args: argparse.Namespace, here: torch.device) -> tuple[dict[str, Any], list[str | Path]]:
     """What a trained model follows from: its settings, and the files that are read."""
-    places = (
-        "train",
-        "dev",
-        "dev_source",
-        "dev_target",
-        "pieces",
-        "teacher_checkpoint",
-        "soft_targets",
-        "state",
-        "journal",
-    )
-    places += ("output", "summary", "store")
+    places = ("train", "dev", "dev_source", "dev_target", "pieces", "teacher_checkpoint", "soft_targets")
+    places += ("state", "journal", "output", "summary", "store")
     about = {key: str(value) for key, value in vars(args).items() if key not in places}
     about |= {"device": device.describe(here), "torch": torch.__version__, "tzip": tzip.__version__}
     about["world"] = os.environ.get("WORLD_SIZE", "1")

@@ -32,8 +32,8 @@ class Compression:
         self.sparsity = -1.0  # the last one that was pruned to
         dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
         if variant.dropout >= 0:
-            for module in dropouts:
-                module.p = variant.dropout if module.shared else module.p
+            for module in (module for module in dropouts if module.shared):
+                module.p = variant.dropout
         self.dropouts = [(module, module.p) for module in dropouts]
 
     def on_update(self, update: int, updates: int) -> None:

@@ -78,12 +78,10 @@ def collect(
     The BLEU by which a row is chosen, and its percent of the baseline's, are chosen_bleu and chosen_percent.
     """
     rows = summary["row"]
-    deciding = summary.assign(key=summary["test"] if by is None else by)
-    deciding = deciding[deciding["test"] == deciding["key"]]
-    best = pd.concat([undominated(group) for _, group in deciding.groupby("test")])
-    places = {key: i for i, key in enumerate(zip(deciding["row"], deciding["key"], strict=True))}
-    at = [places[row, test if by is None else by] for row, test in zip(rows, summary["test"], strict=True)]
-    taken = deciding.assign(frontier=best).iloc[at].set_axis(summary.index)
+    frontier = pd.concat([undominated(group) for _, group in summary.groupby("test")])
+    known = summary.assign(frontier=frontier).set_index(["row", "test"])
+    chosen_by = summary["test"] if by is None else pd.Series(by, summary.index)
+    taken = known.loc[pd.MultiIndex.from_arrays([rows, chosen_by])].set_axis(summary.index)
     frame = summary.assign(
         label=rows.map(paper.label),
         method=[method(plans[row]) for row in rows],
@@ -91,7 +89,7 @@ def collect(
         plan=[spelled(plans[row]) for row in rows],
         source=[source(plans[row]) for row in rows],
         frontier=taken["frontier"],
-        chosen_by=taken["test"],
+        chosen_by=chosen_by,
         chosen_bleu=taken["bleu"],
         chosen_percent=taken["percent"],
     )

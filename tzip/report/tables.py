@@ -217,8 +217,12 @@ def table_1(summary: pd.DataFrame, test: str) -> Table:
     ]
     notes += [*control_note(frame), *([paper.SOURCE] if any(row in paper.TABLE_1 for row in frame["row"]) else [])]
     title = "The paper's Table 1: what each row keeps of BLEU, and how small it makes the model"
-    columns = (*SCORE_COLUMNS[:3], *of_control(frame), *SCORE_COLUMNS[3:], *PAPER_COLUMNS)
-    return Table("table1", title, frame, columns, tuple(notes))
+    return Table("table1", title, frame, score_columns(frame) + PAPER_COLUMNS, tuple(notes))
+
+
+def score_columns(frame: pd.DataFrame) -> tuple[Column, ...]:
+    """The columns of scores and sizes; what is kept of a control's BLEU stands beside what is of the baseline's."""
+    return (*SCORE_COLUMNS[:3], *of_control(frame), *SCORE_COLUMNS[3:])
 
 
 def of_control(frame: pd.DataFrame) -> tuple[Column, ...]:
@@ -252,7 +256,7 @@ def table_1_with_speed(table: Table, costs: pd.DataFrame) -> Table:
     """
     timed = costs[costs["test"] == table.frame["test"].iloc[0]].drop(columns=["test", "seeds", "device"])
     note = "seconds to compress: without fine-tuning; words/s: translating from the file"
-    columns = (*SCORE_COLUMNS[:3], *of_control(table.frame), *SCORE_COLUMNS[3:], *SPEED_COLUMNS, *PAPER_COLUMNS)
+    columns = score_columns(table.frame) + SPEED_COLUMNS + PAPER_COLUMNS
     return replace(table, frame=table.frame.merge(timed, on="row", how="left"), columns=columns).noted(last=[note])
 
 
