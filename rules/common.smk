@@ -259,7 +259,12 @@ def of_run(rows, *more, tests=TESTS):
     Rules ask in a lambda: in a plain text Snakemake takes {name} for a wildcard, and notes and paths are the user's.
     """
     seeds = ",".join(map(str, SEEDS))
-    words = [f"--results {RUN} --rows {','.join(rows)} --tests {','.join(tests)} --seeds {seeds}", CONTROL, NOTE_FLAG, *more]
+    words = [
+        f"--results {RUN} --rows {','.join(rows)} --tests {','.join(tests)} --seeds {seeds}",
+        CONTROL,
+        NOTE_FLAG,
+        *more,
+    ]
     return " ".join(filter(None, words))
 
 
