@@ -15,7 +15,7 @@ import numpy as np
 import sentencepiece
 
 from tzip import files
-from tzip.data import lists
+from tzip.data import lists, sentencepiece_model
 from tzip.data.corpus import Side, pairs
 from tzip.data.text import normalize, spaced
 from tzip.options import option
@@ -40,7 +40,8 @@ def train(paths: Sequence[str | Path], output: str | Path, options: Options = Op
 
     Text is taken as it is (NFC, no NFKC folding: output keeps the typography of its references), every
     character can be spelled in bytes, so nothing is ever unknown. One thread: the same text gives the same
-    bytes. Raises ValueError if the text is too small for `options.size`.
+    bytes. Scores are rounded, so that a file holds them in a few bits (`sentencepiece_model.rounded`). Raises
+    ValueError if the text is too small for `options.size`.
     """
     total = sum(1 for _ in _lines(paths))
     if not total:
@@ -66,7 +67,7 @@ def train(paths: Sequence[str | Path], output: str | Path, options: Options = Op
         )
     except (RuntimeError, OSError) as error:
         raise ValueError(_why(str(error), options)) from None
-    pieces = Pieces(model.getvalue())
+    pieces = Pieces(sentencepiece_model.rounded(model.getvalue()))
     with files.replacing(output) as temporary:
         temporary.write_bytes(pieces.model)
     return pieces
