@@ -23,11 +23,11 @@ import ctranslate2
 import sentencepiece
 import torch
 
-from tzip import pipeline
 from tzip.exchange import exporting
 from tzip.exchange.options import Export
 from tzip.files import read_lines
 from tzip.format import model as model_file
+from tzip.interface.translator import engine
 from tzip.nmt.options import Search
 
 Engine = Callable[[list[str], int], list[str]]
@@ -38,7 +38,7 @@ OURS["ctranslate2 int8"] = OURS["ctranslate2 fp32"] | {"precision": "int8"}
 def ours(file: Path, how: dict[str, str], beams: list[int]) -> Engine:
     """A model.tzip as `tzip translate` translates with it."""
     model, pieces, _ = model_file.restore(file)
-    opened = {beam: pipeline.engine(model, pieces, Search(beam=beam, **how)) for beam in beams}
+    opened = {beam: engine(model, pieces, Search(beam=beam, **how)) for beam in beams}
     return lambda lines, beam: [best[0][0] for best in opened[beam](pieces.encode(lines))]
 
 

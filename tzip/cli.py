@@ -7,17 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import tzip
 from tzip import files, options
 from tzip.compression import registry
-from tzip.compression.variant import Calibration, Pruning, Variant, check, needs
+from tzip.compression.variant import Calibration, Pruning, Variant
 from tzip.exchange.options import Export, Import
 from tzip.nmt.options import FINETUNE, Search, Training
-from tzip.options import amount, check_outputs, flag, output, path, plain
+from tzip.options import amount, check_outputs, output, path, plain
 
 
 def run(main: Callable[[], None]) -> None:
@@ -38,8 +36,7 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(128 + signal.SIGINT)  # as shells have it after Ctrl-C
     except (ValueError, OSError) as error:
         if not isinstance(error, BrokenPipeError):  # who stopped reading knows it
-            said = [str(value) for key in ("filename", "strerror") if (value := getattr(error, key, None))]
-            print(f"error: {' '.join((': '.join(said) or str(error)).split())}", file=sys.stderr)
+            print(f"error: {files.one_line(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:  # what cannot be written is dropped, so that Python does not try again at its end
@@ -128,25 +125,12 @@ def run_soften(args: argparse.Namespace) -> None:
 )
 def run_compress(args: argparse.Namespace) -> None:
     """a checkpoint folder to one model.tzip"""
-    for folder in args.methods:
-        registry.extend(folder)
-    variant = options.from_arguments(args, Variant, args.name or "compress", DEFAULTS[Variant])
-    training = options.from_arguments(args, Training, f"{args.name}: finetune".lstrip(": "), FINETUNE)
-    check(variant)
-    tuning = options.given(args, Training)
-    if tuning and not args.data:
-        raise ValueError(f"{flag(next(iter(tuning)))} is for fine-tuning, which needs --data")
-    if needs(variant) and not args.statistics and not tuning:
-        training = replace(training, updates=0)  # the data are there for the statistics
-    for given, by in (("teacher_checkpoint", "teacher"), ("soft_targets", "teacher"), ("soft_targets", "top")):
-        if getattr(args, given) and not getattr(training, by):
-            raise ValueError(f"{flag(given)} is given, but {by} = 0 makes no use of it; give {flag(by)}")
-    from tzip import pipeline
+    from tzip.interface import compress
 
-    names = ("seed", "threads", "data", "soft_targets", "statistics", "state", "summary", "student")
-    inputs = {name: getattr(args, name) for name in names}
-    inputs |= {"name": args.name or args.output.stem, "teacher": args.teacher_checkpoint}
-    print(pipeline.compress(args.checkpoint, args.output, variant, training, **inputs))
+    names = ("data", "teacher_checkpoint", "soft_targets", "statistics", "state", "summary", "student")
+    inputs = {name: getattr(args, name) for name in (*names, "methods", "name", "seed", "threads")}
+    given = options.given(args, Variant) | options.given(args, Training)
+    print(compress.write(args.checkpoint, args.output, given, DEFAULTS[Variant], **inputs))
 
 
 @command(MODEL, path("output", **NEW_FOLDER))
@@ -195,34 +179,21 @@ def run_shortlist(args: argparse.Namespace) -> None:
 
 @command(
     MODEL,
-    path("source", metavar="SOURCE", nargs="?", help="a file instead of standard input"),
+    path("sources", metavar="SOURCE", nargs="*", help="files instead of standard input"),
     output("--output", help="a file instead of standard output"),
     output("--time", help="write seconds, words per second and memory as JSON"),
+    plain("--batch", type=int, metavar="N", help="lines to translate and write at once; 0 = all [0; of a pipe 1]"),
+    plain("--jsonl", action="store_true", help="lines are objects with a text; they gain translations and scores"),
     plain("--split-sentences", metavar="LANG", help="split each line into sentences of LANG (en, de, ...) first"),
     *(THREADS, FORCE, Search),
 )
 def run_translate(args: argparse.Namespace) -> None:
-    """translate standard input, one sentence per line"""
+    """translate standard input or files, one sentence per line"""
     settings = options.from_arguments(args, Search, "search")
-    if args.split_sentences and settings.nbest > 1:
-        raise ValueError("--nbest and --split-sentences do not go together")
-    from tzip import pipeline
-    from tzip.data import text
+    from tzip.interface import translate
 
-    here = pipeline.here(args.threads)
-    if not args.source and sys.stdin is None:
-        raise ValueError("standard input is closed; name a file to translate")
-    read = args.source.read_bytes() if args.source else sys.stdin.buffer.read()
-    lines = files.split_lines(read, str(args.source or "standard input"))
-    parts = [text.sentences(line, args.split_sentences) for line in lines]
-    beams = iter(pipeline.translate(args.model, list(chain.from_iterable(parts)), settings, here, args.time))
-    best = [[next(beams) for _ in part] for part in parts]
-    if settings.nbest == 1:
-        rows = [" ".join(filter(None, (beam[0][0] for beam in line))) for line in best]
-    else:  # as Moses and Marian print them
-        rows = [f"{i} ||| {line} ||| {score:.4f}" for i, (beam,) in enumerate(best) for line, score in beam]
-    whole = "".join(f"{row}\n" for row in rows)
-    files.write_text(args.output, whole) if args.output else print(whole, end="")
+    form = translate.Form(args.batch, args.jsonl, args.split_sentences)
+    translate.run(args.model, args.sources, args.output, args.time, form, settings, args.threads)
 
 
 @command(

@@ -16,6 +16,28 @@ from typing import Any
 from urllib.parse import unquote
 
 
+def one_line(error: Exception) -> str:
+    """What a user needs to know of an error: of the operating system's the file and what is wrong with it."""
+    said = [str(value) for key in ("filename", "strerror") if (value := getattr(error, key, None))]
+    return " ".join((": ".join(said) or str(error)).split())
+
+
+@contextlib.contextmanager
+def named() -> Iterator[None]:
+    """The operating system's errors in this block as errors of the same type whose text is `one_line`."""
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(one_line(error)) from error
+
+
+def check_new(path: Path, force: bool = False) -> None:
+    """ValueError if `path` is there and no regular file, or is there at all and `force` is false."""
+    check_regular(path)
+    if path.exists() and not force:
+        raise ValueError(f"{path}: exists already; --force replaces it")
+
+
 def check_regular(path: Path) -> None:
     """ValueError if `path` is there and no regular file: a device, say, which renaming would replace."""
     if path.is_dir():
@@ -116,17 +138,22 @@ def read_lines(path: str | Path) -> list[str]:
     return split_lines(Path(path).read_bytes(), str(path))
 
 
-def split_lines(text: bytes, where: str) -> list[str]:
-    """The lines of UTF-8 text from `where`, as `read_lines`; a byte order mark at its beginning is none of it."""
-    if text.startswith(b"\x1f\x8b"):
-        raise ValueError(f"{where}: compressed by gzip; give its text, as by gunzip -c")
-    lines = text.removeprefix(codecs.BOM_UTF8).split(b"\n")
+def split_lines(text: bytes, where: str, first: int = 1) -> list[str]:
+    """The lines of UTF-8 text from `where`, as `read_lines`; a byte order mark at its beginning is none of it.
+
+    first  number of the first line, where the text is only a part
+    """
+    if first == 1:
+        if text.startswith(b"\x1f\x8b"):
+            raise ValueError(f"{where}: compressed by gzip; give its text, as by gunzip -c")
+        text = text.removeprefix(codecs.BOM_UTF8)
+    lines = text.split(b"\n")
     if not lines[-1]:
         lines.pop()
     try:
         return [line.decode("utf-8").removesuffix("\r") for line in lines]
     except UnicodeDecodeError as error:
-        number = next(i for i, line in enumerate(lines, 1) if line == error.object)
+        number = next(i for i, line in enumerate(lines, first) if line == error.object)
         raise ValueError(f"{where}: line {number} is not UTF-8") from None
 
 

@@ -228,9 +228,7 @@ def check_outputs(args: argparse.Namespace) -> None:
     """Refuse to write over what is no regular file, or without --force over a file that exists already."""
     for path in vars(args).values():
         if isinstance(path, Output):
-            files.check_regular(path)
-            if path.exists() and not args.force:
-                raise ValueError(f"{path}: exists already; --force replaces it")
+            files.check_new(path, args.force)
 
 
 def amount(unit: str) -> Callable[[str], float]:

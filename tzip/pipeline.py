@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,12 @@ from tzip.compression import compress as compression_of
 from tzip.compression import curvature
 from tzip.compression.curvature import Statistics
 from tzip.compression.variant import Calibration, Variant, method_digest, needs, stages
-from tzip.data import text
-from tzip.data.pieces import Encoded, Pieces
-from tzip.exchange import exporting, importing
-from tzip.exchange.options import Export, Import
+from tzip.data.pieces import Encoded
+from tzip.exchange import importing
+from tzip.exchange.options import Import
 from tzip.files import replacing_folder, write_json
 from tzip.format import container, sizes
-from tzip.format import model as model_file
+from tzip.interface.translator import Translator
 from tzip.nmt import checkpoint, device
 from tzip.nmt import teacher as teacher_of
 from tzip.nmt.model import Transformer, check_scores, shape, tensors
@@ -123,53 +122,11 @@ def translate(
 
     Standard error names the lines of which a part can be lost. summary: JSON file of what it took
     """
-    model, pieces, _ = model_file.restore(file)
-    translate_pieces = engine(model.to(place), pieces, options)
-    started = time.perf_counter()
-    sources = pieces.encode(lines)
-    seconds = time.perf_counter() - started
-    for warning in losses(lines, sources, model.config.max_length - 1):  # no part of what is timed
-        print(f"warning: {warning}", file=sys.stderr)
-    started = time.perf_counter()
-    translations = translate_pieces(sources)
-    seconds += time.perf_counter() - started
+    translator = Translator(file, place)
+    translations = translator.translate(lines, options)
     if summary:
-        words = sum(len(line.split()) for line in lines)
-        report = {"seconds": round(seconds, 3), "sentences": len(lines), "words": words}
-        report |= {"threads": torch.get_num_threads(), "words_per_second": round(words / seconds, 1)}
-        write_json(summary, report | {"search": vars(options)} | device.footprint(place))
+        write_json(summary, translator.report(options))
     return translations
-
-
-def engine(
-    model: Transformer, pieces: Pieces, options: Search
-) -> Callable[[list[list[int]]], list[list[tuple[str, float]]]]:
-    """What translates encoded lines by the options' engine: the n best of each with their scores.
-
-    Scores of a greedy search by CTranslate2 are NaN. ValueError in one line if it has no such model.
-    """
-    if options.engine == "torch":
-        return lambda sources: model_file.hypotheses(model, pieces, sources, options)
-    from tzip.exchange import inference  # not where other commands would wait for it
-
-    kind = {"fp32": "float32"}.get(options.precision, options.precision)
-    known = {field.name for field in dataclasses.fields(inference.Options)} - {"batch_tokens"}
-    chosen = inference.Options(**{key: value for key, value in vars(options).items() if key in known})
-    with tempfile.TemporaryDirectory() as folder:  # opened, it is in memory
-        exporting.write(Path(folder, "model"), model, pieces, Export(type=kind))
-        translator = inference.Translator(Path(folder, "model"), torch.get_num_threads())
-    return lambda sources: model_file.spelled(pieces, translator.search(sources, chosen, scores=options.nbest > 1))
-
-
-def losses(lines: list[str], sources: list[list[int]], longest: int) -> Iterator[str]:
-    """What a translation can lose of these lines: what is longer than the model reads, and further sentences."""
-    for number, source in enumerate(sources, 1):
-        if len(source) > longest:
-            yield f"line {number} has {len(source)} pieces; only the first {longest} are translated"
-    several = [number for number, line in enumerate(lines, 1) if len(text.sentences(line, "en")) > 1]
-    if several:
-        first = ", ".join(map(str, several[:5])) + (", ..." if len(several) > 5 else "")
-        yield f"several sentences in line {first}; a model may translate only one of them: see --split-sentences"
 
 
 def import_model(source: str, output: Path, options: Import, summary: Path | None = None) -> str:

@@ -8,7 +8,7 @@ import ctranslate2
 
 from tzip import files
 from tzip.data.pieces import END, Pieces
-from tzip.nmt.options import Hypothesis, Search, length_penalty
+from tzip.nmt.options import Hypothesis, Progress, Search, length_penalty
 from tzip.options import option, same
 
 PIECES = "pieces.model"
@@ -57,13 +57,16 @@ class Translator:
         hypotheses = self.search(self.pieces.encode(lines), options, scores=False)
         return self.pieces.decode([list(best.pieces) for (best, *_) in hypotheses])
 
-    def search(self, sources: list[list[int]], options: Options, scores: bool = True) -> list[list[Hypothesis]]:
+    def search(
+        self, sources: list[list[int]], options: Options, scores: bool = True, progress: Progress = None
+    ) -> list[list[Hypothesis]]:
         """The `nbest` translations of each source (piece ids without END), as `search.search` finds them.
 
         Batches are of sentences of similar length; what then becomes longer than its own source allows is
         translated once more, with sentences of the same length. An empty source has the empty translation.
         Greedy search is faster without `scores`, which are then NaN. If hypotheses of a beam do not end by
         then, CTranslate2 may return one where our search prefers one that did.
+        After each batch `progress` is called with the indices of its sentences.
         """
         if options.shortlist and not self.has_shortlist:
             raise ValueError("shortlist = true, but the model was exported without one")
@@ -84,6 +87,8 @@ class Translator:
                     results[i] = self._ranked(found, options)
                     if max(map(len, found.hypotheses)) > limits[i]:
                         again.append(i)
+                if progress and not alike:
+                    progress(now)
             todo = again
         return results
 

@@ -12,7 +12,7 @@ from tzip.data.pieces import Pieces
 from tzip.format import container
 from tzip.nmt import search
 from tzip.nmt.model import Transformer, chain, shape, tensors
-from tzip.nmt.options import Config, Hypothesis, Search
+from tzip.nmt.options import Config, Hypothesis, Progress, Search
 from tzip.options import make
 
 
@@ -38,10 +38,13 @@ def cast(model: Transformer, options: Search) -> Transformer:
 
 
 def hypotheses(
-    model: Transformer, pieces: Pieces, sources: list[list[int]], options: Search
+    model: Transformer, pieces: Pieces, sources: list[list[int]], options: Search, progress: Progress = None
 ) -> list[list[tuple[str, float]]]:
-    """The n best translations of each encoded line with their scores, by the model as `cast` gives it; best first."""
-    return spelled(pieces, search.search(cast(model, options), sources, options))
+    """The n best translations of each encoded line with their scores, by the model as `cast` gives it; best first.
+
+    progress  see `search.search`
+    """
+    return spelled(pieces, search.search(cast(model, options), sources, options, progress))
 
 
 def spelled(pieces: Pieces, found: list[list[Hypothesis]]) -> list[list[tuple[str, float]]]:

@@ -1,6 +1,7 @@
 """Options of the model, its training and its search, and what a search returns; needs no torch."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tzip.options import make, option
@@ -140,6 +141,9 @@ class Search:
             raise ValueError(f"precision = {self.precision}: {self.engine} does not translate with it")
         if self.nbest > self.beam:
             raise ValueError(f"nbest = {self.nbest} is more than beam = {self.beam}")
+
+
+Progress = Callable[[list[int]], None] | None  # called with the indices of the sentences that are done
 
 
 @dataclass(frozen=True)

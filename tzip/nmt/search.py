@@ -6,14 +6,16 @@ from torch import Tensor
 from tzip.data.pieces import BEGIN, END, PAD
 from tzip.nmt.decoder import Decoder
 from tzip.nmt.model import NO_NUMBERS, Transformer, padded
-from tzip.nmt.options import Hypothesis, Search, length_penalty
+from tzip.nmt.options import Hypothesis, Progress, Search, length_penalty
 
 
-def search(model: Transformer, sources: list[list[int]], options: Search) -> list[list[Hypothesis]]:
+def search(
+    model: Transformer, sources: list[list[int]], options: Search, progress: Progress = None
+) -> list[list[Hypothesis]]:
     """The `nbest` translations of each source (piece ids without END), best first.
 
     Sentences are sorted by length into batches; an empty source has the empty translation. A source
-    longer than the model's max_length is cut to it.
+    longer than the model's max_length is cut to it. After each batch `progress` is called with its indices.
     """
     longest = model.config.max_length - 1
     end = [END] if model.config.source_end else []
@@ -26,6 +28,8 @@ def search(model: Transformer, sources: list[list[int]], options: Search) -> lis
         batch = padded([[*sources[i][:longest], *end] for i in now])
         for i, best in zip(now, search_batch(model, batch, options), strict=True):
             result[i] = best
+        if progress:
+            progress(now)
     return result
 
 
