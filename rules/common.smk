@@ -52,6 +52,7 @@ SOURCE, TARGET = datasets.dataset(config)["languages"]
 GENERATED = [f"{RUN}/generated/{split}.{side}" for split in ("train", "dev", "test") for side in (SOURCE, TARGET)]
 SOURCES = datasets.source_files(config, DOWNLOADS)
 IMPORTED = imports.inputs(config, DOWNLOADS)
+TEST_SETS = datasets.test_sets(config)
 URLS = datasets.downloads(config) | imports.downloads(config)
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()
 SPLITS = ["train", "dev", *(f"test/{name}" for name in datasets.held_out_tests(config))]

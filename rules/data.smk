@@ -22,6 +22,29 @@ rule download:
         " {params.url:q} --output {output:q} {params.sha256} {resources.network} 2> {log:q}"
 
 
+rule test_set:
+    """A test set of sacreBLEU, from its cache or its publisher."""
+    output:
+        multiext(f"{DOWNLOADS}/sacrebleu/{{set}}", source=".src", target=".ref"),
+    log:
+        "results/logs/download/sacrebleu/{set}.log",
+    benchmark:
+        "results/benchmarks/download/sacrebleu/{set}.tsv"
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=growing(500),
+        network=NETWORK,
+    params:
+        name=lambda wildcards: TEST_SETS[wildcards.set],
+        prefix=subpath(output.source, strip_suffix=".src"),
+    shell:
+        f"python {SCRIPTS}/testset.py" " {params.name} --output {params.prefix:q} {resources.network} > {log:q} 2>&1"
+
+
+ruleorder: test_set > download
+
+
 rule generate:
     """The synthetic corpus of the grammar."""
     output:

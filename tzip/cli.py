@@ -14,7 +14,22 @@ from tzip import files, options
 from tzip.compression import registry
 from tzip.compression.variant import Calibration, Pruning, Variant
 from tzip.exchange.options import Export, Import
-from tzip.nmt.options import FINETUNE, Search, Training
+from tzip.interface.arguments import (
+    CHECKPOINT,
+    COMMANDS,
+    DEFAULTS,
+    FORCE,
+    METHODS,
+    MODEL,
+    NEW_FOLDER,
+    PIECES,
+    RUN,
+    SEED,
+    SUMMARY,
+    THREADS,
+    command,
+)
+from tzip.nmt.options import Search, Training
 from tzip.options import amount, check_outputs, output, path, plain
 
 
@@ -44,31 +59,6 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
 
 
-COMMANDS: dict[str, tuple[Callable, tuple]] = {}  # by name: what runs it, and its arguments
-DEFAULTS = {Training: FINETUNE, Variant: {"scope": "all"}}  # of the command line, other than the classes' own
-
-
-def command(*arguments) -> Callable[[Callable], Callable]:
-    """Add the function below as a subcommand with these arguments, see `options.add`."""
-
-    def keep(function: Callable) -> Callable:
-        COMMANDS[function.__name__.removeprefix("run_")] = function, arguments
-        return function
-
-    return keep
-
-
-NEW_FOLDER = {"metavar": "DIR", "help": "folder to write; must be new or empty"}
-FORCE = plain("--force", action="store_true", help="replace a file that exists already")
-MODEL = path("model", metavar="MODEL", help="a model.tzip")
-SEED = plain("--seed", type=int, default=1, metavar="N", help="seed [1]")
-THREADS = plain("--threads", type=int, metavar="N", help="CPU threads [one per core]")
-METHODS = plain("--methods", action="append", default=[], metavar="DIR", help="a folder of your own methods")
-SUMMARY = output("--summary", help="write what was done, its time and memory as JSON")
-RUN = path("folder", metavar="RUN", help="the run's folder, results/NAME")
-CHECKPOINT = path("checkpoint", metavar="CHECKPOINT", help="a trained model's folder")
-
-
 @command(
     plain("source", metavar="SOURCE", help="file or folder of the model, or ARCHIVE::MEMBER"),
     path("output", **NEW_FOLDER),
@@ -80,6 +70,21 @@ def run_import(args: argparse.Namespace) -> None:
     from tzip import pipeline
 
     print(pipeline.import_model(args.source, args.output, settings, args.summary))
+
+
+@command(
+    PIECES,
+    path("source", metavar="SOURCE", help="text, one sentence per line"),
+    path("target", metavar="TARGET", help="its translation, line by line"),
+    path("prefix", metavar="PREFIX", help="writes PREFIX.tokens.npy and PREFIX.offsets.npy"),
+    plain("--max-length", type=int, metavar="N", help="most pieces of a side, END included; longer pairs are dropped"),
+    FORCE,
+)
+def run_encode(args: argparse.Namespace) -> None:
+    """parallel text to encoded pairs, for --data of other commands"""
+    from tzip.interface import encode
+
+    print(encode.encode(args.model, args.source, args.target, args.prefix, args.max_length, args.force))
 
 
 @command(
@@ -159,19 +164,19 @@ def run_export(args: argparse.Namespace) -> None:
 
 
 @command(
-    path("model", metavar="MODEL", help="a model.tzip or a pieces.model, for its vocabulary"),
+    PIECES,
     output("output", metavar="OUTPUT", help="the file to write"),
     plain("--data", required=True, metavar="PREFIX", help="encoded training pairs to learn from"),
     *(FORCE, "exchange/shortlist.py"),
 )
 def run_shortlist(args: argparse.Namespace) -> None:
     """a target shortlist, for tzip export"""
-    from tzip.data.pieces import Encoded, Pieces
+    from tzip.data.pieces import Encoded
     from tzip.exchange import shortlist
-    from tzip.format import container
+    from tzip.interface.encode import vocabulary
 
     settings = options.from_arguments(args, shortlist.Options, "shortlist")
-    pieces = Pieces(args.model if args.model.suffix == ".model" else container.read(args.model).vocabulary)
+    pieces, _ = vocabulary(args.model)
     result = shortlist.of(Encoded(args.data), pieces, settings)
     shortlist.write(args.output, result, pieces)
     print(f"{args.output}: {len(result.of):,} source pieces, {len(result.always):,} target pieces always allowed")
@@ -198,7 +203,10 @@ def run_translate(args: argparse.Namespace) -> None:
 
 @command(
     path("files", metavar="FILE", nargs="+", help="MODEL SOURCE REFERENCE, or TRANSLATIONS REFERENCE"),
-    path("--baseline", help="translations to compare with"),
+    [
+        path("--baseline", help="translations to compare with, in the JSON of --output"),
+        path("--against", metavar="OTHER", help="translations, or with MODEL another model.tzip, to compare with"),
+    ],
     output("--output", help="write the scores as JSON instead of printing them"),
     output("--statistics", help="write the counts per sentence, .npz, for later comparisons"),
     *(THREADS, FORCE, Search, "report/score.py"),
@@ -212,18 +220,20 @@ def run_score(args: argparse.Namespace) -> None:
     search = options.from_arguments(args, Search, "search")
     scoring = options.from_arguments(args, score.Options, "score")
     *model, text, reference = args.files
-    texts, references = score.read_pair(text, reference)
-    texts = translated(model[0], texts, search, args.threads) if model else texts
-    baseline = score.read_pair(args.baseline, reference)[0] if args.baseline else None
-    report, counts = score.evaluate(texts, references, scoring, baseline)
+    sources, references = score.read_pair(text, reference)
+    texts = translated(model[0], sources, search, args.threads) if model else sources
+    other, name = (args.against, str(args.against)) if args.against else (args.baseline, score.BASELINE)
+    if model and args.against and args.against.suffix == ".tzip":
+        baseline = translated(args.against, sources, search, args.threads)
+    else:
+        baseline = score.read_pair(other, reference)[0] if other else None
+    report, counts = score.evaluate(texts, references, scoring, baseline, name)
     if args.statistics:
         score.write_statistics(args.statistics, counts)
     if args.output:
         files.write_json(args.output, report)
         return
-    for metric in ("bleu", "chrf"):
-        low, high = report[f"{metric}_low"], report[f"{metric}_high"]
-        print(f"{report[metric]:6.2f}  [{low:.2f}, {high:.2f}]  {report['signatures'][metric]}")
+    print("\n".join(score.lines(report)))
 
 
 def translated(model: Path, lines: list[str], search: Search, threads: int | None) -> list[str]:
@@ -286,6 +296,14 @@ def run_diff(args: argparse.Namespace) -> None:
     from tzip.report import diff
 
     print("\n".join(diff.lines(args.one, args.other)) or "the same in all that is compared")
+
+
+@command(plain("shell", choices=("bash", "zsh"), help="the shell to complete in"))
+def run_completion(args: argparse.Namespace) -> None:
+    """a script that completes this command in a shell"""
+    from tzip.interface import completion
+
+    print(completion.script(parser(), args.shell, tzip.__version__), end="")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -129,7 +129,9 @@ def add_arguments(
         default = "" if usual is REQUIRED or usual == "" else f"[{text(usual)}]"
         parts = field.metadata.get("description", ""), f"({choices})" if choices else "", default
         more = {"help": " ".join(filter(None, parts)).replace("%", "%%"), "metavar": metavar(field)}
-        group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, **more)
+        action = group.add_argument(flag(field.name), dest=field.name, default=argparse.SUPPRESS, **more)
+        kind = field.type if isinstance(field.type, str) else field.type.__name__
+        action.completions = ("false", "true") if kind == "bool" else field.metadata.get("choices", ())
 
 
 def metavar(field: dataclasses.Field) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tzip.options import constant, declared, make, metavar, parse, text
+from tzip.options import constant, declared, make, metavar, parse, spell, text
 
 KINDS = ("quantizers", "pruners")
 FOLDERS = [Path(__file__).parent.parent]  # each with a folder for each kind; `extend` adds a user's own
@@ -102,12 +102,13 @@ def check(kind: str, spec: str, name: str, *more: type) -> None:
 
 
 def listed() -> list[str]:
-    """The methods of all folders, one line each: name, what it is, where it comes from."""
+    """The methods of all folders, one line each: name, what it is, where it comes from, its options' defaults."""
     lines = []
     for kind in KINDS:
         lines.append(f"{kind}:")
         for name, file in files(kind, FOLDERS).items():
-            lines.append(f"  {name:12} {summary(file)} [{source(kind, name)}]")
+            defaults = {field.name: field.default for field in dataclasses.fields(declared(file))}
+            lines.append(f"  {name:12} {summary(file)} [{source(kind, name)}] {spell(name, defaults)}")
     return lines
 
 

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tzip import files, options
+from tzip.config.checks import choose
+
+SACREBLEU = "sacrebleu:"  # what the name of a test set of sacreBLEU begins with, as sacrebleu:wmt17/en-de
+SIDES = {"source": "src", "target": "ref"}  # of a pair, as sacreBLEU calls them
 
 
 def dataset(config: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +36,50 @@ def known_tests(config: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
     lent = [data for name, data in config["datasets"].items() if name not in trainable(config)]
     others = {name: pair for data in lent for name, pair in data.get("test", {}).items()}
     return dict.fromkeys(made) | others | own.get("test", {})
+
+
+def with_test_sets(config: dict[str, Any]) -> dict[str, Any]:
+    """`config` with the tests that sacreBLEU has, such as sacrebleu:wmt17/en-de, as a data set of test sets.
+
+    Their names become those of files: wmt17.en-de. Raises ValueError in one line for what sacreBLEU does not have,
+    and for other languages than the run's.
+    """
+    given = [test for test in config["tests"] if test.startswith(SACREBLEU)]
+    if not given:
+        return config
+    from sacrebleu.dataset import DATASETS  # 0.3 s that others need not wait
+
+    languages = config["datasets"].get(config["dataset"], {}).get("languages", [])
+    names, lent = {}, {}
+    for test in given:
+        place = test.removeprefix(SACREBLEU)
+        name, _, pair = (place, "", "") if place in DATASETS else place.rpartition("/")
+        if name not in DATASETS:
+            raise ValueError(f"tests: sacreBLEU has no test set '{name or place}'; {choose(name or place, DATASETS)}")
+        if pair not in DATASETS[name].langpairs:
+            raise ValueError(f"tests: {test}: '{pair}' is no pair of it; {choose(pair, DATASETS[name].langpairs)}")
+        if languages and pair != "-".join(languages):
+            raise ValueError(f"tests: {test} is {pair}, but the data set is {'-'.join(languages)}")
+        names[test] = test_set_file(place)
+        lent[names[test]] = {side: {"sacrebleu": f"{place}/{end}"} for side, end in SIDES.items()}
+    if taken := [name for name in lent if name in config["tests"]]:
+        raise ValueError(f"tests names {taken[0]!r} twice")
+    data = config["datasets"].get("sacrebleu", {"note": "", "languages": languages, "test": {}})
+    data = data | {"test": data["test"] | lent}
+    tests = [names.get(test, test) for test in config["tests"]]
+    return config | {"tests": tests, "datasets": config["datasets"] | {"sacrebleu": data}}
+
+
+def test_sets(config: dict[str, Any]) -> dict[str, str]:
+    """The run's test sets that sacreBLEU has, as wmt17/en-de, by the beginning of their files' names."""
+    named = [file["sacrebleu"].rpartition("/")[0] for file in sources(config).values() if "sacrebleu" in file]
+    return {test_set_file(name): name for name in named}
+
+
+def test_set_file(name: str) -> str:
+    """wmt17/en-de → wmt17.en-de, as sacreBLEU calls its own files."""
+    test, _, languages = name.rpartition("/")
+    return f"{test.replace('/', '_')}.{languages}"
 
 
 def split_test(own: dict[str, Any]) -> list[str]:
@@ -95,6 +143,9 @@ def download_folder(store: str) -> str:
 
 def local(file: dict[str, Any], folder: str) -> str:
     """Where a file lies once it is downloaded to `folder`."""
+    if "sacrebleu" in file:
+        name, _, side = file["sacrebleu"].rpartition("/")
+        return f"{folder}/sacrebleu/{test_set_file(name)}.{side}"
     return f"{folder}/{place(file['url'])}" if "url" in file else file["path"]
 
 

@@ -34,11 +34,12 @@ from tzip.options import REQUIRED, option, same
 
 @key()
 class File(Keys):
-    """A file by URL or by path, line by line."""
+    """A file by URL or by path, or a side of a test set of sacreBLEU, line by line."""
 
     url: str | None = option(None, "address to download it from, https://HOST/PATH", pattern=URL)
     path: str | None = option(None, "path, relative to the folder in which snakemake runs")
     sha256: str | None = option(None, "checksum (SHA-256); null records that of the first download", pattern=SHA256)
+    sacrebleu: str | None = option(None, "a side of a test set, as wmt17/en-de/src (or ref); `tests` fills it in")
     member: str | None = option(None, "a file inside a zip or tar archive")
     column: Annotated[Integer, Field(ge=1)] | None = option(None, "one column of TAB-separated text, from 1")
 
@@ -86,7 +87,7 @@ class Dataset(Keys):
             raise ValueError("no development set; give dev, or split.dev to hold it out of train")
         pairs = [*(self.train or []), *(self.dev or []), *(self.test or {}).values()]
         for file in [file for pair in pairs for file in (pair.source, pair.target)]:
-            if bool(file.url) == bool(file.path):
+            if [bool(file.url), bool(file.path), bool(file.sacrebleu)].count(True) != 1:
                 named = {name: value for name, value in dataclasses.asdict(file).items() if value is not None}
                 raise ValueError(f"a file is given by url or by path, found {named}")
 
@@ -195,7 +196,11 @@ class Run(Keys):
 
     name: Named = option(REQUIRED, "a folder's name; the results lie in results/NAME")
     dataset: str = option(REQUIRED, "one of datasets")
-    tests: Names = option(REQUIRED, "test sets to translate and score; Table 1 shows the first", min_length=1)
+    tests: Names = option(
+        REQUIRED,
+        "test sets to translate and score, by name or as sacrebleu:wmt17/en-de; the first is Table 1's",
+        min_length=1,
+    )
     select: Literal["dev", "test"] = option(
         "dev", "what the frontier and the ranking go by; dev: of a grid, only what it chose is translated on tests"
     )

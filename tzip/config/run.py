@@ -26,7 +26,7 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
 
     Raises ValueError in one line that names the key, the value and the choices. Files are not looked at.
     """
-    config = complete(config)
+    config = datasets.with_test_sets(complete(config))
     if imported := imports.given(config):
         imports.check(imported)
         if others := [key for key in config["model"] if key != "max_length"]:
@@ -171,7 +171,8 @@ def recorded(config: dict[str, Any]) -> str:
     """
     left_out = ("mirror", "store", "download", "made")
     kept = {key: value for key, value in config.items() if key not in left_out}
-    kept["datasets"] = {config["dataset"]: datasets.dataset(config)}
+    named = [config["dataset"], *(["sacrebleu"] if datasets.test_sets(config) else [])]
+    kept["datasets"] = {name: config["datasets"][name] for name in named}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
     started = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
     kept["students"] = {name: student for name, student in config["students"].items() if name in started}

@@ -163,6 +163,19 @@ def evaluate(
     return plain(report), counts
 
 
+def lines(report: dict[str, Any]) -> list[str]:
+    """A score file for readers: BLEU and chrF with interval and signature, and the difference of the pair, if any."""
+    text = []
+    for metric in ("bleu", "chrf"):
+        low, high = report[f"{metric}_low"], report[f"{metric}_high"]
+        text.append(f"{report[metric]:6.2f}  [{low:.2f}, {high:.2f}]  {report['signatures'][metric]}")
+    if paired := report["paired"]:
+        low, high, against = paired["low"], paired["high"], paired["baseline"]
+        difference = f"{paired['difference']:+6.2f}  [{low:+.2f}, {high:+.2f}]"
+        text.append(f"{difference}  BLEU minus that of {against}; p = {paired['p_value']:.4f}")
+    return text
+
+
 def plain(value: Any) -> Any:
     """A value for a JSON file: numbers rounded to DECIMALS, null for NaN, in dictionaries and sequences too."""
     if isinstance(value, dict):
