@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import random
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 
 from tests.toys import commands, small
 from tests.toys.data import toy_pairs
+from tests.toys.run import WORDS, corrupt
 from tzip import cli, pipeline
 from tzip.compression import registry
 from tzip.compression.variant import Variant
@@ -90,6 +92,37 @@ def test_score_prints_interval_and_signature(folder, compressed, monkeypatch, ca
     out = call(monkeypatch, capsys, "score", *arguments)
     assert "nrefs:1" in out.splitlines()[0]
     assert len(out.splitlines()) == 2
+
+
+def test_score_says_what_a_difference_is_worth(folder, compressed, tmp_path):
+    """Of any two translations, or of two models; a difference with its paired interval and its p-value."""
+    rng = random.Random(1)
+    references = [" ".join(rng.choices(WORDS, k=9)) for _ in range(60)]
+    for name, lines in (
+        ("ref", references),
+        ("a", corrupt(references, "a", 0.1)),
+        ("b", corrupt(references, "b", 0.3)),
+    ):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    fast = ["--samples", "100", "--trials", "200"]
+    report = tmp_path / "report.json"
+    for one, other, sign in (("a", "b", "+"), ("b", "a", "-"), ("a", "a", "+")):
+        arguments = ["score", tmp_path / one, tmp_path / "ref", "--against", tmp_path / other, *fast]
+        said = commands.tzip(*arguments).stdout.splitlines()[-1]
+        commands.tzip(*arguments, "--output", report, "--force")
+        pair = json.loads(report.read_text())["paired"]
+        assert pair["baseline"] == str(tmp_path / other)
+        low, high, p = (pair[key] for key in ("low", "high", "p_value"))
+        interval = f"{pair['difference']:+6.2f}  [{low:+.2f}, {high:+.2f}]"
+        assert said == f"{interval}  BLEU minus that of {tmp_path / other}; p = {p:.4f}"
+        assert said.strip()[0] == sign
+        assert low <= pair["difference"] <= high
+        assert (p < 0.05) == (one != other)
+    model = ["score", compressed, folder / "source", folder / "reference", "--beam", "1", "--threads", "1", *fast]
+    same = commands.tzip(*model, "--against", compressed)
+    assert same.stdout.splitlines()[-1] == f" +0.00  [+0.00, +0.00]  BLEU minus that of {compressed}; p = 1.0000"
+    short = commands.tzip("score", tmp_path / "a", tmp_path / "ref", "--against", folder / "source")
+    assert short.stderr == f"error: {folder}/source: 3 lines, but {tmp_path}/ref has 60\n"
 
 
 TUNED = ["--updates", "3", "--batch-tokens", "200", "--warmup", "1", "--threads", "1"]

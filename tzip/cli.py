@@ -323,8 +323,12 @@ def main() -> None:
 
 
 def execute() -> None:
-    """Run a subcommand; of an unknown flag, name the one that was meant."""
-    args, unknown = parser().parse_known_args()
+    """Run a subcommand, its files and options in any order; of an unknown flag, name the one that was meant."""
+    top, words = parser(), sys.argv[1:]
+    subcommands = next(action.choices for action in top._actions if isinstance(action.choices, dict))
+    if not words or words[0] not in subcommands:
+        top.parse_args()  # --help, --version, or an error
+    args, unknown = subcommands[words[0]].parse_known_intermixed_args(words[1:])
     if unknown:
         known = [name for action in args.parser._actions for name in action.option_strings]
         said = f"unrecognized arguments: {' '.join(unknown)}"

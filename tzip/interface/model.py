@@ -59,7 +59,7 @@ class Model:
                 raise TypeError(f"translate takes a str or a list of str, found {type(line).__name__} in it")
         options = make(Search, search | ({} if nbest is None else {"nbest": nbest}), "search")
         with named():
-            beams = self._translator.translate(lines, options, warn=lambda said: warnings.warn(said, stacklevel=5))
+            beams = self._translator.translate(lines, options, warn=lambda said: warnings.warn(said, stacklevel=4))
         forms = [[Translation(*one) if scores else one[0] for one in beam] for beam in beams]
         results = forms if nbest is not None else [best for best, *_ in forms]
         return results[0] if isinstance(text, str) else results
