@@ -24,9 +24,13 @@ from tzip import cli, options
 from tzip.compression import registry
 from tzip.compression.variant import Pruning
 from tzip.config import checks, keys, reference
+from tzip.nmt import checkpoint
 
 ROOT = Path(__file__).parent.parent
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 DEFAULT = "config/default.yaml"
 SHELLS = ("sh", "bash", "console", "shell")
 FENCE = re.compile(r"^```(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
@@ -160,6 +164,25 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch) -> None
     folders = {"float32", "int16", "int8", "short", "marian", "dense"}
     assert {path.name for path in Path("exported").iterdir()} == folders
     assert len(re.findall(r"bytes, \w+ for \w+$", said, re.MULTILINE)) == len(folders)
+
+
+def test_the_page_on_python_can_be_followed(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Every example of it, in order and in one process, on a small model."""
+    monkeypatch.chdir(tmp_path)
+    pieces = small.vocabulary(tmp_path)
+    small.write(tmp_path / "small.tzip", pieces)
+    checkpoint.save("checkpoint", small.model(), pieces.model)
+    toy_pairs(tmp_path / "own")
+    names: dict[str, Any] = {}
+    for _, body in in_order("python.md", ("python",)):
+        exec(compile(body, "docs/python.md", "exec"), names)
+    assert len(names["second"]) > 0
+    assert len(names["greedy"]) == len(names["fast"]) == 2
+    assert names["report"].path == Path("kmeans4.tzip")
+    assert tzip.inspect("tuned.tzip").history["updates"] == 40
+    said = capsys.readouterr().out.splitlines()
+    assert sum(" ||| " in line for line in said) == 8
+    assert f"{said[-1]}\n" in f"{text(ROOT / 'docs' / 'python.md')}\n".replace("  # ", "\n")
 
 
 def test_the_page_on_import_can_be_followed(tmp_path: Path, monkeypatch) -> None:

@@ -48,3 +48,22 @@ def test_a_repository_or_store_whose_name_has_braces_is_named(tmp_path: Path) ->
     folder = copy_sources(tmp_path / "plain")
     said = command(folder, *PLAN, "--config", "store=a{x}", ok=False)
     assert "store = 'a{x}': Snakemake takes {...} for a wildcard" in said
+
+
+def test_a_test_set_of_sacrebleu_is_read_from_its_cache(tmp_path: Path, monkeypatch) -> None:
+    folder, cache = copy_sources(tmp_path / "copy"), tmp_path / "cache" / "wmt17"
+    cache.mkdir(parents=True)
+    (cache / "wmt17.en-de.src").write_text("a house\nthe lake\n")
+    (cache / "wmt17.en-de.ref").write_text("ein Haus\nder See\n")
+    monkeypatch.setenv("SACREBLEU", str(cache.parent))
+    for name in ("text.en", "text.de"):
+        (folder / name).write_text("".join(f"sentence {i} of {name}\n" for i in range(40)))
+    pair = {"source": {"path": "text.en"}, "target": {"path": "text.de"}}
+    own = {"languages": ["en", "de"], "train": [pair], "split": {"dev": 3}}
+    config = {"name": "own", "dataset": "own", "datasets": {"own": own}, "tests": ["sacrebleu:wmt17/en-de"]}
+    (folder / "own.yaml").write_text(yaml.safe_dump(config))
+    assert {("test_set", ""), ("corpus", "")} < planned(command(folder, *PLAN, *OWN))
+    command(folder, *TEXT)
+    assert (folder / "results/own/data/test/wmt17.en-de.en").read_text() == "a house\nthe lake\n"
+    assert (folder / "results/own/data/test/wmt17.en-de.de").read_text() == "ein Haus\nder See\n"
+    assert planned(command(folder, *TEXT, "--dry-run")) == set()
