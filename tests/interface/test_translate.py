@@ -1,5 +1,6 @@
 """`tzip translate`: pipes line by line, several files, JSON lines, progress on a terminal alone."""
 
+import contextlib
 import json
 import os
 import pty
@@ -13,7 +14,10 @@ import pytest
 
 from tests.toys import commands
 from tzip.files import read_lines
+from tzip.interface import translate as translation
+from tzip.nmt.options import Search
 
+FORM = translation.Form()
 FLAGS = ["--beam", "2", "--max-ratio", "0.5", "--threads", "1"]
 
 
@@ -97,14 +101,13 @@ def test_progress_is_shown_on_a_terminal_alone(folder: Path, tmp_path: Path) -> 
     shown, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
     (tmp_path / "many").write_text("a small house\n" * 4)
-    command = [sys.executable, "-m", "tzip", "translate", str(folder / "small.tzip"), tmp_path / "many", *FLAGS]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, check=True)
-    said = b""
-    while select.select([shown], [], [], 0)[0]:
-        said += os.read(shown, 1 << 16)
-    for end in (shown, terminal):
-        os.close(end)
-    assert done.stdout.count(b"\n") == 4
+    with os.fdopen(terminal, "w") as stream, contextlib.redirect_stderr(stream):
+        translation.run(folder / "small.tzip", [tmp_path / "many"], tmp_path / "out", None, FORM, Search(), 1)
+        said = b""
+        while select.select([shown], [], [], 0)[0]:
+            said += os.read(shown, 1 << 16)
+    os.close(shown)
+    assert (tmp_path / "out").read_text().count("\n") == 4
     assert b" 0/12 [" in said
     assert b" words/s]" in said
 
