@@ -106,7 +106,7 @@ def parsed(line: str, where: str) -> str:
 def translated(
     translator: Translator, part: Part, where: str, language: str | None, search: Search, progress: tqdm
 ) -> list[Beam]:
-    """The n best translations of each line of a part; of a line in several sentences, theirs joined, without score."""
+    """The n best translations of each line of a part; of several sentences in a line, those joined, without a score."""
     split = [text.sentences(line, language) for line in part.texts]
     flat = list(chain.from_iterable(split))
 
