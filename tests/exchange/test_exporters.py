@@ -68,6 +68,19 @@ def test_a_model_of_ours_computes_the_same_as_marian(
         assert [best.pieces for (best,) in ours] == [best.pieces for (best,) in theirs]
 
 
+@pytest.mark.parametrize("positions", ["interleaved", "halves"])
+def test_marian_has_a_copy_of_a_layer_for_each_use(tmp_path: Path, vocabulary: Pieces, positions: str) -> None:
+    form = {"positions": positions, "encoder_layers": 3, "encoder_unique": 2, "decoder_unique": 1}
+    model = untrained(3, **form)
+    exporting.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
+    found, _ = read(tmp_path / "m")
+    assert apart(model, found) < 1e-5
+    assert (found.config.encoder_layers, found.config.encoder_unique) == (3, 0)
+    again = found.encoder[0].feed_forward.inner.weight, found.encoder[2].feed_forward.inner.weight
+    assert torch.equal(*again)
+    assert again[0].data_ptr() != again[1].data_ptr()
+
+
 @pytest.mark.parametrize("tie", ["decoder", "none"])
 def test_two_vocabularies_of_different_sizes(tmp_path: Path, tie: str) -> None:
     vocabulary = Pieces(pack(Lists(ONE, OTHER, SHARED.source, (*SHARED.source[:4], *SHARED.source[:50:-1]))))

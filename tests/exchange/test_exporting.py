@@ -18,7 +18,7 @@ from tzip import pipeline
 from tzip.compression.variant import Variant
 from tzip.data import lists
 from tzip.data.pieces import BEGIN, END, PAD, Pieces
-from tzip.exchange import exporting, inference, shortlist
+from tzip.exchange import exporting, importing, inference, shortlist
 from tzip.exchange.exporters import ctranslate2 as ctranslate
 from tzip.files import read_json, write_json
 from tzip.format import container
@@ -98,6 +98,19 @@ def test_finds_what_our_search_finds(tmp_path: Path, vocabulary: Pieces, norm: s
         compare(model, translator, SOURCES, beam=1)
         compare(model, translator, SOURCES, beam=5, alpha=0.0)
         compare(model, translator, SOURCES, beam=5, alpha=0.6, cut=False)
+
+
+@pytest.mark.parametrize("sharing", ["sequence", "cycle-reversed"])
+def test_a_layer_that_is_used_again_is_exported_for_each_use(tmp_path: Path, vocabulary: Pieces, sharing: str) -> None:
+    form = {"encoder_layers": 4, "encoder_unique": 2, "decoder_unique": 1, "sharing": sharing}
+    model = untrained(0, **form)
+    translator = exported(tmp_path / "exported", model, vocabulary)
+    compare(model, translator, SOURCES, beam=1)
+    compare(model, translator, SOURCES, beam=5, alpha=0.0)
+    exporting.write(tmp_path / "dense", model, vocabulary, exporting.Options(to="safetensors"))
+    found = importing.build(importing.read(tmp_path / "dense", importing.Options(format="tzip")))
+    assert found.config == model.config
+    assert all(torch.equal(a, b) for a, b in zip(found.parameters(), model.parameters(), strict=True))
 
 
 def test_a_trained_model_translates_the_same(tmp_path: Path, trained: Path) -> None:

@@ -154,6 +154,16 @@ class Layer(nn.Module):
         return self.residual(x_BTD, self.feed_forward_norm, self.feed_forward)
 
 
+def stacked(config: Config, stack: str) -> nn.ModuleList:
+    """The layers of the encoder or decoder in the order of their use: one that is used again is the same module.
+
+    So what goes through modules (a hook, a parametrization, an optimizer) meets it once, by its first name.
+    """
+    order = config.order(stack)
+    layers = [Layer(config, cross=stack == "decoder") for _ in range(max(order) + 1)]
+    return nn.ModuleList(layers[number] for number in order)
+
+
 class Embedding(nn.Embedding):
     """Draws no values without memory for them: for that, torch would import its compiler, in two seconds."""
 
@@ -170,8 +180,8 @@ class Transformer(nn.Module):
         self.config = config
         self.source_embedding = Embedding(config.vocabulary, config.d_model)
         self.target_embedding = Embedding(config.targets, config.d_model)
-        self.encoder = nn.ModuleList(Layer(config, cross=False) for _ in range(config.encoder_layers))
-        self.decoder = nn.ModuleList(Layer(config, cross=True) for _ in range(config.decoder_layers))
+        self.encoder = stacked(config, "encoder")
+        self.decoder = stacked(config, "decoder")
         pre = config.norm == "pre"
         self.encoder_norm = layer_norm(config) if pre else nn.Identity()
         self.decoder_norm = layer_norm(config) if pre else nn.Identity()

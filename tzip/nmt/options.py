@@ -35,12 +35,35 @@ class Config:
     target_vocabulary: int = option(0, "pieces of a separate target vocabulary; 0 = shared", low=0, high=1 << 20)
     attention_dropout: float = option(-1.0, "dropout of attention probabilities; -1 = dropout", low=-1.0, high=0.9)
     activation_dropout: float = option(-1.0, "dropout within feed-forward layers; -1 = dropout", low=-1.0, high=0.9)
+    encoder_unique: int = option(0, "distinct layers of the encoder, used several times; 0 = all", low=0, high=128)
+    decoder_unique: int = option(0, "distinct layers of the decoder, used several times; 0 = all", low=0, high=128)
+    sharing: str = option(
+        "cycle", "order in which distinct layers are used", choices=("sequence", "cycle", "cycle-reversed")
+    )
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads or self.d_model % 2:
             raise ValueError(f"d_model = {self.d_model} is not even and a multiple of heads = {self.heads}")
         if self.target_vocabulary and self.tie == "all":
             raise ValueError("tie = all: the target has a vocabulary of its own; choose decoder or none")
+        for stack in ("encoder", "decoder"):
+            unique, layers = getattr(self, f"{stack}_unique"), getattr(self, f"{stack}_layers")
+            if unique > layers:
+                raise ValueError(f"{stack}_unique = {unique} is more than {stack}_layers = {layers}")
+
+    def order(self, stack: str) -> list[int]:
+        """The number of the distinct layer at each depth of `stack`, encoder or decoder.
+
+        sharing: M distinct layers of N are used as 112233, 123123 or 123321 (Takase & Kiyono 2021, "Lessons on
+        Parameter Sharing across Layers in Transformers", arXiv 2104.06022, section 2); M = 1 is recurrent
+        stacking (Dabre & Fujita 2019, arXiv 1807.05353). In a sequence, M need not divide N.
+        """
+        layers = getattr(self, f"{stack}_layers")
+        unique = getattr(self, f"{stack}_unique") or layers
+        if self.sharing == "sequence":
+            return [depth * unique // layers for depth in range(layers)]
+        turn = max(unique, (layers - 1) // unique * unique) if self.sharing == "cycle-reversed" else layers
+        return [depth % unique if depth < turn else unique - 1 - depth % unique for depth in range(layers)]
 
     @property
     def targets(self) -> int:
@@ -49,7 +72,7 @@ class Config:
 
 
 LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
-LATER += ("attention_dropout", "activation_dropout")
+LATER += ("attention_dropout", "activation_dropout", "encoder_unique", "decoder_unique", "sharing")
 OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # options that the vocabulary decides
 
 

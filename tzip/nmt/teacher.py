@@ -22,9 +22,9 @@ FORM = ("heads", "norm", "activation", "positions", "epsilon")  # options that n
 def inherit(student: Transformer, teacher: Transformer) -> None:
     """Copy a teacher's weights to a student: all outside of the layers, and as many layers as the student has.
 
-    The layers are evenly spaced in the teacher's encoder and decoder, the first and the last among them
-    (Shleifer & Rush 2020, arXiv 2010.13002, section 3). ValueError in one line if the student is deeper or
-    of another form.
+    A student's layer that is used several times counts once. The layers are evenly spaced in the teacher's encoder
+    and decoder, the first and the last among them (Shleifer & Rush 2020, arXiv 2010.13002, section 3). ValueError
+    in one line if the student is deeper or of another form.
     """
     refused = "a student cannot start from this teacher"
     for key in FORM:
@@ -37,10 +37,11 @@ def inherit(student: Transformer, teacher: Transformer) -> None:
         source = name
         if stack in ("encoder", "decoder"):
             number, _, rest = rest.partition(".")
-            depth, available = len(getattr(student, stack)), len(getattr(teacher, stack))
+            order, available = student.config.order(stack), len(getattr(teacher, stack))
+            depth = max(order) + 1
             if depth > available:
                 raise ValueError(f"a student of {depth} {stack} layers cannot start from a teacher of {available}")
-            source = f"{stack}.{spread(depth, available)[int(number)]}.{rest}"
+            source = f"{stack}.{spread(depth, available)[order[int(number)]]}.{rest}"
         if source not in weights or weights[source].shape != value.shape:
             shape = tuple(weights[source].shape) if source in weights else "nothing"
             raise ValueError(f"{refused}: {name} is {tuple(value.shape)}, and the teacher has {shape}")

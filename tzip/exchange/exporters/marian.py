@@ -132,7 +132,8 @@ def tensors(model: Transformer, orders: list[list[int]]) -> dict[str, Tensor]:
         for i in range(len(getattr(model, stack))):
             for module, name in names.items():
                 for part in ("weight", "bias"):
-                    result[f"model.{stack}.layers.{i}.{name}.{part}"] = state[f"{stack}.{i}.{module}.{part}"]
+                    tensor = state[f"{stack}.{i}.{module}.{part}"].clone()  # Marian shares no layers
+                    result[f"model.{stack}.layers.{i}.{name}.{part}"] = tensor
     source, target = (torch.tensor(rows) for rows in (orders[0], orders[-1]))
     if model.config.tie == "all":
         result["model.shared.weight"] = state["target_embedding.weight"][target]
