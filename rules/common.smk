@@ -44,7 +44,8 @@ RUN = datasets.run_folder(config)
 OF_SEED = f"{RUN}/seed-{{seed}}"
 OF_VARIANT = f"{OF_SEED}/{{variant}}"
 OF_STUDENT = f"{OF_SEED}/students/{{student}}"
-OF_TEACHER = f"{OF_SEED}/teacher"
+OF_TEACHER = f"{RUN}/seed-{{teachers}}/teacher"  # of one seed's baseline, or of all
+OF_PIECES = f"{RUN}/data/students/{{student}}"  # of a student that has pieces of its own
 SEEDS, ROWS, TESTS = config["seeds"], config["rows"], config["tests"]
 SOURCE, TARGET = datasets.dataset(config)["languages"]
 
@@ -57,6 +58,8 @@ URLS = datasets.downloads(config) | imports.downloads(config)
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()
 SPLITS = ["train", "dev", *(f"test/{name}" for name in datasets.held_out_tests(config))]
 TEXTS = expand(f"{RUN}/data/{{split}}.{{language}}", split=SPLITS, language=[SOURCE, TARGET])
+PIECES = [f"{students.texts(config, name)}/pieces.model" for name in ["", *students.used(config)]]
+PIECES = list(dict.fromkeys(PIECES))
 ORIGIN = [f"{RUN}/seed-{SEEDS[0]}/checkpoint/origin.json"] if IMPORTED else []
 MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
@@ -101,6 +104,7 @@ wildcard_constraints:
     test="|".join(map(re.escape, dict.fromkeys([*TESTS, *CHOOSING]))),
     student="|".join(map(re.escape, students.used(config))) or "(?!)",
     targets="teacher|both",
+    teachers=rf"\d+|{students.ALL}",
     lesson="train|teacher|both",
     top=r"\d+",
     origin=rf"{re.escape(RUN)}/seed-\d+(/students/[^/]+)?",
@@ -161,12 +165,26 @@ def teacher(wildcards):
 
 
 def soft_targets(wildcards):
-    """What the baseline says of the text to learn from, where `top` asks for it."""
-    if hasattr(wildcards, "student"):
-        given = students.training(config, wildcards.student), config["students"][wildcards.student]["data"]
-    else:
-        given = students.finetuning(config, wildcards.variant), "train"
-    return students.soft_targets(config, *given, wildcards.seed)
+    """What the teachers say of the text to learn from, where `top` asks for it."""
+    learner = {key: value for key, value in vars(wildcards).items() if key in ("student", "variant")}
+    return students.soft_targets(config, wildcards.seed, **learner)
+
+
+def text_of_start(wildcards):
+    """The encoded training text, in the pieces of the model that a variant starts from."""
+    folder = students.texts(config, named(wildcards).get("from", ""))
+    return multiext(f"{folder}/train", ".tokens.npy", ".offsets.npy")
+
+
+def text_of_origin(wildcards):
+    """The encoded training text, in the pieces of the model whose statistics are measured."""
+    student = re.search(r"(?:/students/(.+))?$", wildcards.origin)[1] or ""
+    return multiext(f"{students.texts(config, student)}/train", ".tokens.npy", ".offsets.npy")
+
+
+def shortlist(wildcards):
+    """The target shortlist, in a variant's pieces, where its folder has one."""
+    return f"{students.texts(config, named(wildcards).get('from', ''))}/shortlist.txt" if wildcards.short else []
 
 
 def start(wildcards):
@@ -191,15 +209,30 @@ def lessons(wildcards):
     return multiext(students.data(config, wildcards.student, wildcards.seed), ".tokens.npy", ".offsets.npy")
 
 
+def of_student(*files):
+    """These files in the pieces of a student, its own or the baseline's."""
+    return lambda wildcards: [f"{students.texts(config, wildcards.student)}/{file}" for file in files]
+
+
+def seeds_of(teachers):
+    """The seeds whose baselines teach."""
+    return SEEDS if teachers == students.ALL else [teachers]
+
+
+def of_teachers(*files):
+    """These files of the checkpoints of the baselines that teach."""
+    return lambda wildcards: expand(f"{OF_SEED}/checkpoint/{{file}}", seed=seeds_of(wildcards.teachers), file=files)
+
+
 def lesson_sources(wildcards):
     """Source files of the pairs to learn from, one per file of `lesson_targets`."""
     return [f"{RUN}/data/train.{SOURCE}"] * len(lesson_targets(wildcards))
 
 
 def lesson_targets(wildcards):
-    """The teacher's translations of the training text; after the references for `both`."""
+    """The teachers' translations of the training text; after the references for `both`."""
     references = [f"{RUN}/data/train.{TARGET}"] if wildcards.targets == "both" else []
-    return [*references, f"{OF_TEACHER}/train.{TARGET}".format(seed=wildcards.seed)]
+    return references + expand(f"{OF_SEED}/teacher/train.{TARGET}", seed=seeds_of(wildcards.teachers))
 
 
 def student_model(wildcards):
@@ -212,6 +245,8 @@ def student_training(wildcards):
     given = flags(students.training(config, wildcards.student))
     if config["students"][wildcards.student]["start"] == "teacher":
         given += " --start teacher"
+    if students.own_pieces(config, wildcards.student):
+        given += f" --dev {students.texts(config, wildcards.student)}/dev"  # the last of a flag counts
     needed = [f"--teacher-checkpoint {Path(file).parent}" for file in teacher(wildcards)]
     return " ".join([given, *needed, *(f"--soft-targets {file}" for file in soft_targets(wildcards))])
 
@@ -274,13 +309,12 @@ def behind():
 
     A failed job takes its files with it. Snakemake makes them again only where a target names them.
     """
-    encoded = [f"{RUN}/data/train"]
-    encoded += [] if IMPORTED and not students.used(config) else [f"{RUN}/data/dev"]  # what a training needs
+    encoded = [f"{RUN}/data/train", *([] if IMPORTED else [f"{RUN}/data/dev"])]  # what a training needs
     files = [
         *made(SOURCES),
         *TEXTS,
         f"{RUN}/data/cleaning.json",
-        f"{RUN}/data/pieces.model",
+        *PIECES,
         f"{RUN}/config.json",
     ]
     files += [*SCORED, *ATTENTION, *MEASURED]
@@ -296,14 +330,14 @@ def behind():
             f"{folder}/ctranslate2/{setting.partition('.')[0]}",
             f"{folder}/inference/{TESTS[0]}.{setting}.hyp.txt",
         ]
-        files += [f"{RUN}/data/shortlist.txt"] if "-shortlist." in setting else []
+        files += [shortlist(SimpleNamespace(variant=row, short=True))] if "-shortlist." in setting else []
     for seed in SEEDS:
         files.append(f"{RUN}/seed-{seed}/checkpoint/model.safetensors")
         for student in students.used(config):
-            lessons = students.data(config, student, seed)
+            folder, given = students.texts(config, student), config["students"][student]
             files.append(f"{RUN}/seed-{seed}/students/{student}/checkpoint/model.safetensors")
-            files += [f"{RUN}/seed-{seed}/teacher/train.{TARGET}"] if lessons not in encoded else []
-            encoded.append(lessons)
+            files += [f"{RUN}/seed-{seed}/teacher/train.{TARGET}"] if given["data"] != "train" else []
+            encoded += [f"{folder}/train", f"{folder}/dev", students.data(config, student, seed)]
             files += soft_targets(SimpleNamespace(seed=seed, student=student))
         for variant in ROWS + config["made"]:
             files += statistics(SimpleNamespace(seed=seed, variant=variant))

@@ -3,7 +3,7 @@ rule calibrate:
     input:
         checkpoint="{origin}/checkpoint/model.safetensors",
         config=multiext("{origin}/checkpoint/", "config.json", "pieces.model"),
-        train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
+        train=text_of_origin,
     output:
         "{origin}/statistics.safetensors",
     log:
@@ -33,7 +33,7 @@ rule compress:
         config=start_config,
         teacher=teacher,
         soft_targets=soft_targets,
-        train=multiext(f"{RUN}/data/train", ".tokens.npy", ".offsets.npy"),
+        train=text_of_start,
         statistics=statistics,
     output:
         model=f"{OF_VARIANT}/model.tzip",

@@ -22,7 +22,7 @@ rule provenance:
     """What produced the run: revision, configuration, data, device, packages."""
     input:
         config=f"{RUN}/config.json",
-        data=[f"{RUN}/data/pieces.model", *TEXTS],
+        data=[*PIECES, *TEXTS],
         origin=ORIGIN,
         made=expand("{row}/compress.json", row=OF_ALL),
     output:

@@ -21,11 +21,23 @@ rule shortlist:
         "tzip shortlist --force {input.pieces} {output} --data {params.data} {params.shortlist} > {log} 2>&1"
 
 
+use rule shortlist as shortlist_for_student with:
+    input:
+        train=multiext(f"{OF_PIECES}/train", ".tokens.npy", ".offsets.npy"),
+        pieces=f"{OF_PIECES}/pieces.model",
+    output:
+        f"{OF_PIECES}/shortlist.txt",
+    log:
+        f"{RUN}/logs/shortlist_for_student.{{student}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/shortlist_for_student.{{student}}.tsv"
+
+
 rule export:
     """A variant as CTranslate2's folder."""
     input:
         model=f"{OF_VARIANT}/model.tzip",
-        shortlist=lambda wildcards: f"{RUN}/data/shortlist.txt" if wildcards.short else [],
+        shortlist=shortlist,
     output:
         directory(f"{OF_VARIANT}/ctranslate2/{{type}}{{short}}"),
     log:

@@ -6,7 +6,7 @@ rule hypotheses:
         model=f"{OF_SEED}/baseline/model.tzip",
         source=f"{RUN}/data/train.{SOURCE}",
     output:
-        f"{OF_TEACHER}/train.{TARGET}",
+        f"{OF_SEED}/teacher/train.{TARGET}",
     log:
         f"{RUN}/logs/hypotheses.seed-{{seed}}.log",
     benchmark:
@@ -35,16 +35,56 @@ use rule encode as encode_hypotheses with:
         tokens=f"{OF_TEACHER}/{{targets}}.tokens.npy",
         offsets=f"{OF_TEACHER}/{{targets}}.offsets.npy",
     log:
-        f"{RUN}/logs/encode_hypotheses.seed-{{seed}}.{{targets}}.log",
+        f"{RUN}/logs/encode_hypotheses.seed-{{teachers}}.{{targets}}.log",
     benchmark:
-        f"{RUN}/benchmarks/encode_hypotheses.seed-{{seed}}.{{targets}}.tsv"
+        f"{RUN}/benchmarks/encode_hypotheses.seed-{{teachers}}.{{targets}}.tsv"
+
+
+# A student's own pieces, and the same texts in them.
+use rule pieces as student_pieces with:
+    output:
+        f"{OF_PIECES}/pieces.model",
+    log:
+        f"{RUN}/logs/student_pieces.{{student}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/student_pieces.{{student}}.tsv"
+    params:
+        pieces=lambda wildcards: flags(students.pieces(config, wildcards.student)),
+
+
+use rule encode as encode_for_student with:
+    input:
+        pieces=f"{OF_PIECES}/pieces.model",
+        source=f"{RUN}/data/{{split}}.{SOURCE}",
+        target=f"{RUN}/data/{{split}}.{TARGET}",
+    output:
+        tokens=f"{OF_PIECES}/{{split}}.tokens.npy",
+        offsets=f"{OF_PIECES}/{{split}}.offsets.npy",
+    log:
+        f"{RUN}/logs/encode_for_student.{{student}}.{{split}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/encode_for_student.{{student}}.{{split}}.tsv"
+
+
+use rule encode_hypotheses as encode_hypotheses_for_student with:
+    input:
+        pieces=f"{OF_PIECES}/pieces.model",
+        source=lesson_sources,
+        target=lesson_targets,
+    output:
+        tokens=f"{OF_PIECES}/{{targets}}.seed-{{teachers}}.tokens.npy",
+        offsets=f"{OF_PIECES}/{{targets}}.seed-{{teachers}}.offsets.npy",
+    log:
+        f"{RUN}/logs/encode_hypotheses_for_student.{{student}}.seed-{{teachers}}.{{targets}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/encode_hypotheses_for_student.{{student}}.seed-{{teachers}}.{{targets}}.tsv"
 
 
 rule soften:
-    """What the baseline says of a text, position by position, once for all that learn from it."""
+    """What a baseline, or those of all seeds on average, say of a text, once for all that learn from it."""
     input:
-        checkpoint=f"{OF_SEED}/checkpoint/model.safetensors",
-        others=multiext(f"{OF_SEED}/checkpoint/", "config.json", "pieces.model"),
+        checkpoint=of_teachers("model.safetensors"),
+        others=of_teachers("config.json", "pieces.model"),
         train=lambda wildcards: multiext(
             f"{RUN}/data/train" if wildcards.lesson == "train" else f"{OF_TEACHER}/{wildcards.lesson}",
             ".tokens.npy",
@@ -53,16 +93,16 @@ rule soften:
     output:
         f"{OF_TEACHER}/{{lesson}}.top-{{top}}.npy",
     log:
-        f"{RUN}/logs/soften.seed-{{seed}}.{{lesson}}.top-{{top}}.log",
+        f"{RUN}/logs/soften.seed-{{teachers}}.{{lesson}}.top-{{top}}.log",
     benchmark:
-        f"{RUN}/benchmarks/soften.seed-{{seed}}.{{lesson}}.top-{{top}}.tsv"
+        f"{RUN}/benchmarks/soften.seed-{{teachers}}.{{lesson}}.top-{{top}}.tsv"
     conda:
         "../envs/tzip.yaml"
     threads: config["threads"]["train"]
     resources:
         mem_mb=growing(4000),
     params:
-        checkpoint=subpath(input.checkpoint, parent=True),
+        checkpoint=lambda wildcards, input: " ".join(str(Path(file).parent) for file in input.get("checkpoint")),
         data=prefix("train"),
         threads=config["threads"]["train"],
     shell:
@@ -73,8 +113,9 @@ rule soften:
 use rule train as student with:
     input:
         train=lessons,
-        dev=multiext(f"{RUN}/data/dev", ".tokens.npy", ".offsets.npy", f".{SOURCE}", f".{TARGET}"),
-        pieces=f"{RUN}/data/pieces.model",
+        dev=of_student("dev.tokens.npy", "dev.offsets.npy"),
+        references=multiext(f"{RUN}/data/dev", f".{SOURCE}", f".{TARGET}"),
+        pieces=of_student("pieces.model"),
         teacher=teacher,
         soft_targets=soft_targets,
     output:
@@ -87,7 +128,7 @@ use rule train as student with:
         f"{RUN}/benchmarks/student.seed-{{seed}}.{{student}}.tsv"
     params:
         train=prefix("train"),
-        dev=prefix("dev"),
+        dev=f"{RUN}/data/dev",
         model=student_model,
         training=student_training,
         threads=config["threads"]["train"],

@@ -31,14 +31,15 @@ def main() -> None:
 
     here = device.prepare(args.threads)
     (model, pieces, _), (baseline, others, _) = restore(args.model), restore(args.baseline)
-    if pieces.model != others.model:
-        raise ValueError(f"{args.model}: its vocabulary is not that of {args.baseline}")
     model, baseline = model.to(here), baseline.to(here)
 
     write_maps(args, model, pieces)
     longest = model.config.max_length
     usable = (pair for pair in pairs(args, pieces, ending(model)) if max(map(len, pair)) <= longest)
-    sample = attention.measure(model, baseline, islice(usable, args.sentences))
+    if pieces.model == others.model:
+        sample = attention.measure(model, baseline, islice(usable, args.sentences))
+    else:
+        sample = attention.Sample({}, dict.fromkeys(attention.KINDS, "the model has pieces of its own"), 0)
     write_json(args.json, attention.summarize(sample, args.seed) | origin(args))
 
 

@@ -187,6 +187,17 @@ def test_without_a_translation_only_the_encoder_is_recorded(files: Path) -> None
         assert set(arrays) == {"source", "target", "encoder", "baseline"}
 
 
+def test_maps_over_other_pieces_are_drawn_and_not_compared(files: Path) -> None:
+    own = small.vocabulary(files, (files / "text").read_text(), size=280)
+    small.write(files / "own.tzip", own, 1, **SIZES)
+    assert run(files, "own", "--model", str(files / "own.tzip"))[0] == 0
+    with np.load(files / "own.npz", allow_pickle=False) as arrays:
+        assert "".join(arrays["source"]) == "▁the▁old▁cat</s>"
+    summary = json.loads((files / "own.json").read_text())
+    assert summary["left_out"] == dict.fromkeys(attention.KINDS, "the model has pieces of its own")
+    assert summary["by_kind"] == {}
+
+
 def test_unequal_sides_are_one_line(files: Path) -> None:
     (files / "short.de").write_text("one line\n")
     status, message = run(files, "bad", "--target", str(files / "short.de"))

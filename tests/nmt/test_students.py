@@ -19,6 +19,11 @@ STUDENTS = {
     "flat": {"model": {"preset": "tiny", "mixer": "convolution"}},
     "spare": {},
 }
+OWN_PIECES = {  # which leave no teacher by words, and no maps like the baseline's
+    "students": {"tiny": {"pieces": {"size": 300}, "training": {"teacher": 0}}},
+    "variants": {"student-4bit": {"finetune": {"teacher": 0}}},
+    "attention": {"rows": []},
+}
 VARIANTS = {
     "student": {"from": "tiny"},
     "student-4bit": {"from": "tiny", "quantize": {"method": "kmeans", "bits": 4}, "finetune": {"teacher": "0.3"}},
@@ -38,7 +43,8 @@ def checked(**over: object) -> dict:
 def test_what_rows_start_from_is_used_and_the_rest_has_its_defaults() -> None:
     config = checked()
     assert students.used(config) == ["tiny", "flat"]
-    assert config["students"]["spare"] == {"model": {}, "training": {}, "data": "train", "start": "random"}
+    defaults = {"model": {}, "training": {}, "data": "train", "teachers": "own", "start": "random"}
+    assert config["students"]["spare"] == defaults
     assert students.used(checked(rows=["baseline"], attention={"rows": []})) == []
 
 
@@ -48,6 +54,44 @@ def test_where_the_files_of_a_student_lie() -> None:
     assert students.checkpoint(config, "baseline", "3") == "results/default/seed-3/checkpoint"
     assert students.data(config, "tiny", "3") == "results/default/seed-3/teacher/both"
     assert students.data(config, "flat", "3") == "results/default/data/train"
+
+
+def test_where_the_files_of_a_student_with_pieces_of_its_own_lie() -> None:
+    for given, kinds, lessons in (
+        ({}, "both", "results/default/data/students/tiny/both.seed-3"),
+        ({"teachers": "all"}, "teacher", "results/default/data/students/tiny/teacher.seed-all"),
+        ({}, "train", "results/default/data/students/tiny/train"),
+    ):
+        config = checked(**merged(OWN_PIECES, {"students": {"tiny": given | {"data": kinds}}}))
+        assert students.data(config, "tiny", "3") == lessons
+        assert students.texts(config, "tiny") == "results/default/data/students/tiny"
+        assert students.texts(config, "flat") == students.texts(config) == "results/default/data"
+    assert students.pieces(config, "tiny") == config["pieces"] | {"size": 300}
+    assert not students.own_pieces(checked(students={"tiny": {"pieces": {}}}), "tiny")
+
+
+def test_where_the_lessons_of_several_teachers_lie() -> None:
+    tiny, variant = {"teachers": "all", "training": {"top": 8}}, {"teachers": "all", "finetune": {"top": 4}}
+    config = checked(students={"tiny": tiny}, variants={"student-4bit": variant})
+    assert students.data(config, "tiny", "3") == "results/default/seed-all/teacher/both"
+    assert students.soft_targets(config, "3", student="tiny") == ["results/default/seed-all/teacher/both.top-8.npy"]
+    found = students.soft_targets(config, "3", variant="student-4bit")
+    assert found == ["results/default/seed-all/teacher/train.top-4.npy"]
+    assert not students.needs_teacher(config, "tiny")
+    config = checked(students={"tiny": tiny | {"teachers": "own"}})
+    assert students.soft_targets(config, "3", student="tiny") == ["results/default/seed-3/teacher/both.top-8.npy"]
+    assert students.soft_targets(config, "3", student="flat") == []
+
+
+def test_a_student_with_pieces_of_its_own_has_no_teacher_by_words() -> None:
+    """Where nothing is fine-tuned, a share in the section finetune says nothing."""
+    tuned = "variants.student-4bit.finetune.teacher = 0.3: tiny has pieces of its own, not the baseline's; set it to 0"
+    with refused(tuned):
+        checked(**merged(OWN_PIECES, {"variants": {"student-4bit": {"finetune": {"teacher": 0.3}}}}))
+    config = checked(**OWN_PIECES, finetune={"teacher": 0.5, "top": 8})
+    assert students.soft_targets(config, "1", variant="student") == []
+    assert not students.taught(config, "student")
+    assert students.soft_targets(config, "1", variant="convolutional") != []
 
 
 def test_who_is_taught() -> None:
@@ -90,6 +134,39 @@ def test_who_is_taught() -> None:
         (
             {"students": {"deep": {"start": "teacher", "model": DEEP}}},
             "students.deep.model.decoder_layers = 3: the baseline, whose layers it starts from, has 2",
+        ),
+        (
+            {"students": {"tiny": {"pieces": {"size": 300}}}},
+            "students.tiny.training.teacher = 0.5: the baseline's soft targets are of its own pieces",
+        ),
+        (
+            {"students": {"deep": {"start": "teacher", "pieces": {"size": 300}}}},
+            "students.deep.start = 'teacher': the baseline's embeddings are of its own pieces; choose random",
+        ),
+        ({"students": {"flat": {"pieces": {"sise": 9}}}}, "unknown key 'sise' in students.flat.pieces; did you"),
+        ({"students": {"flat": {"pieces": {"size": 9}}}}, "students.flat.pieces: size = 9 is not an integer at least"),
+        (
+            {"students": {"flat": {"pieces": {"size": 300}}}, "attention": {"rows": ["convolutional"]}},
+            "attention.rows = 'convolutional' has no maps",
+        ),
+        (
+            OWN_PIECES | {"attention": {"rows": ["student"]}},
+            "attention.rows = 'student' has no maps like the others: its model has pieces of its own",
+        ),
+        ({"students": {"tiny": {"teachers": "both"}}}, "students.tiny.teachers = 'both' is not one of own, all"),
+        (
+            {"students": {"tiny": {"teachers": "all"}}},
+            "students.tiny.teachers = 'all': soft targets of several teachers are computed once; set top, such as 16",
+        ),
+        ({"students": {"spare": {"teachers": "all"}}}, "students.spare.teachers = 'all': nothing is learned from a"),
+        (
+            {"variants": {"student-4bit": {"teachers": "all"}}},
+            "variants.student-4bit.teachers = 'all': soft targets of several teachers are computed once; set top",
+        ),
+        ({"variants": {"student": {"teachers": "all"}}}, "variants.student.teachers = 'all': nothing is learned"),
+        (
+            {"students": {"tiny": {"model": {"encoder_layers": 2, "encoder_unique": 3}}}},
+            "students.tiny.model: encoder_unique = 3 is more than encoder_layers = 2",
         ),
         (
             {"attention": {"rows": ["baseline", "convolutional"]}},

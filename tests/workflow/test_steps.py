@@ -31,6 +31,7 @@ from tzip.format import container
 
 STUDENTS = {"student", "student-4bit", "student-convolutional"}
 TRAINING = {"train", "student", "hypotheses", "corpus", "pieces", "encode", "encode_hypotheses", "generate"}
+TRAINING |= {"student_pieces", "encode_for_student", "encode_hypotheses_for_student"}
 KMEANS = {"student-4bit", "kmeans-8bit", "kmeans-4bit", "kmeans-2bit", "kmeans-1bit", "kmeans-1bit-attention"}
 
 METHOD = '''"""Every weight its tensor's mean."""
@@ -113,12 +114,21 @@ def test_students_are_made_scored_and_shown(finished: Path) -> None:
         "student-4bit": "attention",
         "student-convolutional": "convolution",
     }
-    assert {form["vocabulary"] for form in forms.values()} == {forms["baseline"]["vocabulary"]}
+    assert {row: form["vocabulary"] for row, form in forms.items()} == dict.fromkeys(
+        ("baseline", "student", "student-4bit"), 500
+    ) | {"student-convolutional": 400}
+    own = finished / RUN / "data" / "students" / "convolutional"
+    assert len(Encoded(own / "teacher.seed-all")) <= len(sources)
+    assert max(len(Encoded(own / "train")), len(Encoded(own / "dev"))) == references
+    assert (
+        container.read(folder / "student-convolutional" / "model.tzip").vocabulary
+        == own.joinpath("pieces.model").read_bytes()
+    )
     sizes = {row: read_json(folder / row / "size.json") for row in forms}
     assert len({size["baseline_bytes"] for size in sizes.values()}) == 1
     assert sizes["student-4bit"]["ratio_file"] > sizes["student"]["ratio_file"] > 2
     left_out = read_json(folder / "student-convolutional" / "attention.json")["left_out"]
-    assert left_out == dict.fromkeys(("encoder", "decoder"), "the model has no such attention")
+    assert left_out == dict.fromkeys(("encoder", "decoder", "cross"), "the model has pieces of its own")
     assert read_json(folder / "student-4bit" / "compress.json")["student"] == "small"
 
 

@@ -118,6 +118,9 @@ class Method(Keys):
     method: str = option(REQUIRED, "name of the method, which is the name of its file")
 
 
+Teachers = Literal["own", "all"]
+
+
 @key()
 class Plan(Variant, Keys):
     """What is done to the baseline, or to a student; nothing at all is a variant too."""
@@ -127,6 +130,7 @@ class Plan(Variant, Keys):
     quantize: Method | None = option(None, "quantizer of the weights")
     biases: Method | None = option(None, "quantizer of the biases of these layers")
     finetune: dict[str, Any] = option({}, "options that differ from the section finetune")
+    teachers: Teachers = option("own", "fine-tuning's teachers: the seed's baseline, or those of all seeds (with top)")
 
 
 @key()
@@ -149,12 +153,18 @@ Model.__doc__ = "Sizes and form of the Transformer."
 
 @key()
 class Student(Keys):
-    """A smaller model with the baseline's pieces, trained with the baseline as its teacher."""
+    """A smaller model, trained with the baseline as its teacher."""
 
     model: dict[str, Any] = option({}, "a preset and what differs from it, as in the section model")
     training: dict[str, Any] = option({}, "options that differ from the section training")
+    pieces: of("data/pieces.py") | None = option(
+        None, "a vocabulary of its own: options that differ from the section pieces; without, the baseline's"
+    )
     data: Literal["train", "teacher", "both"] = option(
         "train", "the targets it learns from: the references, the baseline's beam translations, or both"
+    )
+    teachers: Teachers = option(
+        "own", "whose translations, and soft targets (with top): those of the seed's baseline, or of all seeds'"
     )
     start: Literal["random", "teacher"] = option(
         "random", "weights to start from: random ones, or evenly spaced layers of the baseline"

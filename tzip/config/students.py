@@ -7,6 +7,7 @@ from tzip.config.run import check_model, check_name, check_training
 
 FORM = ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie", "activation", "positions", "epsilon")
 FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside those of its variants
+ALL = "all"  # of `teachers`: the baselines of all seeds
 
 
 def check(config: dict[str, Any]) -> None:
@@ -19,6 +20,8 @@ def check(config: dict[str, Any]) -> None:
     for name, student in config["students"].items():
         check_model(student["model"], f"students.{name}.model", ("max_length",))
         check_training(training(config, name), f"students.{name}.training")
+        check_pieces(config, name)
+        check_teachers(config, student, training(config, name), f"students.{name}", student["data"] != "train")
         if student["start"] == "teacher" and not imports.given(config):  # else the job itself looks
             check_start(config, name)
     for name, variant in config["variants"].items():
@@ -26,6 +29,7 @@ def check(config: dict[str, Any]) -> None:
             raise ValueError(f"variants: '{name}' is a folder of the run's own; choose another name")
         if "from" in variant:
             check_name(variant["from"], config["students"], f"variants.{name}.from")
+        check_finetuning(config, name)
     if "from" in config["variants"][BASELINE]:
         raise ValueError(f"variants.{BASELINE}.from: the baseline starts from no student; it is their teacher")
     for row in config["attention"]["rows"]:
@@ -33,6 +37,8 @@ def check(config: dict[str, Any]) -> None:
         model = config["students"][student]["model"] if student else config["model"]
         if model.get("mixer") == "convolution":
             raise ValueError(f"attention.rows = {row!r} has no maps to draw: its model's mixer is convolution")
+        if student and own_pieces(config, student):
+            raise ValueError(f"attention.rows = {row!r} has no maps like the others: its model has pieces of its own")
 
 
 def used(config: dict[str, Any]) -> list[str]:
@@ -62,6 +68,54 @@ def needs_teacher(config: dict[str, Any], student: str) -> bool:
     return (share(given) > 0 and not top(given)) or config["students"][student]["start"] == "teacher"
 
 
+def own_pieces(config: dict[str, Any], student: str) -> bool:
+    """Whether a student has a vocabulary of its own; the configuration may no longer have the student."""
+    return bool(config["students"].get(student, {}).get("pieces"))
+
+
+def pieces(config: dict[str, Any], student: str) -> dict[str, Any]:
+    """The options of a student's own vocabulary: the baseline's, except those of its own."""
+    return config["pieces"] | config["students"][student]["pieces"]
+
+
+def check_pieces(config: dict[str, Any], name: str) -> None:
+    """A student with pieces of its own cannot learn what the baseline says of others, nor have its embeddings."""
+    where, student = f"students.{name}", config["students"][name]
+    if not own_pieces(config, name):
+        return
+    if share(training(config, name)):
+        said = f"{where}.training.teacher = {training(config, name)['teacher']}"
+        raise ValueError(f"{said}: the baseline's soft targets are of its own pieces; leave it out, or {where}.pieces")
+    if student["start"] == "teacher":
+        raise ValueError(f"{where}.start = 'teacher': the baseline's embeddings are of its own pieces; choose random")
+
+
+def check_teachers(
+    config: dict[str, Any], entry: dict[str, Any], training: dict[str, Any], where: str, translated: bool = False
+) -> None:
+    """The baselines of all seeds teach by their translations, or by soft targets that are computed once."""
+    if entry.get("teachers") != ALL:
+        return
+    said = f"{where}.teachers = {ALL!r}"
+    if imports.given(config):
+        raise ValueError(f"{said}: the baseline is imported, the same for every seed; choose own")
+    if not share(training) and not translated:
+        raise ValueError(f"{said}: nothing is learned from a teacher; set the share teacher, with top")
+    if share(training) and not top(training):
+        raise ValueError(f"{said}: soft targets of several teachers are computed once; set top, such as 16")
+
+
+def check_finetuning(config: dict[str, Any], name: str) -> None:
+    """The teachers of a variant's fine-tuning; nothing is fine-tuned that is not compressed."""
+    variant = config["variants"][name]
+    given = config["finetune"] | variant["finetune"]
+    check_teachers(config, variant, given, f"variants.{name}")
+    tuned = ("prune" in variant or "quantize" in variant) and str(given.get("updates")) != "0"
+    if tuned and share(given) and own_pieces(config, variant.get("from", "")):
+        said = f"variants.{name}.finetune.teacher = {given['teacher']}"
+        raise ValueError(f"{said}: {variant['from']} has pieces of its own, not the baseline's; set it to 0")
+
+
 def check_start(config: dict[str, Any], name: str) -> None:
     """A student that starts from the baseline's layers has its form, and is no deeper."""
     baseline, where = vars(check_model(config["model"])), f"students.{name}.model"
@@ -70,16 +124,28 @@ def check_start(config: dict[str, Any], name: str) -> None:
         if model[key] != baseline[key]:
             said = f"{where}.{key} = {model[key]!r}"
             raise ValueError(f"{said}: to start from the baseline's layers it must be {baseline[key]!r}")
-    for key in ("encoder_layers", "decoder_layers"):
-        if model[key] > baseline[key]:
-            said = f"{where}.{key} = {model[key]}: the baseline, whose layers it starts from, has {baseline[key]}"
+    for stack in ("encoder", "decoder"):
+        key, available = f"{stack}_layers", baseline[f"{stack}_layers"]
+        if (model[f"{stack}_unique"] or model[key]) > available:
+            said = f"{where}.{key} = {model[key]}: the baseline, whose layers it starts from, has {available}"
             raise ValueError(said)
+
+
+def texts(config: dict[str, Any], student: str = "") -> str:
+    """The folder of the pieces of a student, or of the baseline, and of the text that is encoded with them."""
+    folder = f"{datasets.run_folder(config)}/data"
+    return f"{folder}/students/{student}" if own_pieces(config, student) else folder
 
 
 def data(config: dict[str, Any], student: str, seed: str) -> str:
     """The prefix of the encoded pairs that a student learns from."""
-    run, kind = datasets.run_folder(config), config["students"][student]["data"]
-    return f"{run}/data/train" if kind == "train" else f"{run}/seed-{seed}/teacher/{kind}"
+    given = config["students"][student]
+    kind, by = given["data"], ALL if given["teachers"] == ALL else seed
+    if kind == "train":
+        return f"{texts(config, student)}/train"
+    if own_pieces(config, student):
+        return f"{texts(config, student)}/{kind}.seed-{by}"
+    return f"{datasets.run_folder(config)}/seed-{by}/teacher/{kind}"
 
 
 def checkpoint(config: dict[str, Any], variant: str, seed: str) -> str:
@@ -96,11 +162,16 @@ def taught(config: dict[str, Any], variant: str) -> bool:
 
 
 def finetuning(config: dict[str, Any], variant: str) -> dict[str, Any]:
-    """The options of a variant's fine-tuning."""
-    return config["finetune"] | config["variants"][variant]["finetune"]
+    """The options of a variant's fine-tuning; one whose student has pieces of its own has no teacher."""
+    given = config["finetune"] | config["variants"][variant]["finetune"]
+    return given | {"teacher": 0} if own_pieces(config, config["variants"][variant].get("from", "")) else given
 
 
-def soft_targets(config: dict[str, Any], training: dict[str, Any], kind: str, seed: str) -> list[str]:
-    """The file of what the baseline says of a text (train, teacher or both), if the training asks for it."""
-    pieces, run = top(training), datasets.run_folder(config)
-    return [f"{run}/seed-{seed}/teacher/{kind}.top-{pieces}.npy"] if pieces else []
+def soft_targets(config: dict[str, Any], seed: str, *, student: str = "", variant: str = "") -> list[str]:
+    """The file of what teachers say of the text that a student or a variant learns from, if it asks for it."""
+    if student:
+        entry, given = config["students"][student], training(config, student)
+    else:
+        entry, given = config["variants"][variant], finetuning(config, variant)
+    by, kind = ALL if entry.get("teachers") == ALL else seed, entry["data"] if student else "train"
+    return [f"{datasets.run_folder(config)}/seed-{by}/teacher/{kind}.top-{top(given)}.npy"] if top(given) else []
