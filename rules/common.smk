@@ -58,8 +58,7 @@ URLS = datasets.downloads(config) | imports.downloads(config)
 NETWORK = f"--mirror {shlex.quote(MIRROR)} {flags(config['download'])}".rstrip()
 SPLITS = ["train", "dev", *(f"test/{name}" for name in datasets.held_out_tests(config))]
 TEXTS = expand(f"{RUN}/data/{{split}}.{{language}}", split=SPLITS, language=[SOURCE, TARGET])
-PIECES = [f"{students.texts(config, name)}/pieces.model" for name in ["", *students.used(config)]]
-PIECES = list(dict.fromkeys(PIECES))
+PIECES = list(dict.fromkeys(f"{students.texts(config, name)}/pieces.model" for name in ["", *students.used(config)]))
 ORIGIN = [f"{RUN}/seed-{SEEDS[0]}/checkpoint/origin.json"] if IMPORTED else []
 MAX_LENGTH = configuration.check_model(config["model"]).max_length
 
