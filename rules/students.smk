@@ -128,7 +128,7 @@ use rule train as student with:
         f"{RUN}/benchmarks/student.seed-{{seed}}.{{student}}.tsv"
     params:
         train=prefix("train"),
-        dev=f"{RUN}/data/dev",
+        dev=lambda wildcards, input: input.references[0].removesuffix(f".{SOURCE}"),
         model=student_model,
         training=student_training,
         threads=config["threads"]["train"],
