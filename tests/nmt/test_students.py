@@ -78,7 +78,9 @@ def test_where_the_lessons_of_several_teachers_lie() -> None:
     found = students.soft_targets(config, "3", variant="student-4bit")
     assert found == ["results/default/seed-all/teacher/train.top-4.npy"]
     assert not students.needs_teacher(config, "tiny")
-    config = checked(students={"tiny": tiny | {"teachers": "own"}})
+    swept = {"quantize": "kmeans", "bits": [2, 3], "teachers": "all", "finetune": {"teacher": 0.5, "top": 4}}
+    config = checked(students={"tiny": tiny | {"teachers": "own"}}, grid=swept)
+    assert [students.soft_targets(config, "3", variant=name) for name in config["made"]] == [found, found]
     assert students.soft_targets(config, "3", student="tiny") == ["results/default/seed-3/teacher/both.top-8.npy"]
     assert students.soft_targets(config, "3", student="flat") == []
 
