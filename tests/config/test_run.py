@@ -279,7 +279,11 @@ def test_what_is_recorded_does_not_depend_on_where_the_data_came_from() -> None:
     assert plain != run.recorded(run.check(changed("seeds", [2])))
     taught = changed("students/tiny", {})
     taught["variants"]["fp16"]["from"] = "tiny"
-    assert '"students": {"tiny": {' in run.recorded(run.check(taught))
+    record = run.recorded(run.check(taught))
+    assert '"students": {"tiny": {' in record
+    assert '"teachers"' not in record
+    taught["students"]["tiny"] = {"data": "both", "teachers": "all"}
+    assert '"teachers": "all"' in run.recorded(run.check(taught))
 
 
 def test_the_tokenizer_of_bleu_follows_the_target_language(monkeypatch: pytest.MonkeyPatch) -> None:

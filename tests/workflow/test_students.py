@@ -14,7 +14,7 @@ FORM = {"preset": "tiny", "encoder_layers": 2, "encoder_unique": 1, "decoder_lay
 ALL = {"teachers": "all", "model": FORM}
 STUDENTS = {
     "own": {"model": FORM, "training": {"teacher": 0}, "pieces": {"size": 400}, "data": "both"},
-    "by-sentences": ALL | {"data": "teacher", "pieces": {"size": 300}},
+    "by-sentences": ALL | {"data": "teacher", "pieces": {"size": 380}},
     "by-words": ALL | {"training": {"teacher": 0.5, "top": 8}, "data": "both"},
 }
 VARIANTS = {

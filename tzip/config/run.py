@@ -16,6 +16,7 @@ from tzip.nmt.options import PRESETS, Config, Training, configure
 
 SYNTHETIC = "synthetic corpus, made by tzip/data/grammar.py: its scores say nothing about real text"
 OPTIONAL = ("students", "teacher", "baseline")  # a run's record has them where they say something
+LATER = {"teachers": "own"}  # likewise of a student: runs of before go on without a change
 METHODS = {"prune": "pruners", "quantize": "quantizers", "biases": "quantizers"}
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}  # of BLEU, by target language; 13a for others
@@ -175,6 +176,10 @@ def recorded(config: dict[str, Any]) -> str:
     kept["datasets"] = {name: config["datasets"][name] for name in named}
     kept["variants"] = {row: config["variants"][row] for row in config["rows"]}
     started = [config["variants"][row].get("from") for row in [*config["rows"], *config["made"]]]
-    kept["students"] = {name: student for name, student in config["students"].items() if name in started}
+    kept["students"] = {
+        name: {key: value for key, value in student.items() if LATER.get(key) != value}
+        for name, student in config["students"].items()
+        if name in started
+    }
     kept = {key: value for key, value in kept.items() if value or key not in OPTIONAL}
     return json.dumps(kept, ensure_ascii=False)
