@@ -3,7 +3,6 @@
 import copy
 from pathlib import Path
 
-import pytest
 import torch
 
 from tests.compression.test_compress import CALIBRATION, SOURCE, TARGET, VARIANTS, compressed, measured
@@ -50,10 +49,10 @@ def _with_gradients(model: Transformer, sentence) -> Transformer:
     return model
 
 
-@pytest.mark.parametrize("name", ["deep", "surgery"])
-def test_each_tensor_is_coded_once_as_it_was_trained(name: str) -> None:
+def test_each_tensor_is_coded_once_as_it_was_trained() -> None:
+    """Pruned and quantized by the statistics of all uses, fine-tuned after each."""
     model, start = shared(), shared()
-    codes = compressed(model, VARIANTS[name], updates=3)
+    codes = compressed(model, VARIANTS["surgery"], updates=2)
     assert list(codes) == [tensor for tensor, _ in start.named_parameters()]
     assert not any(tensor.startswith(("encoder.1", "decoder.2")) for tensor in codes)
     plain = Transformer(start.config).eval()
