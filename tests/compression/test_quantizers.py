@@ -1,5 +1,6 @@
 """Each quantizer against its formula, worked out by hand or by brute force."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from tests.toys.weights import layer, loss, weights
 from tzip import options
 from tzip.compression import registry
+from tzip.compression.code import entropy_bits
 
 
 def quantizer(name: str, weight: Tensor, statistics: dict | None = None, keep: Tensor | None = None, **given: Any):
@@ -186,3 +188,120 @@ def test_rounding_with_calibration_loses_less_than_rounding(levels: str) -> None
     if levels == "kmeans":  # without statistics it is rounding to the nearest
         nearest = (weight[..., None] - plain.codebook).abs().argmin(-1)
         assert torch.equal(plain.indices.long(), nearest)
+
+
+def costs(step: nn.Module, scaled: Tensor) -> Tensor:
+    """Squared error and price of each of these weights [N] at each level of ecsq; [N, K]."""
+    bits = (step.counts.sum() / step.counts).log2()  # infinite where a level is gone
+    rate = step.options.price * bits if step.options.price else torch.where(step.counts > 0, 0.0, torch.inf)
+    return (scaled.double()[:, None] - step.levels.double()).square() + rate
+
+
+def test_ecsq_by_hand() -> None:
+    """Two levels of 3 and 1 weights cost log2(4/3) and 2 bits: the boundary moves from 0.5 towards the rare one."""
+    module = registry.load("quantizers", "ecsq")
+
+    def boundaries(levels: list[float], counts: list[float], price: float) -> list[float]:
+        given = (torch.tensor(values, dtype=torch.float64) for values in (levels, counts))
+        return module.boundaries(*given, price).tolist()
+
+    assert boundaries([0, 1], [3, 1], 0.0) == [0.5]
+    assert boundaries([0, 1], [3, 1], 0.1) == pytest.approx([0.5 + 0.05 * np.log2(3)])
+    assert boundaries([-1, 0.1, 1], [50, 1, 50], 1.0) == pytest.approx([0.0, 0.0])  # the middle one is too dear
+    assert boundaries([-1, 0, 1], [1, 0, 3], 0.0) == [0.0, 0.0]  # and here gone
+    weight = torch.tensor([[0.0, 0.0, 0.0, 2.0]])  # σ = 1
+    step = quantizer("ecsq", weight, bits=2, price=0.1)
+    assert (step.levels.tolist(), step.counts.tolist()) == ([0.0, 2.0, 0.0], [3.0, 1.0, 0.0])
+    assert step(weight).tolist() == weight.tolist()
+
+
+@pytest.mark.parametrize("price", [0.0, 0.01, 0.1, 0.5])
+def test_ecsq_takes_the_cheapest_level_of_all(price: float) -> None:
+    """By brute force, with one level gone; without a price it is the nearest."""
+    weight = weights()["normal"]
+    step = quantizer("ecsq", weight, bits=4, price=price)
+    scaled = step.scaled(weight)[0].flatten()
+    assert float(scaled.square().mean()) == pytest.approx(1.0, rel=2e-3)  # what the price is a share of
+    step.counts[1] = 0
+    assert torch.equal(step.indices(scaled).long(), costs(step, scaled).argmin(1))
+    assert len(step.indices(scaled).unique()) > 1
+    if not price:
+        distance = (scaled[:, None] - step.levels).abs().index_fill(1, torch.tensor([1]), torch.inf)
+        assert torch.equal(step.indices(scaled).long(), distance.argmin(1))
+
+
+@pytest.mark.parametrize("per", ["tensor", "row"])
+def test_ecsq_never_iterates_uphill_and_starts_at_a_fixed_point(per: str) -> None:
+    weight = weights()["normal"]
+    keep = torch.rand(weight.shape, generator=torch.Generator().manual_seed(1)) < 0.7
+    step = quantizer("ecsq", weight, keep=keep, bits=4, price=0.1, per=per)
+    scaled = step.scaled(weight * keep)[0]
+    at_start, reached = float(costs(step, scaled[keep]).amin(1).mean()), []
+    step.levels.copy_(torch.linspace(-4, 4, 15))
+    step.counts.fill_(1)
+    for _ in range(60):
+        reached.append(float(costs(step, scaled[keep]).amin(1).mean()))
+        step.refresh(weight * keep)
+    assert all(later <= sooner + 1e-9 for sooner, later in itertools.pairwise(reached))
+    assert at_start <= 1.001 * reached[-1] < 0.95 * reached[0]
+    before = step.levels.clone()
+    step.refresh(weight * keep)
+    assert torch.equal(step.levels, before)
+    indices = step.indices(scaled)
+    assert step.counts.tolist() == [int((indices[keep] == index).sum()) for index in range(15)]
+    for index in indices[keep].unique():
+        took = scaled[(indices == index) & keep]
+        assert float(step.levels[index]) == pytest.approx(float(took.double().mean()), abs=1e-6)
+
+
+def test_ecsq_takes_fewer_bits_for_a_higher_price_and_follows_weights_in_training() -> None:
+    weight = weights()["normal"]
+    bits = [entropy_bits(quantizer("ecsq", weight, price=price).code(weight)) for price in (0.0, 0.01, 0.1, 1.0)]
+    assert bits == sorted(bits, reverse=True)
+    assert bits[0] > 4 * weight.numel() > weight.numel() > bits[3]
+    step, other = quantizer("ecsq", weight), weight.abs().sqrt() - 0.2
+    fresh, learned = quantizer("ecsq", other), step.levels.clone()
+    for _ in range(30):
+        step(other)
+    step.eval()
+    step(weight)
+    assert not torch.equal(step.levels, learned)
+    errors = [float(costs(one, one.scaled(other)[0].flatten()).amin(1).mean()) for one in (step, fresh)]
+    assert errors[0] == pytest.approx(errors[1], rel=0.05)
+
+
+@pytest.mark.parametrize("bits", [2, 3])
+def test_lsq_by_the_papers_formulas(bits: int) -> None:
+    """Value, start, and both gradients: equations 1 to 5 with the gradient scale of section 2.2."""
+    top = 2 ** (bits - 1) - 1
+    weight = torch.tensor([[0.1, -0.26, 0.9, -2.0], [0.4, 0.0, -0.7, 1.5]], requires_grad=True)
+    keep = torch.tensor([[True, True, True, True], [True, True, False, True]])
+    step = quantizer("lsq", weight.detach(), keep=keep, bits=bits, per="row")
+    means = torch.tensor([3.26 / 4, 1.9 / 3])  # of the weights that are kept
+    assert torch.allclose(step.step.detach().flatten(), 2 * means / top**0.5)
+    step.step.data = torch.tensor([[0.25], [0.5]])  # exact in 16 bits
+    ratio = weight.detach() / step.step.detach()
+    level = ratio.round().clamp(-top, top) * keep
+    effective = step(weight)
+    assert effective.tolist() == (level * step.step).tolist()
+    slope = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
+    effective.backward(slope)
+    inside = (ratio.abs() < top) & keep
+    assert torch.equal(weight.grad, slope * inside)
+    by_step = torch.where(inside, level - ratio, level)  # equation 3: ±Q from the clip on
+    scale = 1 / torch.sqrt(torch.tensor([4.0, 3.0]) * top)
+    assert torch.allclose(step.step.grad.flatten(), (slope * by_step).sum(1) * scale)
+
+
+def test_lsq_steps_follow_weights_that_grow() -> None:
+    """A step that is trained finds the error of one that is fitted, whatever it began as."""
+    weight = weights()["normal"]
+    step = quantizer("lsq", weight, bits=3)
+    optimizer = torch.optim.Adam(step.parameters(), lr=5e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        (step(3 * weight) - 3 * weight).square().mean().backward()
+        optimizer.step()
+    fitted = quantizer("uniform", 3 * weight, bits=3, per="tensor", clip="error")
+    errors = [float((one(3 * weight) - 3 * weight).detach().square().mean()) for one in (step, fitted)]
+    assert errors[0] == pytest.approx(errors[1], rel=0.02)
