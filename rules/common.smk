@@ -146,11 +146,12 @@ def plan(wildcards):
     needed = [f"--statistics {file}" for file in statistics(wildcards)]
     needed += [f"--teacher-checkpoint {Path(file).parent}" for file in teacher(wildcards)]
     needed += [f"--soft-targets {file}" for file in soft_targets(wildcards)]
+    needed += filter(None, [configuration.calibration_flags(variant, config["calibration"])])
     return " ".join([*student, given, *own, *needed])
 
 
 def statistics(wildcards):
-    """The second derivatives of the model that a variant starts from, if a method of it asks for them."""
+    """The second derivatives of the model that a variant starts from, if its first stage asks for them."""
     needed = configuration.needs_statistics(named(wildcards))
     folder = Path(students.checkpoint(config, wildcards.variant, wildcards.seed)).parent
     return [str(folder / "statistics.safetensors")] if needed else []

@@ -153,6 +153,23 @@ def test_data_for_statistics_alone_do_not_imply_fine_tuning(folder, tmp_path):
         assert done.stderr == (said if updates else "")
 
 
+def test_a_chain_measures_what_its_first_stage_left(folder, tmp_path):
+    """On as many sentences as are asked for; statistics of the checkpoint do not serve, and no data are an error."""
+    chain = ["--prune", "magnitude:end=0.5", "--quantize", "gptq:bits=2", "--name", "x", "--threads", "1"]
+    calibrated = ["calibrate", folder / "checkpoint", tmp_path / "dense", "--data", folder / "toy", "--sentences", "1"]
+    assert commands.tzip(*calibrated).returncode == 0
+    statistics = ["--statistics", tmp_path / "dense"]
+    done = commands.tzip("compress", folder / "checkpoint", tmp_path / "x", *chain, *statistics)
+    said = "error: a method of this variant measures the model before it on training text; give --data\n"
+    assert (done.returncode, done.stderr) == (1, said)
+    chain += ["--data", folder / "toy"]
+    for name, more in (("one", ["--sentences", "1"]), ("same", ["--sentences", "1", *statistics]), ("all", [])):
+        done = commands.tzip("compress", folder / "checkpoint", tmp_path / name, *chain, *more)
+        assert container.read(tmp_path / name).history["updates"] == 0, done.stderr
+    one, same, every = ((tmp_path / name).read_bytes() for name in ("one", "same", "all"))
+    assert one == same != every
+
+
 def test_compress_fine_tunes_under_a_teacher(folder, tmp_path, monkeypatch, capsys):
     """By default the checkpoint itself, uncompressed; another must have its vocabulary."""
     tuned = ["--quantize", "kmeans:bits=1", "--data", folder / "toy", *TUNED, "--factor", "1", "--teacher"]

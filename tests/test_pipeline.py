@@ -6,12 +6,14 @@ import itertools
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
 from tests.toys import small
 from tests.toys.data import toy_pairs
 from tzip import pipeline
+from tzip.compression.curvature import Statistics
 from tzip.compression.variant import Calibration, Variant
 from tzip.data import pieces
 from tzip.format import container, sizes
@@ -158,6 +160,61 @@ def test_a_budget_is_kept_and_used_up(tmp_path, vocabulary, ratio):
     assert ratio <= achieved < 1.1 * ratio
     entries = {code.entries for name, code in made.codes.items() if name.endswith("weight") and code.entries}
     assert len(entries) > 1
+
+
+def test_a_later_stages_statistics_are_those_of_the_pruned_model(tmp_path, vocabulary):
+    """GPTQ after pruning and fine-tuning rounds by the inputs that its layers have then."""
+    data, calibration = toy_pairs(tmp_path / "toy"), Calibration(sentences=3)
+    variant = Variant(prune="obd:end=0.6", quantize="gptq:bits=2", scope="attention")
+    options = Training(updates=3, batch_tokens=200, learning_rate=1e-2, warmup=1, precision="fp32")
+    seen = []
+
+    def measure(measured: Transformer) -> Statistics:
+        seen.append((copy.deepcopy(measured), pipeline.calibrated(measured, data, calibration, seed=1)))
+        return seen[-1][1]
+
+    def build(plan: Variant, model: Transformer, folder: str, **given) -> container.Archive:
+        tune = pipeline.tuning(data, options, seed=1, state=tmp_path / folder, log=tmp_path / "log.jsonl")
+        given |= {"finetune": tune, "updates": options.updates}
+        return pipeline.build(model, vocabulary.model, plan, name="x", seed=1, **given)[0]
+
+    dense = pipeline.calibrated(small.model(), data, calibration, seed=1)
+    made = build(variant, small.model(), "both", statistics=dense, measure=measure)
+    ((second, found),) = seen  # those of the first stage were given
+    pruned = build(dataclasses.replace(variant, quantize=""), small.model(), "pruned", statistics=dense)
+    alone = small.model()
+    model_file.load(alone, pruned.codes)
+    assert all(torch.equal(a, b) for a, b in zip(second.parameters(), alone.parameters(), strict=True))
+    expected = pipeline.calibrated(alone, data, calibration, seed=1)
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+    name = "decoder.1.self_attention.output.weight"
+    assert not torch.allclose(found[f"hessian/{name}"], dense[f"hessian/{name}"], rtol=0.01)
+    stale = build(variant, small.model(), "stale", statistics=dense, measure=lambda _: dense)
+    assert not np.array_equal(stale.codes[name].symbols, made.codes[name].symbols)
+    assert np.array_equal(stale.codes[name].mask, made.codes[name].mask)
+    assert len(seen) == 1
+    quick = dataclasses.replace(variant, quantize="kmeans:bits=1")
+    pipeline.build(small.model(), vocabulary.model, quick, name="x", seed=1, measure=measure)
+    assert all(torch.equal(seen[1][1][key], value) for key, value in dense.items())  # where they are not given
+
+
+def test_what_a_later_stage_measures_needs_text(model, vocabulary):
+    chain = Variant(prune="magnitude:end=0.5", quantize="gptq:bits=3")
+    dense = {"hessian/x": torch.eye(2)}
+    with pytest.raises(ValueError, match=r"^a method of this variant measures the model before it .*; give --data$"):
+        pipeline.build(model, vocabulary.model, chain, name="x", seed=1, statistics=dense)
+
+
+def test_a_budget_of_what_is_pruned_first(tmp_path, vocabulary):
+    model, data = small.model(d_model=32, d_ff=64), toy_pairs(tmp_path / "toy")
+    variant = Variant(prune="magnitude:end=0.5", quantize="uniform", scope="all", rest="float16", budget="5x")
+
+    def measure(measured: Transformer) -> Statistics:
+        return pipeline.calibrated(measured, data, Calibration(sentences=2), seed=1)
+
+    made, _ = pipeline.build(model, vocabulary.model, variant, name="x", seed=1, measure=measure)
+    size = container.write(tmp_path / "model.tzip", made)
+    assert 5 <= sizes.sizes(container.read(tmp_path / "model.tzip"), size)["ratio_file"] < 6
 
 
 def test_a_budget_beyond_reach_is_refused(tmp_path, model, vocabulary):

@@ -122,11 +122,11 @@ def run_soften(args: argparse.Namespace) -> None:
     METHODS,
     path("--teacher-checkpoint", metavar="DIR", help="checkpoint of the teacher [CHECKPOINT itself]"),
     path("--soft-targets", help="what tzip soften wrote, for --top [computed first]"),
-    path("--statistics", help="what tzip calibrate wrote [measured where a method needs it]"),
+    path("--statistics", help="what tzip calibrate wrote of CHECKPOINT [measured where a method needs it]"),
     path("--state", metavar="DIR", help="where fine-tuning is resumed from; removed at the end"),
     plain("--name", default="", metavar="NAME", help="the variant's name [that of OUTPUT]"),
     plain("--student", default="", metavar="NAME", help="the student that CHECKPOINT is, for --summary"),
-    *(SUMMARY, SEED, THREADS, FORCE, Variant, Training),
+    *(SUMMARY, SEED, THREADS, FORCE, Variant, Training, Calibration),
 )
 def run_compress(args: argparse.Namespace) -> None:
     """a checkpoint folder to one model.tzip"""
@@ -134,7 +134,7 @@ def run_compress(args: argparse.Namespace) -> None:
 
     names = ("data", "teacher_checkpoint", "soft_targets", "statistics", "state", "summary", "student")
     inputs = {name: getattr(args, name) for name in (*names, "methods", "name", "seed", "threads")}
-    given = options.given(args, Variant) | options.given(args, Training)
+    given = {key: value for cls in (Variant, Training, Calibration) for key, value in options.given(args, cls).items()}
     print(compress.write(args.checkpoint, args.output, given, DEFAULTS[Variant], **inputs))
 
 

@@ -14,13 +14,15 @@ import torch
 
 from tzip.compression import compress as compression_of
 from tzip.compression import curvature
+from tzip.compression.code import Code
 from tzip.compression.curvature import Statistics
-from tzip.compression.variant import Calibration, Variant, method_digest, needs, stages
+from tzip.compression.variant import Calibration, Variant, measures, method_digest, needs, stages
 from tzip.data.pieces import Encoded
 from tzip.exchange import importing
 from tzip.exchange.options import Import
 from tzip.files import replacing_folder, write_json
 from tzip.format import container, sizes
+from tzip.format import model as model_file
 from tzip.interface.translator import Translator
 from tzip.nmt import checkpoint, device
 from tzip.nmt import teacher as teacher_of
@@ -32,6 +34,7 @@ from tzip.nmt.train import train
 HEADER = 1000  # bytes of a file that are neither tensors nor vocabulary, more or less
 
 Teacher = Transformer | SoftTargets
+Measure = Callable[[Transformer], Statistics]
 Tune = Callable[[Transformer, compression_of.Compression, int], float]
 
 
@@ -61,14 +64,15 @@ def compress(
     teacher: Path | None = None,
     soft_targets: Path | None = None,
     statistics: Path | None = None,
+    calibration: Calibration | None = None,
     state: Path | None = None,
     summary: Path | None = None,
     student: str = "",
 ) -> str:
     """Make the file `output` of a variant of the checkpoint in `folder`; one line of what it is.
 
-    The order is: calibrate (where a method asks for it and `statistics` names no file), then per stage of the
-    variant prune or quantize and fine-tune, then encode, then write.
+    The order is: per stage of the variant calibrate (where a method asks for it and, at first, `statistics` names no
+    file), prune or quantize, and fine-tune; then encode, then write.
 
     data      prefix of the encoded pairs to fine-tune and calibrate on; without it there is no fine-tuning
     teacher   checkpoint of the teacher, if the training has one; `folder` by default
@@ -83,10 +87,7 @@ def compress(
     pairs = Encoded(data) if data else None
     updates = training.updates if pairs and (variant.prune or variant.quantize) else 0
     measured = curvature.load(statistics) if statistics else None
-    if needs(variant) and measured is None:
-        if pairs is None:
-            raise ValueError("a method of this variant measures the model on training text; give --data")
-        measured = calibrated(model, pairs, Calibration(), seed=seed)
+    measure = None if pairs is None else lambda model: calibrated(model, pairs, calibration or Calibration(), seed=seed)
     with tempfile.TemporaryDirectory() as scratch:
         tune = None
         if updates:
@@ -96,7 +97,7 @@ def compress(
             tokens = training.batch_tokens * training.accumulate
             print(f"fine-tuning: {updates:,} updates of {tokens:,} tokens per stage", file=sys.stderr)
             tune = tuning(pairs, training, seed=seed, state=own, log=log, teacher=teaching)
-        inputs = {"finetune": tune, "statistics": measured, "origin": checkpoint.origin(folder)}
+        inputs = {"finetune": tune, "statistics": measured, "measure": measure, "origin": checkpoint.origin(folder)}
         archive, costs = build(model, pieces, variant, name=name, seed=seed, updates=updates, **inputs)
     if method_digest(variant) != digest:
         raise ValueError(f"{name}: the file of a method changed while it was made; make it again")
@@ -157,21 +158,27 @@ def build(
     updates: int = 0,
     finetune: Tune | None = None,
     statistics: Statistics | None = None,
+    measure: Measure | None = None,
     origin: dict[str, Any] | None = None,
 ) -> tuple[container.Archive, Costs]:
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
-    statistics  of the model, if a method of the variant asks for them (see `calibrated`)
+    statistics  of the model, for its first stage; measured if that asks for them and they are not given
+    measure   the statistics of a plain model (see `calibrated`): a later stage asks for those of the pruned one
     updates   of each stage; the history counts those of all
     finetune  called once per stage with the model under its parametrizations, the compression and the
               stage's number; returns the seconds spent (see `tuning`)
     origin    where the model came from, if it was imported
     """
+    if measures(variant, statistics is not None) and measure is None:
+        raise ValueError("a method of this variant measures the model before it on training text; give --data")
     started = time.perf_counter()
     tuning_seconds = apart = 0.0  # of all processes that fine-tuned, and of this one
-    steps, tuned = stages(variant), 0
+    steps, tuned, codes = stages(variant), 0, {}
     budget = room(model, pieces, variant)
     for number, stage in enumerate(steps):
+        if needs(stage) and (number or statistics is None):
+            statistics = measure(plain(model, codes) if codes else model)
         compression = compression_of.prepare(model, stage, seed, statistics, budget)
         if finetune and updates:
             begun = time.perf_counter()
@@ -184,6 +191,13 @@ def build(
     history |= {"origin": origin} if origin else {}
     archive = container.Archive(settings(model.config), codes, pieces, history)
     return archive, Costs(time.perf_counter() - started - apart, tuning_seconds)
+
+
+def plain(model: Transformer, codes: dict[str, Code]) -> Transformer:
+    """A model without parametrizations of the weights that a parametrized one's codes hold, on its device."""
+    result = Transformer(model.config)
+    model_file.load(result, codes)
+    return result.to(next(model.parameters()).device)
 
 
 def room(model: Transformer, pieces: bytes, variant: Variant) -> float:

@@ -191,6 +191,23 @@ def test_a_variant_as_flags_and_its_methods_files() -> None:
     assert run.variant_flags(still, {"updates": 3, "warmup": 2}) == "--quantize fp16 --scope linear --updates 0"
 
 
+@pytest.mark.parametrize(
+    ("variant", "of_the_start", "flags"),
+    [
+        ({"quantize": {"method": "kmeans"}}, False, ""),
+        ({"quantize": {"method": "gptq"}}, True, ""),
+        ({"prune": {"method": "obs"}, "quantize": {"method": "kmeans"}}, True, ""),
+        ({"prune": {"method": "magnitude"}, "quantize": {"method": "gptq"}}, False, "--sentences 9"),
+        ({"prune": {"method": "obd"}, "quantize": {"method": "kmeans"}, "budget": "8x"}, True, "--sentences 9"),
+    ],
+)
+def test_each_stage_has_statistics_of_the_model_before_it(variant: dict, of_the_start: bool, flags: str) -> None:
+    """Those of the model that a variant starts from are a file; those of a later stage are measured for it."""
+    variant |= {"finetune": {}}
+    assert run.needs_statistics(variant) == of_the_start
+    assert run.calibration_flags(variant, {"sentences": 9}) == flags
+
+
 def test_a_configuration_is_checked_without_torch() -> None:
     """At every start of Snakemake; torch alone would take longer than all else together."""
     code = (

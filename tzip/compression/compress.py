@@ -76,7 +76,7 @@ def prepare(
 ) -> Compression:
     """Parametrize the model's tensors in place, as the variant says; the model's own weights become latent.
 
-    statistics  (`curvature`) of the model before its first stage, for methods that need them
+    statistics  (`curvature`) of the model as it is, for methods that need them
     budget      bytes that all tensors together may take, if the variant has a budget
 
     After a pruning stage, a model can be prepared for quantization: pruned weights stay pruned. A variant

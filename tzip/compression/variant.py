@@ -69,13 +69,22 @@ def stages(variant: Variant) -> list[Variant]:
     """
     if not variant.prune or not (variant.quantize or variant.biases):
         return [variant]
-    return [dataclasses.replace(variant, quantize="", biases=""), dataclasses.replace(variant, prune="")]
+    return [dataclasses.replace(variant, quantize="", biases="", budget=""), dataclasses.replace(variant, prune="")]
 
 
 def needs(variant: Variant) -> set[str]:
     """The kinds of statistics (`curvature`) that a variant's methods ask for."""
     asked = {need for kind, name in used(variant) for need in registry.needs(kind, name)}
     return asked | ({"fisher"} if variant.budget else set())
+
+
+def measures(variant: Variant, given: bool = False) -> bool:
+    """Whether a variant needs training text for statistics; given: those of the model that it starts from are there.
+
+    A later stage needs those of the model that the stage before it made.
+    """
+    first, *later = map(needs, stages(variant))
+    return bool(first and not given) or any(later)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tzip import options
 from tzip.compression import registry
-from tzip.compression.variant import Pruning, Variant, needs, used
+from tzip.compression.variant import Pruning, Variant, measures, needs, stages, used
 from tzip.config import BASELINE, DEV, check_tokenizer, datasets, grid, imports
 from tzip.config.checks import LIBRARY, check_keys, choose, fields
 from tzip.config.keys import Model, complete
@@ -101,8 +101,13 @@ def method_folders(variant: dict[str, Any]) -> list[str]:
 
 
 def needs_statistics(variant: dict[str, Any]) -> bool:
-    """Whether a method of the variant asks for statistics of the baseline."""
-    return bool(needs(Variant(**plain(variant))))
+    """Whether the first stage of a variant asks for statistics of the model that it starts from."""
+    return bool(needs(stages(Variant(**plain(variant)))[0]))
+
+
+def calibration_flags(variant: dict[str, Any], calibration: dict[str, Any]) -> str:
+    """What the statistics of a later stage are measured on, as flags; empty if there are none."""
+    return options.flags(calibration) if measures(Variant(**plain(variant)), given=True) else ""
 
 
 def variant_flags(variant: dict[str, Any], finetune: dict[str, Any]) -> str:
