@@ -17,11 +17,16 @@ class Options:
 
     bits = 2
     per: str = shared_scale("tensor")
-    threshold: float = option(0.7, "Δ divided by the mean magnitude", low=0.0, high=2.0)
+    threshold: float = option(
+        0.7, "Δ over the mean magnitude: 0.7 is Li & Liu's; more, for more zeros, is our choice", low=0.0, high=2.0
+    )
 
 
 class Quantizer(Latent):
-    """α · sign(w) where |w| > Δ, else 0: Δ = 0.7 · mean|W|, α the mean of |w| > Δ (equations 5, 6)."""
+    """α · sign(w) where |w| > Δ, else 0: Δ = 0.7 · mean|W|, α the mean of |w| > Δ (equations 5, 6).
+
+    With another `threshold` than 0.7, α is still the best for its Δ, but Δ is not that of the paper.
+    """
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         form, size = scale_form(weight.shape, self.options.per), weight.abs()
