@@ -247,7 +247,7 @@ def test_every_weight_that_is_left_and_no_codebooks_latent_is_trained() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"quantize": "kmean:bits=4"}, "no quantizer 'kmean'; choose from binarize, binarynet, fixed16"),
+        ({"quantize": "kmean:bits=4"}, "no quantizer 'kmean'; choose from binarize, binarynet, ecsq, fixed16"),
         ({"quantize": "kmeans:bits=9"}, "quantize: kmeans: bits = '9' is not an integer at least 1 and at most 8"),
         ({"quantize": "kmeans:bit=4"}, "quantize: kmeans: no option 'bit'; choose from bits, optimizer, start"),
         ({"biases": "binarize:levels=x"}, "biases: binarize: levels = 'x' is not one of fixed, flexible"),

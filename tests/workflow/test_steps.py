@@ -303,7 +303,7 @@ MISTAKES = [
     ("trainign={updates: 5}", "unknown key 'trainign' in the configuration; did you mean"),
     (
         "variants={kmeans-4bit: {quantize: {method: kmaens}}}",
-        "variants.kmeans-4bit.quantize.method = 'kmaens' is not one of binarize, binarynet, fixed16",
+        "variants.kmeans-4bit.quantize.method = 'kmaens' is not one of binarize, binarynet, ecsq, fixed16",
     ),
     (
         "variants={kmeans-4bit: {quantize: {bits: 40}}}",

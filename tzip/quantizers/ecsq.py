@@ -28,10 +28,7 @@ class Options:
     bits: int = option(6, "there are at most 2^bits - 1 levels; how many bits they take is the price's", low=2, high=8)
     per: str = shared_scale("tensor")
     price: float = option(
-        0.05,
-        "λ: squared error that a bit may save, over the mean square of the weights with one step",
-        low=0.0,
-        high=10.0,
+        0.05, "λ: squared error that a saved bit is worth, over the mean square of the weights", low=0.0, high=10.0
     )
 
 
