@@ -21,7 +21,7 @@ from tzip.nmt import checkpoint
 from tzip.options import make, parse
 
 METHODS = (
-    *("ternary", "ternary:threshold=1.35", "kmeans:bits=2", "kmeans:bits=3", "kmeans:bits=4"),
+    *("ternary:threshold=0.7", "ternary:threshold=1.35", "kmeans:bits=2", "kmeans:bits=3", "kmeans:bits=4"),
     *(f"uniform:bits={bits},per=tensor,clip={clip}" for bits in (3, 4, 5) for clip in ("error", "max")),
 )
 PRICES = [2.0 ** (-step / 2) for step in range(21)]
