@@ -184,7 +184,7 @@ def run_shortlist(args: argparse.Namespace) -> None:
 
 @command(
     MODEL,
-    path("sources", metavar="SOURCE", nargs="*", help="files instead of standard input"),
+    path("sources", metavar="SOURCE", nargs="*", default=[], help="files instead of standard input"),
     output("--output", help="a file instead of standard output"),
     output("--time", help="write seconds, words per second and memory as JSON"),
     plain("--batch", type=int, metavar="N", help="lines to translate and write at once; 0 = all [0; of a pipe 1]"),
@@ -328,7 +328,9 @@ def execute() -> None:
     subcommands = next(action.choices for action in top._actions if isinstance(action.choices, dict))
     if not words or words[0] not in subcommands:
         top.parse_args()  # --help, --version, or an error
-    args, unknown = subcommands[words[0]].parse_known_intermixed_args(words[1:])
+    subcommand = subcommands[words[0]]
+    subcommand.usage = subcommand.format_usage().removeprefix("usage: ").replace("%", "%%")  # argparse forgets this
+    args, unknown = subcommand.parse_known_intermixed_args(words[1:])
     if unknown:
         known = [name for action in args.parser._actions for name in action.option_strings]
         said = f"unrecognized arguments: {' '.join(unknown)}"
