@@ -46,6 +46,12 @@ def shared_scale(default: str) -> Any:
     return option(default, "weights that share a scale: all, a row's, or so many of a row", choices=choices)
 
 
+def scale_rounding() -> Any:
+    """The field `scale_steps` of a quantizer with scales: the precision of scales in a file."""
+    help = "steps per octave of the scales, which a file then holds in a few bits each; 0: 16 bits, as float16"
+    return option(0, help, choices=(0, 4, 8, 16, 32))
+
+
 def make(cls: type, given: dict[str, Any], name: str) -> Any:
     """`cls(**given)` after checking every key and value; strings are converted to the field's type.
 
@@ -172,7 +178,8 @@ def declared(path: str | Path, name: str = "Options") -> type:
     classes = [node for node in parsed(path).body if isinstance(node, ast.ClassDef) and node.name == name]
     if not classes:
         raise ValueError(f"{path}: no class {name}")
-    names = {"dataclass": dataclasses.dataclass, "option": option, "shared_scale": shared_scale, "__name__": __name__}
+    names = {"dataclass": dataclasses.dataclass, "__name__": __name__}
+    names |= {helper.__name__: helper for helper in (option, shared_scale, scale_rounding)}
     exec(compile(ast.Module(classes, type_ignores=[]), str(path), "exec"), names)  # annotations stay text, as here
     return names[name]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import ceil, log2, prod
 
 import numpy as np
 
 RAW_TYPES = ("float32", "float16")
+FIXED = 1 << 14  # fixed-point numbers are below it in magnitude: differences of two fit 16 bits
+EXPONENTS = range(-126, 101)  # of their unit, 2^exponent: every one is a finite float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,13 +17,14 @@ class Code:
     """A compressed tensor of `shape`, in row-major order.
 
     symbols   [kept] indices into `codebook` (uint8 or uint16), or, without a codebook, the values
-              themselves (float32 or float16)
+              themselves (float32 or float16), or with `exponent` fixed-point numbers (int16)
     codebook  [K] float32, or None; or [B, K, D] float32, vectors of D consecutive weights: then there is
               a symbol for every D weights, pruned ones too, and symbol i is looked up in book i mod B
     mask      [size] bool, True where a weight was kept; None where no weight was pruned
     scales    [R, G] float16 that the entries are multiplied with, or None: one row of them for each row of
               the tensor, or R = 1 for all; a row of C weights is cut into G groups of ceil(C / G)
     residual  another Code of the shape, without a mask, whose weights are added; or None
+    exponent  of fixed-point numbers, which have no other part: a weight is its number times 2^exponent
     """
 
     shape: tuple[int, ...]
@@ -30,11 +33,14 @@ class Code:
     mask: np.ndarray | None = None
     scales: np.ndarray | None = None
     residual: Code | None = None
+    exponent: int | None = None
 
     def __post_init__(self) -> None:
         if self.mask is not None and (self.mask.dtype != np.bool_ or self.mask.shape != (self.size,)):
             raise ValueError(f"mask: {self.mask.dtype} {self.mask.shape} for a tensor of shape {self.shape}")
-        if self.codebook is None:
+        if self.exponent is not None:
+            self._check_fixed()
+        elif self.codebook is None:
             if self.symbols.dtype.name not in RAW_TYPES:
                 raise ValueError(
                     f"symbols: {self.symbols.dtype} without a codebook; choose from {', '.join(RAW_TYPES)}"
@@ -57,6 +63,17 @@ class Code:
             self._check_scales()
         if self.residual is not None and (self.residual.mask is not None or self.residual.shape != self.shape):
             raise ValueError(f"residual: shape {self.residual.shape} without a mask expected {self.shape}")
+        if self.residual is not None and self.residual.exponent is not None:
+            raise ValueError("residual: fixed-point numbers have no place in it")
+
+    def _check_fixed(self) -> None:
+        if any(part is not None for part in (self.codebook, self.mask, self.scales, self.residual)):
+            raise ValueError("fixed-point numbers have no codebook, mask, scales or residual")
+        numbers = self.symbols
+        if numbers.dtype != np.int16 or (numbers.size and max(-int(numbers.min()), int(numbers.max())) >= FIXED):
+            raise ValueError(f"symbols: {numbers.dtype} with an exponent; int16 below {FIXED} expected")
+        if self.exponent not in EXPONENTS:
+            raise ValueError(f"exponent = {self.exponent} is not {EXPONENTS[0]} to {EXPONENTS[-1]}")
 
     def _check_scales(self) -> None:
         rows, columns = matrix(self.shape)
@@ -93,6 +110,8 @@ class Code:
 
     def _entries(self) -> np.ndarray:
         """What the symbols stand for, float32 [size]; anything at all where a weight was pruned."""
+        if self.exponent is not None:
+            return np.ldexp(self.symbols.astype(np.float32), self.exponent)
         if self.codebook is None:
             values = self.symbols.astype(np.float32, copy=False)
         elif self.codebook.ndim == 1:
@@ -119,6 +138,12 @@ def spread(scales: np.ndarray, columns: int) -> np.ndarray:
     return np.repeat(scales.astype(np.float32), group, axis=1)[:, :columns]
 
 
+def octave_steps(numbers: np.ndarray, steps: int) -> np.ndarray:
+    """The scales on steps of which `steps` make an octave: 2^(number / steps) as the nearest float16."""
+    with np.errstate(over="ignore"):
+        return np.exp2(numbers / steps).astype(np.float16)
+
+
 def raw(weights: np.ndarray, dtype: str = "float32") -> Code:
     """The code of a tensor that is stored as it is, at 32 or 16 bits per weight."""
     with np.errstate(over="ignore"):
@@ -128,22 +153,41 @@ def raw(weights: np.ndarray, dtype: str = "float32") -> Code:
     return Code(tuple(weights.shape), values)
 
 
+def fixed(weights: np.ndarray) -> Code:
+    """The code of a tensor as fixed-point numbers, on a grid of about an eighth of its standard deviation.
+
+    The unit is the power of two next to that; a larger one where the numbers would not stay below `FIXED`, as
+    of a tensor that is nearly constant. The rounding error has about 1/28 of the tensor's standard deviation.
+    """
+    values = np.asarray(weights, np.float64).reshape(-1)
+    largest = float(np.abs(values).max(initial=0.0))
+    if not np.isfinite(largest):
+        raise ValueError(f"a weight of magnitude {largest:.3g} does not fit fixed-point numbers")
+    finest = ceil(log2(largest / (FIXED - 1))) if largest else 0
+    step = float(values.std()) / 8
+    exponent = max(round(log2(step)) if step else finest, finest, EXPONENTS[0])
+    return Code(tuple(weights.shape), np.rint(np.ldexp(values, -exponent)).astype(np.int16), exponent=exponent)
+
+
 def entropy_bits(code: Code) -> float:
     """What a static model of each tensor could reach at best, in bits: symbols and positions.
 
     Shannon entropy of the symbols' empirical distribution times their number, plus the same for the
-    mask and for a residual; stored values count 32 or 16 bits each. Codebooks and scales are not included.
+    mask and for a residual; values stored as they are count 32 or 16 bits each. Codebooks and scales are not
+    included.
     """
     bits = 0.0 if code.mask is None else histogram_bits(np.bincount(code.mask, minlength=2))
     if code.residual is not None:
         bits += entropy_bits(code.residual)
+    if code.exponent is not None:
+        return bits + histogram_bits(np.unique(code.symbols, return_counts=True)[1])
     if code.codebook is None:
         return bits + 8.0 * code.symbols.nbytes
     return bits + histogram_bits(np.bincount(code.symbols, minlength=code.entries))
 
 
 def side_bits(code: Code) -> int:
-    """The bits of codebooks and scales, as stored: what a reader needs beside symbols and positions."""
+    """The bits of codebooks and scales as they are: what a reader needs beside symbols and positions, at most."""
     parts = [code.codebook, code.scales]
     own = sum(8 * part.nbytes for part in parts if part is not None)
     return own + (0 if code.residual is None else side_bits(code.residual))

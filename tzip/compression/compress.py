@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from tzip.compression import pruning, registry
 from tzip.compression.budget import bits_within, file_bytes
-from tzip.compression.code import Code, raw
+from tzip.compression.code import Code, fixed, raw
 from tzip.compression.curvature import Statistics
 from tzip.compression.parametrization import Mask
 from tzip.compression.variant import SCOPES, Pruning, Variant
@@ -62,13 +62,20 @@ class Compression:
             for step in steps[:-1]:
                 value = step(value)
             try:
-                code = steps[-1].code(value) if steps else raw(value.detach().cpu().numpy(), self.variant.rest)
+                code = steps[-1].code(value) if steps else plain(value.detach().cpu().numpy(), self.variant.rest)
                 if not np.isfinite(code.decode()).all():
                     raise ValueError("a weight is not finite: fine-tuning has diverged")
             except ValueError as error:
                 raise ValueError(f"tensor {name}: {error}") from None
             codes[name] = code
         return codes
+
+
+def plain(weights: np.ndarray, rest: str) -> Code:
+    """The code of a tensor that no method touches, as `Variant.rest` says."""
+    if rest == "coded":
+        return fixed(weights) if weights.ndim < 2 else raw(weights, "float16")
+    return raw(weights, rest)
 
 
 def prepare(

@@ -122,6 +122,18 @@ def half(values: Tensor) -> Tensor:
     return values.clamp(-LARGEST, LARGEST).half().float()
 
 
+def stored(scales: Tensor, options: Any) -> Tensor:
+    """Scales as a file holds them: float16, in `scale_steps` per octave if the options have that; in float32.
+
+    On steps a scale is 2^(number / steps) (`code.octave_steps`), the number rounded; 0 stays 0.
+    """
+    scales = half(scales)
+    if not (steps := getattr(options, "scale_steps", 0)):
+        return scales
+    numbers = (scales.clamp(min=TINY).double().log2() * steps).round()
+    return torch.where(scales > 0, half((numbers / steps).exp2()), scales)
+
+
 class Latent(nn.Module):
     """Base of the quantizers that train the weight itself by the straight-through estimator.
 
@@ -136,7 +148,7 @@ class Latent(nn.Module):
         self.register_buffer("keep", None if keep is None else keep.clone())
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Indices (integers of the weight's shape), codebook [K] and scales [R, G] (as `half` makes them).
+        """Indices (integers of the weight's shape), codebook [K] and scales [R, G] (as `stored` makes them).
 
         `weight` is exactly 0 where it is pruned, and its index there is ignored.
         """
@@ -201,7 +213,7 @@ class Grid(Latent):
         raise NotImplementedError
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        scales = half(self.refitted(weight) if self.fits else self.largest(weight))
+        scales = stored(self.refitted(weight) if self.fits else self.largest(weight), self.options)
         return self.indices(weight, scales), self.codebook, scales
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -223,7 +235,7 @@ class Grid(Latent):
 
     def refitted(self, weight: Tensor) -> Tensor:
         """The least-squares scales for the levels of the weights at the scales so far."""
-        scales = half(self.scales)
+        scales = stored(self.scales, self.options)
         level = self.codebook[self.indices(weight, scales)]
         level = blocks(zeroed(level, self.keep), self.form)
         norm = (level * level).sum(2)

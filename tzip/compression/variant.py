@@ -26,7 +26,12 @@ class Variant:
     prune: str = option("", "pruner and schedule, as magnitude:schedule=stepwise,start=0.3,end=0.5", metavar="METHOD")
     quantize: str = option("", "quantizer of the weights, as kmeans:bits=4", metavar="METHOD")
     biases: str = option("", "quantizer of these layers' biases, as kmeans:bits=8", metavar="METHOD")
-    rest: str = option("float32", "format of what no method touches", choices=("float32", "float16"))
+    rest: str = option(
+        "float32",
+        "format of what no method touches; coded: biases and norms in steps of an eighth of each tensor's standard "
+        "deviation, entropy-coded, matrices as float16",
+        choices=("float32", "float16", "coded"),
+    )
     budget: str = option(
         "",
         "how many times smaller the file must be, as 8x: bits per tensor, chosen by its sensitivity",

@@ -17,14 +17,14 @@ import numpy as np
 
 from tzip.compression.code import Code
 from tzip.files import check_pointer, replacing
-from tzip.format import entropy
-from tzip.format.header import Cursor, Entry, decode_header, encode_header
+from tzip.format import entropy, side, vocabulary
+from tzip.format.header import Cursor, Entry, Header, decode_header, encode_header
 
 MAGIC = b"tzip"
-VERSION = 2  # adds scales, codebooks of vectors and residuals; version 1 has none of them
+VERSION = 3  # what each version added: docs/format.md, "Other versions"
 PREAMBLE = struct.Struct("<4s5I")  # magic, version, and for header and vocabulary: bytes here, bytes unpacked
 DIGEST = hashlib.sha256().digest_size
-FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 22}]
+FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 22}]
 
 
 class FormatError(ValueError):
@@ -33,11 +33,18 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True)
 class Stored:
-    """Where the bytes of a file are. The preamble and the checksum take the remaining 56."""
+    """Where the bytes of a file are. The preamble and the checksum take the remaining 56.
+
+    tensors  each tensor's in the body
+    coded    of them, those of its mask and its symbols, or values
+    fixed    the fixed-point numbers of all tensors
+    """
 
     header: int
     vocabulary: int
     tensors: dict[str, int]
+    coded: dict[str, int]
+    fixed: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,17 +84,20 @@ def read(path: str | Path) -> Archive:
 
 def encode(archive: Archive) -> bytes:
     """The bytes of a file: the same archive gives the same bytes. ValueError names what cannot be written."""
-    tensors, levels, body = [], [], []
+    tensors, codebooks, (fixed, *shared) = [], [], side.encode_fixed(archive.codes)
+    levels, body = ([part] for part in shared)
     for name, code in archive.codes.items():
-        tensor, levels_of_one, blobs = _encode_tensor(name, code)
-        tensors.append(tensor)
-        levels.append(levels_of_one)
-        body.append(blobs)
-    header = encode_header(archive.config, archive.history, tensors, b"".join(levels))
-    sections = [(_pack(raw), len(raw)) for raw in (header, archive.vocabulary)]
+        for parts, part in zip((tensors, codebooks, levels, body), _encode_tensor(name, code), strict=True):
+            parts.append(part)
+    header = Header(archive.config, archive.history, tensors, fixed, b"".join(codebooks), b"".join(levels))
+    header = encode_header(header)
+    sections = [(_pack(raw), len(raw)) for raw in (header, vocabulary.pack(archive.vocabulary))]
     lengths = [length for packed, unpacked in sections for length in (len(packed), unpacked)]
     data = b"".join([PREAMBLE.pack(MAGIC, VERSION, *lengths), *(packed for packed, _ in sections), *body])
-    _check_limits(len(data) + DIGEST, lengths, tensors)
+    size = len(data) + DIGEST
+    _check_limits(size, lengths, tensors)
+    if len(archive.vocabulary) > (most := _most(size)):
+        raise ValueError(f"a vocabulary of {len(archive.vocabulary)} bytes; a file of {size} may hold {most}")
     return data + hashlib.sha256(data).digest()
 
 
@@ -110,100 +120,105 @@ def decode(data: bytes) -> Archive:
 
 
 def _decode_content(content: memoryview, version: int, lengths: list[int]) -> Archive:
-    _check_limits(len(content) + DIGEST, lengths)
+    size = len(content) + DIGEST
+    _check_limits(size, lengths)
     body = Cursor(content[PREAMBLE.size :])
-    header = _unpack(body.take(lengths[0]), lengths[1])
-    vocabulary = _unpack(body.take(lengths[2]), lengths[3])
-    config, history, tensors, levels = decode_header(header, version)
-    _check_limits(len(content) + DIGEST, lengths, tensors)
-    levels = Cursor(levels)
+    header = decode_header(_unpack(body.take(lengths[0]), lengths[1]), version)
+    pieces = _unpack(body.take(lengths[2]), lengths[3])
+    if version > 2:
+        pieces = vocabulary.unpack(pieces, _most(size))
+    _check_limits(size, lengths, header.tensors)
+    levels, codebooks = Cursor(header.levels), body if header.codebooks is None else Cursor(header.codebooks)
+    fixed = side.decode_fixed(header, levels, body)
     codes = {}
-    for tensor in tensors:
+    for tensor in header.tensors:
         try:
-            codes[tensor.name] = _decode_tensor(tensor, levels, body)
+            codes[tensor.name] = fixed.get(tensor.name) or _decode_tensor(tensor, levels, codebooks, body)
         except ValueError as error:
             raise ValueError(f"{tensor.name}: {error}") from None
     if levels.rest or body.rest:
         raise ValueError(f"{levels.rest + body.rest} bytes that belong to nothing")
-    stored = Stored(lengths[0], lengths[2], {tensor.name: tensor.stored for tensor in tensors})
-    return Archive(config, codes, vocabulary, history, stored)
+    stored = Stored(
+        lengths[0],
+        lengths[2],
+        {tensor.name: tensor.stored + (4 * tensor.books if version < 3 else 0) for tensor in header.tensors},
+        {tensor.name: tensor.coded for tensor in header.tensors},
+        header.fixed[2] if header.fixed else 0,
+    )
+    return Archive(header.config, codes, pieces, header.history, stored)
+
+
+def _most(size: int) -> int:
+    """The bytes that header and vocabulary of a file of `size` bytes may unpack to."""
+    return 4 * size + (1 << 20)
 
 
 def _check_limits(size: int, lengths: list[int], tensors: list[Entry] | tuple = ()) -> None:
     """What `size` bytes of file may grow to in memory; for writers too, so that all they write is read."""
     unpacked, weights = lengths[1] + lengths[3], sum(tensor.decoded for tensor in tensors)
-    if unpacked > (most := 4 * size + (1 << 20)):
+    if unpacked > (most := _most(size)):
         raise ValueError(f"header and vocabulary of {unpacked} bytes; a file of {size} may hold {most}")
     if weights > (most := 256 * size + (1 << 22)):
         raise ValueError(f"{weights} weights; a file of {size} bytes may hold {most}")
 
 
-def _encode_tensor(name: str, code: Code) -> tuple[Entry, bytes, bytes]:
-    """A tensor's line of the header, the levels of its models, and its part of the body."""
-    mask_levels = mask = codebook = scales = symbol_levels = b""
-    residual, *more = (None, b"", b"") if code.residual is None else _encode_tensor(name, code.residual)
+def _encode_tensor(name: str, code: Code) -> tuple[Entry, bytes, bytes, bytes]:
+    """A tensor's line of the header, its codebooks, the levels of its models, and its part of the body."""
+    shape = tuple(map(int, code.shape))
+    if code.exponent is not None:
+        return Entry(name, shape, "fixed", None, None, 0, fixed=(side.centre(code), code.exponent)), b"", b"", b""
+    mask_levels = mask = codebook = symbol_levels = b""
+    residual, *more = (None, b"", b"", b"") if code.residual is None else _encode_tensor(name, code.residual)
     if code.mask is not None:
         mask_levels, mask = entropy.encode(code.mask.view(np.uint8), 2)
     if code.codebook is None:
-        symbols = _encode_floats(name, code.symbols)
+        symbols = side.encode_floats(name, code.symbols)
     else:
-        codebook = _encode_floats(name, code.codebook)
+        codebook = side.encode_floats(name, code.codebook)
         symbol_levels, symbols = entropy.encode(code.symbols, code.entries)
-    if code.scales is not None:
-        scales = _encode_floats(name, code.scales)
+    octaves, scale_levels, scales = side.encode_scales(name, code.scales)
     tensor = Entry(
         name,
-        tuple(map(int, code.shape)),
+        shape,
         code.symbols.dtype.name,
         None if code.mask is None else len(mask),
         None if code.codebook is None else code.codebook.shape,
         len(symbols),
         None if code.scales is None else code.scales.shape,
         residual,
+        octaves,
     )
-    return tensor, mask_levels + symbol_levels + more[0], mask + codebook + scales + symbols + more[1]
+    levels, body = [mask_levels, scale_levels, symbol_levels], [mask, scales, symbols]
+    return tensor, codebook + more[0], b"".join([*levels, more[1]]), b"".join([*body, more[2]])
 
 
-def _decode_tensor(tensor: Entry, levels: Cursor, body: Cursor) -> Code:
-    mask = codebook = scales = residual = None
+def _decode_tensor(tensor: Entry, levels: Cursor, codebooks: Cursor, body: Cursor) -> Code:
+    """The code of a tensor; codebooks are taken from the header, in versions 1 and 2 from the body."""
+    mask = codebook = residual = None
     if tensor.mask is not None:
         mask = entropy.decode(levels.take(2), body.take(tensor.mask), tensor.size).view(np.bool_)
     if tensor.codebook is not None:
-        codebook = _decode_floats(body.take(4 * prod(tensor.codebook)), "float32").reshape(tensor.codebook)
-    if tensor.scales is not None:
-        scales = _decode_floats(body.take(2 * prod(tensor.scales)), "float16").reshape(tensor.scales)
+        codebook = side.decode_floats(codebooks.take(4 * prod(tensor.codebook)), "float32").reshape(tensor.codebook)
+    scales = side.decode_scales(tensor, levels, body)
     if codebook is None:
-        symbols = _decode_floats(body.take(tensor.symbols), tensor.type)
+        symbols = side.decode_floats(body.take(tensor.symbols), tensor.type)
     else:
         count = tensor.size if mask is None else int(np.count_nonzero(mask))
         count = count if codebook.ndim == 1 else -(-tensor.size // max(codebook.shape[2], 1))
         model, data = levels.take(tensor.entries), body.take(tensor.symbols)
         symbols = entropy.decode(model, data, count, np.dtype(tensor.type))
     if tensor.residual is not None:
-        residual = _decode_tensor(tensor.residual, levels, body)
+        residual = _decode_tensor(tensor.residual, levels, codebooks, body)
     return Code(tensor.shape, symbols, codebook, mask, scales, residual)
-
-
-def _encode_floats(name: str, values: np.ndarray) -> bytes:
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name}: only finite weights can be written")
-    return values.astype(values.dtype.newbyteorder("<")).tobytes()
-
-
-def _decode_floats(data: memoryview, dtype: str) -> np.ndarray:
-    values = np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).astype(dtype)
-    if not np.isfinite(values).all():
-        raise ValueError("weights that are not finite")
-    return values
 
 
 def _pack(data: bytes) -> bytes:
     return lzma.compress(data, lzma.FORMAT_RAW, filters=FILTERS)
 
 
-def vocabulary_bytes(vocabulary: bytes) -> int:
+def vocabulary_bytes(pieces: bytes) -> int:
     """What a vocabulary takes in a file."""
-    return len(_pack(vocabulary))
+    return len(_pack(vocabulary.pack(pieces)))
 
 
 def _unpack(data: memoryview, size: int) -> bytes:

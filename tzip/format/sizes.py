@@ -21,9 +21,11 @@ def sizes(archive: Archive, file_bytes: int, baseline: Archive | None = None) ->
 
     file_bytes        the whole file, vocabulary included
     baseline_bytes    the baseline uncompressed: float32 safetensors, and the vocabulary as it is
-    limit_bytes       what no file with one static model per tensor can go below: the entropy of symbols and
-                      masks, codebooks at 4 bytes per entry, scales at 2, values and the vocabulary as stored
-    bound_bytes       what this file may take at most: 1.02 · limit + 4 KiB
+    limit_bytes       what no file with one static model per tensor can go below: the entropy of the symbols and
+                      masks of matrices alone; values that are stored as they are count their bytes
+    side_bytes        side information, all else in the file: scales, codebooks, biases and norms, vocabulary, header
+    bound_bytes       what this file may take at most: 1.02 · (limit + side information as it is) + 4 KiB, with
+                      4 bytes per entry of a codebook, 2 per scale, the entropy of vectors, the stored vocabulary
     ratio_printed     as the paper counts (`printed_ratio`), times the baseline's weights ÷ the model's
     ratio_file        baseline_bytes ÷ file_bytes
     ratio_limit       baseline_bytes ÷ limit_bytes
@@ -36,21 +38,29 @@ def sizes(archive: Archive, file_bytes: int, baseline: Archive | None = None) ->
     codes, baseline = archive.codes, baseline or archive
     shapes = {name: code.shape for name, code in baseline.codes.items()}
     baseline_bytes = safetensors_bytes(shapes) + len(baseline.vocabulary)
-    vocabulary = _stored(archive).vocabulary
-    limit = ceil(sum(map(limit_bits, codes.values())) / 8) + vocabulary
+    stored = _stored(archive)
+    limit = ceil(sum(map(entropy_bits, matrices(codes).values())) / 8)
+    side = file_bytes - sum(stored.coded[name] for name in matrices(codes))
+    whole = ceil(sum(entropy_bits(code) + side_bits(code) for code in codes.values()) / 8) + stored.vocabulary
     coded = [code for code in codes.values() if code.mask is not None or declared_bits(code) < 32]
     return {
         "file_bytes": file_bytes,
         "baseline_bytes": baseline_bytes,
         "limit_bytes": limit,
-        "bound_bytes": int(OVERHEAD[0] * limit) + OVERHEAD[1],
+        "side_bytes": side,
+        "bound_bytes": int(OVERHEAD[0] * whole) + OVERHEAD[1],
         "ratio_printed": as_printed(codes.values()) * matrix_weights(baseline) / matrix_weights(archive),
         "ratio_file": baseline_bytes / file_bytes,
-        "ratio_limit": baseline_bytes / limit,
+        "ratio_limit": baseline_bytes / max(limit, 1),
         "weights": sum(code.size for code in codes.values()),
         "coded_weights": sum(code.size for code in coded),
-        "vocabulary_bytes": vocabulary,
+        "vocabulary_bytes": stored.vocabulary,
     }
+
+
+def matrices(codes: Mapping[str, Code]) -> dict[str, Code]:
+    """The codes of matrices: what else a model has, biases and norms, is side information."""
+    return {name: code for name, code in codes.items() if len(code.shape) > 1 and code.exponent is None}
 
 
 def matrix_weights(archive: Archive) -> int:
@@ -95,11 +105,6 @@ def declared_bits(code: Code) -> float:
     return _bits(code, lambda entries: max(1, (entries - 1).bit_length()))
 
 
-def limit_bits(code: Code) -> float:
-    """The entropy limit of one tensor: symbols and mask, codebooks at 32 bits per value, scales at 16."""
-    return entropy_bits(code) + side_bits(code)
-
-
 def safetensors_bytes(shapes: Mapping[str, tuple[int, ...]]) -> int:
     """The exact size of a float32 safetensors file of these tensors: 8 + header + 4 bytes per weight."""
     header, offset = {}, 0
@@ -112,9 +117,9 @@ def safetensors_bytes(shapes: Mapping[str, tuple[int, ...]]) -> int:
 
 
 def table(archive: Archive) -> list[dict[str, Any]]:
-    """One row per tensor of an archive read from a file, then the vocabulary's and the header's.
+    """One row per tensor of an archive read from a file, then of what belongs to none.
 
-    name     of the tensor; "(vocabulary)" and "(header)" for what is none
+    name     of the tensor; "(fixed-point)", the vectors coded together, "(vocabulary)" or "(header)"
     shape    of the tensor; None
     bits     per kept weight, before entropy coding: log2 of the codebook, or 32 or 16 without one; None
     entropy  bits per weight, pruned ones included, that a static model needs for symbols and mask; None
@@ -132,7 +137,8 @@ def table(archive: Archive) -> list[dict[str, Any]]:
         }
         for name, code in archive.codes.items()
     ]
-    rest = {"(vocabulary)": stored.vocabulary, "(header)": stored.header + PREAMBLE.size + DIGEST}
+    rest = {"(fixed-point)": stored.fixed} if stored.fixed else {}
+    rest |= {"(vocabulary)": stored.vocabulary, "(header)": stored.header + PREAMBLE.size + DIGEST}
     for name, size in rest.items():
         rows.append({"name": name, "shape": None, "bits": None, "entropy": None, "bytes": size})
     total = sum(row["bytes"] for row in rows)
@@ -153,6 +159,8 @@ def lines(path: Path) -> list[str]:
         text.append(form.format(*cells))
     counted, history = sizes(archive, path.stat().st_size), archive.history
     text += ["", f"{path}: {counted['file_bytes']:,} bytes for {counted['weights']:,} weights"]
+    side, parts = counted["side_bytes"], "scales, codebooks, vectors, vocabulary, header"
+    text.append(f"{counted['file_bytes'] - side:,} bytes of symbols and masks, {side:,} of side information: {parts}")
     ratios = (("printed", "as printed"), ("file", "in the file"), ("limit", "at the limit"))
     text.append(", ".join(f"{counted[f'ratio_{name}']:.2f}x {meaning}" for name, meaning in ratios))
     done = {key: value for key, value in history.get("variant", {}).items() if value not in ("", -1)}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.compression.parametrization import Latent, blocks, half, scale_form
-from tzip.options import option, shared_scale
+from tzip.compression.parametrization import Latent, blocks, scale_form, stored
+from tzip.options import option, scale_rounding, shared_scale
 
 SOURCE = "Courbariaux & Bengio 2016 (BinaryNet); Rastegari et al. 2016 (XNOR-Net)"
 
@@ -21,6 +21,7 @@ class Options:
 
     bits = 1
     per: str = shared_scale("row")
+    scale_steps: int = scale_rounding()
     activations: bool = option(False, "whether the inputs of the layers are binarized, too")
 
 
@@ -29,7 +30,7 @@ class Quantizer(Latent):
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         form = scale_form(weight.shape, self.options.per)
-        alpha = half(blocks(weight.abs().clamp(max=1.0), form).sum(2) / self.kept(weight, form))
+        alpha = stored(blocks(weight.abs().clamp(max=1.0), form).sum(2) / self.kept(weight, form), self.options)
         return (weight >= 0).int(), torch.tensor([-1.0, 1.0], device=weight.device), alpha
 
     def forward(self, weight: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from torch import Tensor
 from tzip.compression import kmeans1d
 from tzip.compression.code import matrix
 from tzip.compression.curvature import damped, inverse_factor
-from tzip.compression.parametrization import TINY, Indexed, blocks, half, spread
-from tzip.options import option
+from tzip.compression.parametrization import TINY, Indexed, blocks, spread, stored
+from tzip.options import option, scale_rounding
 
 NEEDS = ("hessian",)
 SOURCE = "Frantar et al. 2022 (GPTQ)"
@@ -30,6 +30,7 @@ class Options:
         "the codebook: optimal centroids of the tensor, or even steps times a scale per row",
         choices=("kmeans", "uniform"),
     )
+    scale_steps: int = scale_rounding()
     damp: float = option(0.01, "damping of the Hessian, over the mean of its diagonal", low=1e-6, high=1.0)
 
 
@@ -62,7 +63,7 @@ def initial(value: Tensor, keep: Tensor, options: Options) -> tuple[Tensor, Tens
         centroids = kmeans1d.exact(value[keep].float().cpu().numpy(), 2**options.bits)
         return torch.from_numpy(centroids).to(value.device), None
     top = 2 ** (options.bits - 1) - 0.5
-    scales = half(blocks(value.masked_fill(~keep, 0.0).abs(), (len(value), 1)).amax(2))
+    scales = stored(blocks(value.masked_fill(~keep, 0.0).abs(), (len(value), 1)).amax(2), options)
     return torch.arange(-top, top + 1, device=value.device) / top, scales
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tzip.compression.parametrization import Grid
-from tzip.options import option, shared_scale
+from tzip.options import option, scale_rounding, shared_scale
 
 SOURCE = "Aji & Heafield 2020"
 
@@ -22,6 +22,7 @@ class Options:
 
     bits: int = option(4, "bits per weight: one for the sign, the rest for the exponent", low=2, high=6)
     per: str = shared_scale("tensor")
+    scale_steps: int = scale_rounding()
 
 
 class Quantizer(Grid):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.compression.parametrization import TINY, Latent, blocks, half, scale_form, spread
-from tzip.options import shared_scale
+from tzip.compression.parametrization import TINY, Latent, blocks, scale_form, spread, stored
+from tzip.options import scale_rounding, shared_scale
 
 OFFSET = 0.9677083  # the largest probability, as in the authors' code: the mean of 29/30 and 31/32
 SOURCE = "Dettmers et al. 2023 (QLoRA)"
@@ -19,6 +19,7 @@ class Options:
 
     bits = 4
     per: str = shared_scale("64")
+    scale_steps: int = scale_rounding()
 
 
 class Quantizer(Latent):
@@ -26,7 +27,7 @@ class Quantizer(Latent):
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         levels = normal_levels().to(weight.device)
-        scales = half(blocks(weight.abs(), scale_form(weight.shape, self.options.per)).amax(2))
+        scales = stored(blocks(weight.abs(), scale_form(weight.shape, self.options.per)).amax(2), self.options)
         scaled = weight / spread(scales, weight.shape).clamp(min=TINY)
         return torch.bucketize(scaled, (levels[1:] + levels[:-1]) / 2, out_int32=True), levels, scales
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.compression.parametrization import Latent, blocks, half, scale_form, spread
-from tzip.options import option, shared_scale
+from tzip.compression.parametrization import Latent, blocks, scale_form, spread, stored
+from tzip.options import option, scale_rounding, shared_scale
 
 SOURCE = "Li & Liu 2016 (Ternary Weight Networks)"
 
@@ -17,6 +17,7 @@ class Options:
 
     bits = 2
     per: str = shared_scale("tensor")
+    scale_steps: int = scale_rounding()
     threshold: float = option(
         0.7, "Δ over the mean magnitude: 0.7 is Li & Liu's; more, for more zeros, is our choice", low=0.0, high=2.0
     )
@@ -33,6 +34,6 @@ class Quantizer(Latent):
         delta = self.options.threshold * blocks(size, form).sum(2) / self.kept(weight, form)
         large = size > spread(delta, weight.shape)
         count = blocks(large.float(), form).sum(2).clamp(min=1)
-        alpha = half(blocks(size * large, form).sum(2) / count)
+        alpha = stored(blocks(size * large, form).sum(2) / count, self.options)
         levels = torch.tensor([-1.0, 0.0, 1.0], device=weight.device)
         return (weight.sign() * large + 1).int(), levels, alpha

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tzip.compression.parametrization import Grid
-from tzip.options import option, shared_scale
+from tzip.options import option, scale_rounding, shared_scale
 
 SOURCE = "Quinn & Ballesteros 2018 (Pieces of Eight: 8 bits after training); Jacob et al. 2018 (training with rounding)"
 
@@ -22,6 +22,7 @@ class Options:
 
     bits: int = option(4, "bits per weight; there are 2^bits - 1 levels", low=2, high=8)
     per: str = shared_scale("row")
+    scale_steps: int = scale_rounding()
     clip: str = option(
         "max", "the scale: from the largest weight, or the one of least squared error", choices=("max", "error")
     )
