@@ -11,24 +11,68 @@ from math import prod
 def read(data: bytes) -> dict:
     assert data[:4] == b"tzip"
     version, packed, unpacked, vocabulary_packed, vocabulary_unpacked = struct.unpack("<5I", data[4:24])
-    assert version == 2
+    assert version in (1, 2, 3)
     assert hashlib.sha256(data[:-32]).digest() == data[-32:]
     header, rest = _unpack(data[24:-32], packed, unpacked)
     vocabulary, body = _unpack(rest, vocabulary_packed, vocabulary_unpacked)
     length = int.from_bytes(header[:4], "little")
-    text = json.loads(header[4 : 4 + length].decode("utf-8"))
-    levels = list(accumulate(header[4 + length :], lambda level, step: (level + step) % 256))
+    text, after = json.loads(header[4 : 4 + length].decode("utf-8")), header[4 + length :]
+    codebooks = None
+    if version == 3:
+        vocabulary = _vocabulary(vocabulary)
+        end = 4 * sum(map(_entries, text["tensors"]))
+        codebooks, after = after[:end], after[end:]
+    levels = list(accumulate(after, lambda level, step: (level + step) % 256))
+    numbers = iter(())
+    if text.get("fixed"):
+        first, count, size = text["fixed"]
+        total = sum(prod(tensor["shape"]) for tensor in text["tensors"] if "fixed" in tensor)
+        numbers = iter([first + symbol for symbol in _symbols(levels[:count], total, body[:size])])
+        levels, body = levels[count:], body[size:]
     weights = {}
     for tensor in text["tensors"]:
-        values, levels, body = _tensor(tensor, levels, body)
+        if "fixed" in tensor:
+            centre, exponent = tensor["fixed"]
+            values = [(next(numbers) + centre) * 2.0**exponent for _ in range(prod(tensor["shape"]))]
+        else:
+            values, levels, body, codebooks = _tensor(tensor, levels, body, codebooks)
         weights[tensor["name"]] = tensor["shape"], values
     assert not body
     assert not levels
+    assert not codebooks
     return {"config": text["config"], "history": text["history"], "vocabulary": vocabulary, "weights": weights}
 
 
-def _tensor(tensor: dict, levels: list[int], body: bytes) -> tuple[list[float], list[int], bytes]:
-    """The weights of a tensor, and the levels and bytes that are left after it."""
+def _vocabulary(data: bytes) -> bytes:
+    """The SentencePiece model of a vocabulary in alphabetical order; any other as it is."""
+    if data[:14] != b"tzip pieces 2\n":
+        return data
+    number, before, size = struct.unpack("<3I", data[14:26])
+    common, scores, rest = data[26 : 26 + number], data[26 + number : 26 + 2 * number], data[26 + 2 * number :]
+    pieces, text = [], b""
+    for shared, score, ending in zip(common, scores, rest[:size].split(b"\n")[:-1], strict=True):
+        text = text[:shared] + ending
+        pieces.append((score, text))
+    model = rest[size : size + before]
+    for score, text in sorted(pieces):
+        message = b"\x0a" + _size(len(text)) + text + b"\x15" + struct.pack("<f", -score / 2)
+        model += b"\x0a" + _size(len(message)) + message
+    return model + rest[size + before :]
+
+
+def _size(number: int) -> bytes:
+    return bytes([number]) if number < 128 else bytes([number % 128 + 128]) + _size(number // 128)
+
+
+def _entries(tensor: dict) -> int:
+    """Numbers in the codebooks of a tensor and its residuals."""
+    own = tensor["codebook"] or 0
+    own = prod(own) if isinstance(own, list) else own
+    return own + (_entries(tensor["residual"]) if "residual" in tensor else 0)
+
+
+def _tensor(tensor: dict, levels: list[int], body: bytes, codebooks: bytes | None) -> tuple:
+    """The weights of a tensor, and the levels, bytes and codebooks that are left after it."""
     size = kept = prod(tensor["shape"])
     mask = [1] * size
     if tensor["mask"] is not None:
@@ -39,14 +83,21 @@ def _tensor(tensor: dict, levels: list[int], body: bytes) -> tuple[list[float], 
         books, entries, width = entries
     if entries is not None:
         count = books * entries * width
-        codebook, body = struct.unpack(f"<{count}f", body[: 4 * count]), body[4 * count :]
+        source = body if codebooks is None else codebooks
+        codebook, source = struct.unpack(f"<{count}f", source[: 4 * count]), source[4 * count :]
+        body, codebooks = (source, None) if codebooks is None else (body, source)
     rows, columns = (tensor["shape"][0] if len(tensor["shape"]) > 1 else 1), size
     columns //= rows
     scales, groups = None, 1
     if "scales" in tensor:
         of_rows, groups = tensor["scales"]
         count = of_rows * groups
-        scales, body = struct.unpack(f"<{count}e", body[: 2 * count]), body[2 * count :]
+        if "octaves" in tensor:
+            steps, first, number, coded = tensor["octaves"]
+            symbols, body = _symbols(levels[:number], count, body[:coded]), body[coded:]
+            scales, levels = [_float16(2.0 ** ((first + symbol) / steps)) for symbol in symbols], levels[number:]
+        else:
+            scales, body = struct.unpack(f"<{count}e", body[: 2 * count]), body[2 * count :]
     if entries is None:
         form = f"<{kept}{'f' if tensor['type'] == 'float32' else 'e'}"
         found = list(struct.unpack(form, body[: tensor["symbols"]]))
@@ -67,9 +118,13 @@ def _tensor(tensor: dict, levels: list[int], body: bytes) -> tuple[list[float], 
         places = [(r % of_rows * groups + c // group) for r in lines for c in range(columns)]
         weights = [_float32(w * scales[place]) for w, place in zip(weights, places, strict=True)]
     if "residual" in tensor:
-        more, levels, body = _tensor(tensor["residual"], levels, body)
+        more, levels, body, codebooks = _tensor(tensor["residual"], levels, body, codebooks)
         weights = [_float32(w + other) for w, other in zip(weights, more, strict=True)]
-    return [w if bit else 0.0 for w, bit in zip(weights, mask, strict=True)], levels, body
+    return [w if bit else 0.0 for w, bit in zip(weights, mask, strict=True)], levels, body, codebooks
+
+
+def _float16(value: float) -> float:
+    return struct.unpack("<e", struct.pack("<e", value))[0]
 
 
 def _float32(value: float) -> float:

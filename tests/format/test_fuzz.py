@@ -2,6 +2,7 @@
 
 import functools
 import json
+import lzma
 import struct
 from collections import Counter
 from math import prod
@@ -12,15 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.format.misshapen import BOOK, FIXED_ONE, MISSHAPEN, STEPS, entry, header
 from tests.format.test_container import GOOD, same, sample, sealed
 from tests.toys.codes import peak_memory
-from tzip.format import container, entropy
+from tzip.format import container, entropy, vocabulary
 from tzip.format.container import FormatError
 
 resource = pytest.importorskip("resource")
 
 CONTENT = GOOD[:-32]
 MIB = 1 << 20
+QUICK = [{"id": lzma.FILTER_LZMA2, "preset": 0}]  # any LZMA2 stream of a small dictionary is one that is read
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +49,7 @@ def outcome(data: bytes) -> str:
         assert message.isprintable()
         assert len(message) < 400
         return message
+    assert len(archive.vocabulary) <= 4 * len(data) + MIB
     assert sum(code.size for code in archive.codes.values()) <= 256 * len(data) + 4 * MIB
     for code in archive.codes.values():
         assert np.isfinite(code.symbols).all()
@@ -97,17 +101,20 @@ def test_every_truncation_and_every_flipped_byte_is_refused():
 
 
 def test_forged_files_behind_a_right_checksum(cases):
-    """Mutants of the body, of the unpacked header and of the whole, each sealed with its own checksum."""
+    """Mutants of each part, unpacked, and of the whole, each sealed with its own checksum."""
     generator = np.random.default_rng(1)
     header, rest = unpacked(CONTENT)
+    pieces, body = vocabulary.pack(sample().vocabulary), rest[len(VOCABULARY) :]
     messages = Counter()
     for index in range(cases):
-        if index % 3 == 0:
+        if index % 4 == 0:
             data = mutant(generator, CONTENT)
-        elif index % 3 == 1:
+        elif index % 4 == 1:
             data = packed(mutant(generator, header), rest)
+        elif index % 4 == 2:
+            data = with_vocabulary(mutant(generator, pieces))
         else:
-            data = CONTENT[: -len(rest)] + mutant(generator, rest)
+            data = CONTENT[: -len(body)] + mutant(generator, body)
         messages[outcome(sealed(data))] += 1
     assert messages[""] > cases / 20  # many a changed weight makes a sound file …
     assert len(messages) > 6 * cases**0.4  # … and the others end in every check there is
@@ -122,14 +129,22 @@ def unpacked(content: bytes) -> tuple[bytes, bytes]:
 
 def packed(header: bytes, rest: bytes, claimed: int | None = None) -> bytes:
     """A file's content with another header, whose unpacked size is as claimed."""
-    section = container._pack(header)
+    section = lzma.compress(header, lzma.FORMAT_RAW, filters=QUICK)
     size = len(header) if claimed is None else claimed
     _, _, _, _, *vocabulary = container.PREAMBLE.unpack_from(CONTENT)
     return container.PREAMBLE.pack(b"tzip", container.VERSION, len(section), size, *vocabulary) + section + rest
 
 
+def with_vocabulary(pieces: bytes) -> bytes:
+    """The good file's content with another vocabulary, given in the form that is packed."""
+    section, body = lzma.compress(pieces, lzma.FORMAT_RAW, filters=QUICK), BODY[len(VOCABULARY) :]
+    _, _, *header, _, _ = container.PREAMBLE.unpack_from(CONTENT)
+    preamble = container.PREAMBLE.pack(b"tzip", container.VERSION, *header, len(section), len(pieces))
+    return preamble + CONTENT[container.PREAMBLE.size : -len(BODY)] + section + body
+
+
 def forged(text: bytes, levels: bytes | None = None, rest: bytes | None = None) -> bytes:
-    """A file with this JSON text in its header, the good file's levels and body unless told otherwise."""
+    """A file with this JSON text in its header, the good file's codebooks, levels and body unless told otherwise."""
     header, good_rest = unpacked(CONTENT)
     (length,) = struct.unpack_from("<I", header)
     levels = header[4 + length :] if levels is None else levels
@@ -171,82 +186,8 @@ def equivalent(before, value, tensor) -> bool:
     return type(before) is type(value) and before == value
 
 
-def entry(**changes) -> dict:
-    return {"name": "w", "shape": [4], "type": "uint8", "mask": None, "codebook": 1, "symbols": 0} | changes
-
-
-def header(*entries) -> bytes:
-    return json.dumps({"config": {}, "history": {}, "tensors": list(entries)}).encode()
-
-
-LARGE = entry(shape=[2**22])
 BODY = unpacked(CONTENT)[1]
 VOCABULARY = BODY[: container.PREAMBLE.unpack_from(CONTENT)[4]]
-MISSHAPEN = {
-    "weights without bytes": (header(entry(shape=[2**30])), b"\1", bytes(4), "1073741824 weights; a file of"),
-    "many such tensors": (
-        header(*(entry(name=str(n), shape=[2**20]) for n in range(50))),
-        b"\1" + bytes(49),
-        bytes(200),
-        "52428800 weights; a file of",
-    ),
-    "a shape beyond any integer": (header(entry(shape=[2**39] * 8)), b"\1", bytes(4), "weights; a file of"),
-    "a tensor twice": (header(entry(), entry()), b"\1\0", bytes(8), "listed twice"),
-    "a size beyond the file": (header(entry(symbols=2**39)), b"\1", bytes(4), "expected where 0 are left"),
-    "a codebook beyond the file": (header(entry(codebook=256)), b"\1", bytes(4), "expected where 4 are left"),
-    "levels that are not there": (header(entry(codebook=2)), b"\1", bytes(8), "2 bytes expected where 1 are"),
-    "levels too many": (header(entry()), b"\1\0", bytes(4), "1 bytes that belong to nothing"),
-    "body too long": (header(entry()), b"\1", bytes(5), "1 bytes that belong to nothing"),
-    "a codebook of infinities": (header(entry()), b"\1", b"\0\0\x80\x7f", "w: weights that are not finite"),
-    "values that are no numbers": (
-        header(entry(type="float16", codebook=None, symbols=8)),
-        b"",
-        b"\0\x7e" * 4,
-        "w: weights that are not finite",
-    ),
-    "values too few": (
-        header(entry(type="float32", codebook=None, symbols=12)),
-        b"",
-        bytes(12),
-        r"w: symbols: (3,) found, (4,) expected for shape (4,)",
-    ),
-    "half a value": (header(entry(type="float32", codebook=None, symbols=15)), b"", bytes(15), "multiple of"),
-    "indices wider than their type": (header(entry(codebook=300)), b"\1" * 300, bytes(1200), "reaches 256 entr"),
-    "no symbol for weights": (header(entry()), b"\0", bytes(4), "w: 0 different symbols cannot make 4"),
-    "words that end in zero": (header(entry(codebook=2, symbols=4)), b"\1\0", bytes(12), "never ends in a zero word."),
-    "residuals without bytes": (
-        header(functools.reduce(lambda inner, _: entry(shape=[2**22], residual=inner), range(9), entry(shape=[2**22]))),
-        b"\1" + bytes(9),
-        bytes(40),
-        "41943040 weights; a file of",
-    ),
-    "residuals without end": (
-        b'{"config":{},"history":{},"tensors":[' + header(entry())[38:-3] + b',"residual":' * 1000,
-        b"",
-        b"",
-        "Expecting",
-    ),
-    "a residual of another shape": (
-        header(entry(residual=entry(shape=[2, 2]))),
-        b"\1\0",
-        bytes(8),
-        "its residual is another tensor's",
-    ),
-    "a residual with a mask": (header(entry(residual=entry(mask=0))), b"\1\xff\1\0", bytes(8), "w: residual"),
-    "vectors without weights": (header(entry(codebook=[1, 1, 0])), b"\1", b"", "w: codebook"),
-    "books without end": (header(entry(codebook=[2**39, 1, 1])), b"\1", bytes(4), "bytes expected where 4 are"),
-    "scales for no group": (header(entry(scales=[1, 3])), b"\1", bytes(10), "w: scales: float16 (1, 3)"),
-    "a scale of infinity": (header(entry(scales=[1, 1])), b"\1", bytes(4) + b"\0\x7c", "w: weights that are not"),
-    "another member": (header(entry(extra=1)), b"\1", bytes(4), "tensors must have codebook, mask, name"),
-    "no tensors": (b'{"config":{},"history":{}}', b"", b"", "config, history and tensors expected"),
-    "a list": (b"[1,2,3]", b"", b"", "config, history and tensors expected"),
-    "not JSON": (b"{", b"", b"", "Expecting property name"),
-    "not a number": (b'{"config":{"a":NaN},"history":{},"tensors":[]}', b"", b"", "NaN is not JSON"),
-    "not UTF-8": (b"\xff\xfe", b"", b"", "can't decode byte"),
-    "a number of 5,000 digits": (b"1" * 5000, b"", b"", "Exceeds the limit"),
-    "nested 100,000 deep": (b"[" * 100_000, b"", b"", "recursion"),
-    "nested 100,000 deep in objects": (b'{"a":' * 100_000, b"", b"", "recursion"),
-}
 
 
 @pytest.mark.parametrize("case", MISSHAPEN)
@@ -257,13 +198,18 @@ def test_hostile_headers_are_refused_in_one_line(case):
 
 def test_a_hostile_header_is_sound_but_for_its_fault():
     """So that the cases above are refused for what they are about."""
-    assert outcome(forged(header(entry()), b"\1", VOCABULARY + bytes(4))) == ""
+    for text, levels in (
+        (header(entry()), BOOK + b"\1"),
+        (header(entry(**STEPS)), BOOK + b"\1\0"),
+        (header(FIXED_ONE, fixed=[0, 1, 0]), b"\1"),
+    ):
+        assert outcome(forged(text, levels, VOCABULARY)) == ""
 
 
 @pytest.mark.parametrize(
     ("claimed", "message"),
     [
-        (2**32 - 1, "header and vocabulary of 4294967655 bytes; a file of"),
+        (2**32 - 1, "header and vocabulary of 4294967581 bytes; a file of"),
         (MIB // 2, "a section does not unpack to its 524288 bytes"),
         (0, "a section does not unpack to its 0 bytes"),
     ],
@@ -287,11 +233,41 @@ def test_a_section_unpacks_to_exactly_what_it_claims():
 
 def test_no_file_grows_beyond_the_documented_multiple():
     """The most weights that a small file may claim, and the JSON that takes the most memory."""
-    largest = forged(header(entry(shape=[4 * MIB])), b"\1", VOCABULARY + bytes(4))
-    lists = b'{"config":{"a":[' + b"[]," * 340_000 + b'0]},"history":{},"tensors":[]}'
-    for data in (largest, forged(lists, b"", VOCABULARY)):
+    largest = forged(header(entry(shape=[4 * MIB])), BOOK + b"\1", VOCABULARY)
+    numbers = forged(header(FIXED_ONE | {"shape": [4 * MIB]}, fixed=[0, 1, 0]), b"\1", VOCABULARY)
+    scales = {"shape": [4 * MIB, 1], "scales": [4 * MIB, 1], "octaves": [8, 0, 1, 0]}
+    scaled = forged(header(entry(**scales)), BOOK + b"\1\0", VOCABULARY)
+    lists = b'{"config":{"a":[' + b"[]," * 340_000 + b'0]},"fixed":null,"history":{},"tensors":[]}'
+    for data in (largest, numbers, scaled, forged(lists, b"", VOCABULARY)):
         assert outcome(data) == ""
         assert peak_memory(functools.partial(container.decode, data)) < 48 * MIB
+
+
+def test_a_vocabulary_is_not_unfolded_beyond_the_limit():
+    """Pieces that share all that came before would be quadratic."""
+    count = 100_000
+    folded = vocabulary.MAGIC + vocabulary.SIZES.pack(count, 0, 2 * count)
+    folded += bytes(min(n, 255) for n in range(count)) + bytes(count) + b"a\n" * count
+    bomb = sealed(with_vocabulary(folded))
+    assert "vocabulary: more than" in outcome(bomb)
+    assert peak_memory(lambda: outcome(bomb)) < 16 * MIB
+
+
+VOCABULARIES = {
+    "a size beyond it": (struct.pack("<3I", 1, 2**31, 2), b"\0\0a\n", "2147483678 bytes expected"),
+    "more pieces than text": (struct.pack("<3I", 2, 0, 2), b"\0\0\0\0a\n", "2 pieces expected, 1 found"),
+    "less pieces than text": (struct.pack("<3I", 1, 0, 4), b"\0\0a\nb\n", "1 pieces expected, 2 found"),
+    "no end": (struct.pack("<3I", 1, 0, 2), b"\0\0ab", "1 pieces expected, 0 found"),
+    "nothing to share": (struct.pack("<3I", 1, 0, 2), b"\1\0a\n", "shares 1 bytes with one of 0"),
+    "not UTF-8": (struct.pack("<3I", 1, 0, 2), b"\0\0\xff\n", "can't decode byte"),
+    "no sizes": (b"", b"\0\0\0", "vocabulary: incomplete"),
+}
+
+
+@pytest.mark.parametrize("case", VOCABULARIES)
+def test_a_hostile_vocabulary_is_refused_in_one_line(case):
+    sizes, content, message = VOCABULARIES[case]
+    assert message in outcome(sealed(with_vocabulary(vocabulary.MAGIC + sizes + content)))
 
 
 @given(st.binary(max_size=300))
@@ -319,5 +295,5 @@ def test_noise_for_a_coded_stream_decodes_within_its_alphabet_or_is_refused(seed
 def test_the_fuzzed_file_is_good_and_has_every_kind_of_tensor():
     assert same(container.decode(GOOD), sample())
     kinds = {(c.symbols.dtype.name, c.mask is not None) for c in sample().codes.values()}
-    assert {"uint8", "uint16", "float32", "float16"} == {kind for kind, _ in kinds}
+    assert {"uint8", "uint16", "float32", "float16", "int16"} == {kind for kind, _ in kinds}
     assert {("uint8", True), ("float32", True)} <= kinds

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from tests.toys.commands import script
-from tzip.compression.code import Code, raw
+from tzip.compression.code import Code, entropy_bits, fixed, histogram_bits, octave_steps, raw
 from tzip.files import sha256
 from tzip.format import container, sizes
 from tzip.format.container import Archive
@@ -119,12 +119,16 @@ def test_sizes_of_a_file(model, tmp_path):
     weights = {name: code.decode() for name, code in archive.codes.items()}
     baseline = len(save(weights)) + len(VOCABULARY)
     positions = 1000 * (0.25 * 2 + 0.75 * np.log2(4 / 3)) / 8
-    limit = 8 * 4 + 250 * 4 + positions + 4096 * 4 / 8 + 16 * 4 + archive.stored.vocabulary
+    limit = 250 * 4 + positions + 4096 * 4 / 8
+    whole = np.ceil(8 * 4 + limit + 16 * 4) + archive.stored.vocabulary
+    streams = archive.stored.tensors["pruned.weight"] + archive.stored.tensors["quantized.weight"]
+    assert 0.98 * limit <= streams <= limit + 16  # a run of zeros at the end of a mask is free
     assert found == {
         "file_bytes": file_bytes,
         "baseline_bytes": baseline,
         "limit_bytes": int(np.ceil(limit)),
-        "bound_bytes": int(1.02 * np.ceil(limit)) + 4096,
+        "side_bytes": file_bytes - streams,
+        "bound_bytes": int(1.02 * whole) + 4096,
         "ratio_printed": pytest.approx(4096 / 5096 * 8 * 4),
         "ratio_file": baseline / file_bytes,
         "ratio_limit": baseline / np.ceil(limit),
@@ -179,8 +183,32 @@ def test_the_table_accounts_for_every_byte(model):
     assert pruned["entropy"] == pytest.approx(8 + 0.25 * 2 + 0.75 * np.log2(4 / 3))
     assert 1000 < pruned["bytes"] < 1000 + 120
     assert (quantized["bits"], quantized["entropy"]) == (4, 4)
-    assert 2048 + 64 <= quantized["bytes"] <= 2048 + 64 + 8
+    assert 2048 <= quantized["bytes"] <= 2048 + 8
     assert (vocabulary["shape"], vocabulary["bits"], vocabulary["entropy"]) == (None, None, None)
+
+
+def test_side_information_is_all_but_the_symbols_and_masks_of_matrices(tmp_path):
+    """Whatever else a file holds more compactly leaves the limit as it is."""
+    generator = np.random.default_rng(0)
+    scales = octave_steps(generator.integers(-40, -30, (512, 1)), 8)
+    symbols, codebook = generator.integers(0, 3, 512 * 4).astype(np.uint8), np.float32([-1, 0, 1])
+    values = generator.normal(size=2000)
+    plain = {
+        "w": Code((512, 4), symbols, codebook, None, generator.random((512, 1)).astype(np.float16)),
+        "bias": raw(values, "float16"),
+    }
+    coded = {"w": Code((512, 4), symbols, codebook, None, scales), "bias": fixed(values)}
+    data = [container.encode(Archive({}, codes, VOCABULARY, {})) for codes in (plain, coded)]
+    first, second = (sizes.sizes(container.decode(one), len(one)) for one in data)
+    assert first["limit_bytes"] == second["limit_bytes"] == np.ceil(histogram_bits(np.bincount(symbols)) / 8)
+    assert first["file_bytes"] - first["side_bytes"] == second["file_bytes"] - second["side_bytes"]
+    entropy = histogram_bits(np.unique(scales, return_counts=True)[1]) / 8
+    saved = 2 * 512 - entropy + 2 * 2000 - entropy_bits(coded["bias"]) / 8
+    assert first["side_bytes"] - second["side_bytes"] == pytest.approx(saved, abs=100)
+    rows = sizes.table(container.decode(data[1]))
+    assert [row["name"] for row in rows] == ["w", "bias", "(fixed-point)", "(vocabulary)", "(header)"]
+    assert rows[1]["bytes"] == 0
+    assert sum(row["bytes"] for row in rows) == len(data[1])
 
 
 def test_bits_of_a_codebook_need_not_be_whole():

@@ -12,7 +12,7 @@ def exact(code: Code | None) -> list | None:
         return None
     arrays = (code.symbols, code.codebook, code.mask, code.scales)
     parts = [None if array is None else (array.dtype.str, array.shape, array.tobytes()) for array in arrays]
-    return [code.shape, *parts, exact(code.residual)]
+    return [code.shape, *parts, exact(code.residual), code.exponent]
 
 
 def same_codes(left: dict[str, Code], right: dict[str, Code]) -> bool:
