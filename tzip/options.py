@@ -49,7 +49,7 @@ def shared_scale(default: str) -> Any:
 def scale_rounding() -> Any:
     """The field `scale_steps` of a quantizer with scales: the precision of scales in a file."""
     help = "steps per octave of the scales, which a file then holds in a few bits each; 0: 16 bits, as float16"
-    return option(0, help, choices=(0, 4, 8, 16, 32))
+    return option(0, help, choices=(0, 8, 32))
 
 
 def make(cls: type, given: dict[str, Any], name: str) -> Any:

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tzip.compression.code import Code, entropy_bits, histogram_bits, raw, side_bits
+from tzip.compression.code import FIXED, Code, entropy_bits, fixed, histogram_bits, octave_steps, raw, side_bits
 
 CODEBOOK = np.array([-1.5, -0.0, 2.5], np.float32)
 
@@ -32,7 +34,47 @@ def test_what_does_not_fit_is_refused(weights):
         raw(np.array(weights), "float16")
 
 
-BYTES, FLOATS = np.zeros(4, np.uint8), np.zeros(4, np.float32)
+@pytest.mark.parametrize("mean", [0.0, 1.0, -30.0])
+@pytest.mark.parametrize("size", [1e-5, 0.04, 7.0])
+def test_fixed_point_numbers_are_as_near_as_an_eighth_of_the_deviation(mean, size):
+    weights = size * (np.random.default_rng(0).normal(size=1000) + mean)
+    code = fixed(weights)
+    unit = 2.0**code.exponent
+    assert 2**-0.5 <= unit / (size / 8) <= 2**0.6
+    assert np.abs(code.decode() - weights).max() <= unit / 2 * (1 + 1e-6)
+    assert entropy_bits(code) < 6 * code.size
+    assert side_bits(code) == 0
+
+
+@given(st.lists(st.floats(-(2.0**90), 2.0**90), min_size=1, max_size=20), st.floats(-1e6, 1e6))
+def test_fixed_point_numbers_of_any_weights_stay_in_their_range(weights, mean):
+    weights = np.array(weights) + mean
+    code = fixed(weights)
+    assert np.abs(code.symbols.astype(int)).max() < FIXED
+    largest = np.abs(weights).max()
+    assert np.abs(code.decode() - weights).max() <= max(weights.std() / 8, largest / 8000) + 2.0**-120
+
+
+@pytest.mark.parametrize("constant", [0.0, 1.0, -0.1, 1e-30])
+def test_a_constant_as_fixed_point_numbers_is_nearer_than_as_float16(constant):
+    code = fixed(np.full(8, constant))
+    assert code.decode() == pytest.approx(np.full(8, constant), rel=2**-12)
+
+
+def test_fixed_point_numbers_that_fit_nothing_are_refused():
+    with pytest.raises(ValueError, match="a weight of magnitude inf does not fit fixed-point numbers"):
+        fixed(np.array([1.0, np.inf]))
+    with pytest.raises(ValueError, match="exponent = 120 is not -126 to 100"):
+        fixed(np.array([2.0**123, -(2.0**123)]))
+
+
+def test_steps_of_an_octave_are_float16_numbers():
+    scales = octave_steps(np.array([-8, -4, 0, 1, 8, -26 * 8]), 8)
+    assert scales.dtype == np.float16
+    assert scales.tolist() == [0.5, 0.70703125, 1.0, 1.0908203125, 2.0, 0.0]
+
+
+BYTES, FLOATS, NUMBERS = np.zeros(4, np.uint8), np.zeros(4, np.float32), np.zeros(4, np.int16)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +92,14 @@ BYTES, FLOATS = np.zeros(4, np.uint8), np.zeros(4, np.float32)
         (((1, 10), np.zeros(10, np.uint8), CODEBOOK, None, np.ones((1, 7), np.float16)), r"scales: float16 \(1, 7\)"),
         (((4,), BYTES, CODEBOOK, None, None, raw(np.zeros(3))), r"residual: shape \(3,\)"),
         (((4,), BYTES + np.uint8(3), CODEBOOK), "symbols: 3 found, the codebook has 3 entries"),
+        (((4,), NUMBERS, None, None, None, None, 101), "exponent = 101 is not -126 to 100"),
+        (((4,), NUMBERS + np.int16(FIXED), None, None, None, None, 0), "symbols: int16 with an exponent; int16 below"),
+        (((4,), NUMBERS - np.int16(FIXED), None, None, None, None, 0), "symbols: int16 with an exponent; int16 below"),
+        (((4,), BYTES, None, None, None, None, 0), "symbols: uint8 with an exponent"),
+        (((3,), NUMBERS, None, None, None, None, 0), r"symbols: \(4,\) found, \(3,\) expected"),
+        (((4,), NUMBERS, None, np.ones(4, bool), None, None, 0), "have no codebook, mask"),
+        (((4,), NUMBERS), "int16 without a codebook"),
+        (((4,), BYTES, CODEBOOK, None, None, Code((4,), NUMBERS, exponent=0)), "residual: fixed-point numbers"),
         (((4,), FLOATS, None, np.ones(5, bool)), r"mask: bool \(5,\)"),
         (((4,), FLOATS, None, np.ones(4, np.uint8)), "mask: uint8"),
         (((4,), FLOATS, None, np.array([1, 1, 1, 0], bool)), r"\(3,\) expected"),

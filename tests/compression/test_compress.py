@@ -11,7 +11,7 @@ from torch import nn
 from tests.toys.codes import same_codes
 from tzip import options
 from tzip.compression.code import Code, raw
-from tzip.compression.compress import prepare
+from tzip.compression.compress import encoded, prepare
 from tzip.compression.curvature import Statistics, collect
 from tzip.compression.variant import SCOPES, Variant, needs, stages
 from tzip.format.model import check, load
@@ -38,6 +38,7 @@ VARIANTS = {
     "biases-only": Variant(biases="kmeans:bits=2"),
     "scaled": Variant(quantize="uniform:bits=3,per=row", scope="all"),
     "ternary": Variant(quantize="ternary:per=32", scope="all"),
+    "coded": Variant(quantize="ternary:per=row,scale_steps=8", scope="all", rest="coded"),
     "vectors": Variant(prune="obd:end=0.5", quantize="residual:bits=3,width=2", scope="all"),
     "surgery": Variant(prune="obs:schedule=gradual,end=0.6,select=blind", quantize="gptq:bits=3"),
 }
@@ -94,15 +95,23 @@ def test_the_decoded_model_computes_bit_for_bit_what_the_parametrized_one_did(va
     assert list(codes) == [name for name, _ in transformer().named_parameters()]
     plain = transformer(seed=9)
     load(plain, codes)
-    halved = {name for name, code in codes.items() if variant.rest == "float16" and code.codebook is None}
+    rounded = {name for name, code in codes.items() if variant.rest != "float32" and code.codebook is None}
     with torch.no_grad():
         for name, places in tensors(model).items():
             for module, attribute in places:
                 effective = getattr(module, attribute)
-                wanted = effective.half().float() if name in halved else effective
-                assert codes[name].decode().tobytes() == wanted.numpy().tobytes(), name
-        if not halved:
+                wanted = encoded(effective.numpy(), variant.rest).decode() if name in rounded else effective.numpy()
+                assert codes[name].decode().tobytes() == wanted.tobytes(), name
+        if not rounded:
             assert torch.equal(plain(SOURCE, TARGET), model(SOURCE, TARGET))
+
+
+def test_what_no_method_touches_is_coded_as_the_variant_says() -> None:
+    """Coded: vectors as fixed-point numbers, matrices in half precision."""
+    codes = prepare(transformer(), plan(quantize="ternary", scope="attention", rest="coded"), 1).codes()
+    vectors = {name for name, code in codes.items() if code.exponent is not None}
+    assert vectors == {name for name, code in codes.items() if len(code.shape) == 1}
+    assert {code.symbols.dtype.name for name, code in codes.items() if "feed_forward" in name} == {"float16", "int16"}
 
 
 @every_variant

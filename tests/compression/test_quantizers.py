@@ -76,6 +76,22 @@ def test_uniform_by_hand() -> None:
     assert squared_error(error) < squared_error(largest)
 
 
+def test_scales_lie_on_steps_of_an_octave_and_levels_follow() -> None:
+    """What is trained has the rounded scales; zero stays zero; the error grows by what the steps explain."""
+    weight = weights()["normal"].clone()
+    weight[1] = 0.0
+    for steps, error in ((8, 2 ** (1 / 16) - 1), (32, 2 ** (1 / 64) - 1)):
+        exact, stepped = (quantizer("ternary", weight, per="row", scale_steps=number) for number in (0, steps))
+        scales = stepped.code(weight).scales.astype(np.float64)[:, 0]
+        numbers = np.log2(scales, where=scales > 0, out=np.zeros_like(scales)) * steps
+        assert numbers == pytest.approx(numbers.round(), abs=0.05)
+        assert scales == pytest.approx(exact.code(weight).scales.astype(np.float64)[:, 0], rel=error + 0.001)
+        assert scales[1] == 0.0
+        assert stepped(weight).numpy().tobytes() == stepped.code(weight).decode().tobytes()
+    largest = quantizer("uniform", weight, bits=4, scale_steps=8)
+    assert squared_error(largest) < 1.2 * squared_error(quantizer("uniform", weight, bits=4))
+
+
 def test_logarithmic_by_its_formula() -> None:
     """q = sgn · S · 2^clip(⌊log2(|v / S| · 4/3)⌋); iterating S lowers the error that max|v| begins with."""
     weight = weights()["normal"]

@@ -157,8 +157,9 @@ def scales_of(draw, shape: tuple[int, ...]) -> np.ndarray:
     form = draw(st.sampled_from([1, rows])), -(-columns // group)
     count = prod(form)
     if draw(st.booleans()):
-        numbers = draw(st.lists(st.integers(-100, 20), min_size=count, max_size=count))
-        return octave_steps(np.array(numbers), draw(st.sampled_from([1, 8, 32]))).reshape(form)
+        steps = draw(st.sampled_from([1, 8, 32]))
+        numbers = draw(st.lists(st.integers(-26 * steps, 6 * steps), min_size=count, max_size=count))
+        return octave_steps(np.array(numbers), steps).reshape(form)
     return np.array(draw(st.lists(st.floats(-100, 100, width=16), min_size=count, max_size=count)), np.float16).reshape(
         form
     )

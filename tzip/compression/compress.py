@@ -62,7 +62,7 @@ class Compression:
             for step in steps[:-1]:
                 value = step(value)
             try:
-                code = steps[-1].code(value) if steps else plain(value.detach().cpu().numpy(), self.variant.rest)
+                code = steps[-1].code(value) if steps else encoded(value.detach().cpu().numpy(), self.variant.rest)
                 if not np.isfinite(code.decode()).all():
                     raise ValueError("a weight is not finite: fine-tuning has diverged")
             except ValueError as error:
@@ -71,7 +71,7 @@ class Compression:
         return codes
 
 
-def plain(weights: np.ndarray, rest: str) -> Code:
+def encoded(weights: np.ndarray, rest: str) -> Code:
     """The code of a tensor that no method touches, as `Variant.rest` says."""
     if rest == "coded":
         return fixed(weights) if weights.ndim < 2 else raw(weights, "float16")

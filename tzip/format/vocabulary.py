@@ -23,7 +23,7 @@ def pack(model: bytes) -> bytes:
     try:
         pieces, tail = split(model)
         packed = _packed(pieces, tail)
-        return packed if unpack(packed, len(model)) == model else model
+        return packed if len(packed) < len(model) and unpack(packed, len(model)) == model else model
     except ValueError:
         return model
 
@@ -50,7 +50,7 @@ def unpack(data: bytes, most: int) -> bytes:
         total += len(piece)
         if total > most:
             raise ValueError(f"vocabulary: more than {most} bytes")
-        pieces.append(Piece(piece.decode("utf-8"), -GRID * score))
+        pieces.append(Piece(piece.decode("utf-8"), 0.0 - GRID * score))
     model = data[head : head + before] + join(ordered(pieces), data[head + before :])
     if len(model) > most:
         raise ValueError(f"vocabulary: more than {most} bytes")
