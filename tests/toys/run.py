@@ -62,7 +62,7 @@ def corrupt(lines: list[str], seed: str, fault: float) -> list[str]:
 def write_costs(run: Path, seed: int, row: str, test: str, ratio: float) -> None:
     in_file = 1 + (ratio - 1) * 0.4
     sizes: dict[str, Any] = {"baseline_bytes": 1_000_000, "file_bytes": round(1e6 / in_file)}
-    sizes |= {"limit_bytes": round(0.99e6 / in_file), "ratio_printed": ratio}
+    sizes |= {"limit_bytes": round(0.99e6 / in_file), "side_bytes": 5000, "ratio_printed": ratio}
     sizes |= {"ratio_file": in_file, "ratio_limit": in_file / 0.99}
     write_json(results.place(run, seed, row, "size.json"), sizes)
     spent = {"seconds_compress": 1.5 * seed, "seconds_finetune": 20.0, "peak_memory_mb": 300.0, "device": "cpu"}

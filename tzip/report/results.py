@@ -14,7 +14,7 @@ from tzip.config import BASELINE
 from tzip.report import resampling, score
 
 SCORES = ("bleu", "bleu_low", "bleu_high", "bleu_lowercase", "chrf", "chrf_low", "chrf_high")
-SIZES = ("file_bytes", "baseline_bytes", "limit_bytes", "ratio_printed", "ratio_file", "ratio_limit")
+SIZES = ("file_bytes", "baseline_bytes", "limit_bytes", "side_bytes", "ratio_printed", "ratio_file", "ratio_limit")
 COMPRESS = {
     "seconds_compress": "compress_seconds",
     "seconds_finetune": "finetune_seconds",
