@@ -50,7 +50,7 @@ def sorted_pieces(seed: int, count: int) -> bytes:
     random = np.random.default_rng(seed)
     texts = {"▁" + "".join(random.choice([*"aeinrstßé"], random.integers(0, 7))) for _ in range(count)}
     special = [Piece("<pad>", 0.0, 3), Piece("<unk>", 0.0, 2), Piece("<s>", 0.0, 3), Piece("</s>", 0.0, 3)]
-    normal = ordered(Piece(text, -0.5 * int(random.integers(5, 40))) for text in texts)
+    normal = ordered(Piece(text, -0.5 * int(random.integers(5, 40))) for text in sorted(texts))
     return join([*special, *normal], b"\x12\x04\x0a\x02ab")
 
 

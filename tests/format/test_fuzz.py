@@ -238,7 +238,9 @@ def test_no_file_grows_beyond_the_documented_multiple():
     scales = {"shape": [4 * MIB, 1], "scales": [4 * MIB, 1], "octaves": [8, 0, 1, 0]}
     scaled = forged(header(entry(**scales)), BOOK + b"\1\0", VOCABULARY)
     lists = b'{"config":{"a":[' + b"[]," * 340_000 + b'0]},"fixed":null,"history":{},"tensors":[]}'
-    for data in (largest, numbers, scaled, forged(lists, b"", VOCABULARY)):
+    count = MIB // 9
+    pieces = vocabulary.MAGIC + vocabulary.SIZES.pack(count, 0, count) + bytes(2 * count) + b"\n" * count
+    for data in (largest, numbers, scaled, forged(lists, b"", VOCABULARY), sealed(with_vocabulary(pieces))):
         assert outcome(data) == ""
         assert peak_memory(functools.partial(container.decode, data)) < 48 * MIB
 

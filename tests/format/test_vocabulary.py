@@ -40,7 +40,7 @@ MODEL = sorted_pieces(3, 40)
 AS_IT_IS = {
     "nothing": b"",
     "no model": b"no model at all",
-    "half of one": MODEL[: len(MODEL) // 2],
+    "a part of one": MODEL[: len(join(split(MODEL)[0][:9], b"")) + 3],
     "a score off the grid": changed(MODEL, Piece("x", -3.25)),
     "a score too low": changed(MODEL, Piece("x", -128.0)),
     "a score above 0": changed(MODEL, Piece("x", 0.5)),

@@ -5,17 +5,18 @@ The layout is in docs/format.md. Reading trusts nothing, and makes no more bytes
 
 import struct
 
-from tzip.data.sentencepiece_model import GRID, NORMAL, Piece, join, ordered, split
+from tzip.data.sentencepiece_model import GRID, NORMAL, Piece, join, split
 
 MAGIC = b"tzip pieces 2\n"
 SIZES = struct.Struct("<3I")  # pieces, bytes of the model before them, bytes of their endings
+LEAST = 9  # bytes of a piece in the model, beside its text
 SHARED = SCORES = 255  # the most that a byte holds: of what a piece shares with the one before it, and of its score
 
 
 def pack(model: bytes) -> bytes:
     """A vocabulary in its shorter form, if it has one from which it comes back byte for byte; else as it is.
 
-    It has one if its pieces, other than special ones, are in the order that `ordered` gives them, with scores
+    It has one if its pieces, other than special ones, are in the order of their score, then of their text, with scores
     between -127.5 and 0 on its grid, as `sentencepiece_model.rounded` leaves them.
     """
     if model.startswith(MAGIC):
@@ -47,11 +48,12 @@ def unpack(data: bytes, most: int) -> bytes:
         if shared > len(piece):
             raise ValueError(f"vocabulary: a piece shares {shared} bytes with one of {len(piece)}")
         piece = piece[:shared] + ending
-        total += len(piece)
+        total += len(piece) + LEAST
         if total > most:
             raise ValueError(f"vocabulary: more than {most} bytes")
-        pieces.append(Piece(piece.decode("utf-8"), 0.0 - GRID * score))
-    model = data[head : head + before] + join(ordered(pieces), data[head + before :])
+        pieces.append((score, piece))
+    normal = (Piece(piece.decode("utf-8"), 0.0 - GRID * score) for score, piece in sorted(pieces))  # as `ordered`
+    model = data[head : head + before] + join(normal, data[head + before :])
     if len(model) > most:
         raise ValueError(f"vocabulary: more than {most} bytes")
     return model
