@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tzip.compression.parametrization import TINY, Latent, blocks, half, scale_form, spread, summed, zeroed
-from tzip.options import option, shared_scale
+from tzip.compression.parametrization import TINY, Latent, blocks, scale_form, spread, stored, summed, zeroed
+from tzip.options import option, scale_rounding, shared_scale
 
 SOURCE = "Chou, Lookabaugh & Gray 1989; Wiedemann et al. 2020 (DeepCABAC); Marban et al. 2020 (EC2T)"
 STARTS = (1.0, 0.5, 0.25)  # first levels as far out as the largest weight, half and a quarter of it
@@ -27,6 +27,7 @@ class Options:
 
     bits: int = option(6, "there are at most 2^bits - 1 levels; how many bits they take is the price's", low=2, high=8)
     per: str = shared_scale("tensor")
+    scale_steps: int = scale_rounding()
     price: float = option(
         0.05, "λ: squared error that a saved bit is worth, over the mean square of the weights", low=0.0, high=10.0
     )
@@ -53,9 +54,10 @@ class Quantizer(Latent):
         self.register_buffer("counts", counts.to(weight.device))
 
     def scaled(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """The weights over σ, and σ [R, G] as `half` makes it."""
+        """The weights over σ, and σ [R, G] as `stored` makes it."""
         form = scale_form(weight.shape, self.options.per)
-        scales = half(torch.linalg.vector_norm(blocks(weight, form), dim=2) / self.kept(weight, form).sqrt())
+        sizes = torch.linalg.vector_norm(blocks(weight, form), dim=2) / self.kept(weight, form).sqrt()
+        scales = stored(sizes, self.options)
         return weight / spread(scales, weight.shape).clamp(min=TINY), scales
 
     def indices(self, scaled: Tensor) -> Tensor:

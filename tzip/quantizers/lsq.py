@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tzip.compression.parametrization import TINY, Latent, Straight, blocks, half, scale_form, spread, zeroed
-from tzip.options import option, shared_scale
+from tzip.compression.parametrization import TINY, Latent, Straight, blocks, scale_form, spread, stored, zeroed
+from tzip.options import option, scale_rounding, shared_scale
 
 SOURCE = "Esser et al. 2020 (Learned Step Size Quantization)"
 
@@ -17,6 +17,7 @@ class Options:
 
     bits: int = option(4, "bits per weight; there are 2^bits - 1 levels", low=2, high=8)
     per: str = shared_scale("tensor")
+    scale_steps: int = scale_rounding()
 
 
 class Quantizer(Latent):
@@ -39,8 +40,8 @@ class Quantizer(Latent):
         self.register_buffer("rate", (count * self.top).rsqrt())
 
     def scales(self) -> Tensor:
-        """The steps as a file holds them, in 16 bits, [R, G]; their gradient is g times what arrives."""
-        return Straight.apply(self.rate * self.step, half(self.step.detach().clamp(min=TINY)))
+        """The steps as a file holds them (`stored`), [R, G]; their gradient is g times what arrives."""
+        return Straight.apply(self.rate * self.step, stored(self.step.detach().clamp(min=TINY), self.options))
 
     def levels(self, weight: Tensor, scale: Tensor) -> Tensor:
         """Integers from -Q to Q, float32 of the weight's shape; straight-through within, constant from ±Q on."""
