@@ -12,6 +12,7 @@ from tzip.config import run as configuration
 from tzip.config import DEV, datasets, dependencies, imports, students
 from tzip.files import fingerprints, read_json
 from tzip.options import flags
+from tzip.report.paper import ONE_BIT
 
 # Threads that wait for each other spin for some 0.1 ms, then sleep: fast alone, and fair to whoever shares the cores.
 os.environ.setdefault("GOMP_SPINCOUNT", "50000")
@@ -71,6 +72,9 @@ SCORED = expand("{row}/{file}", row=OF_ROWS, file=["size.json", "compress.json",
 CHOOSING = [DEV] if config["select"] == DEV else TESTS
 DECIDING = expand("{row}/{file}", row=OF_ALL, file=["size.json", *(f"{name}.score.json" for name in CHOOSING)])
 ATTENTION = expand("{row}/attention.json", row=OF_ROWS)
+# What the claim about speed takes: binarized rows and the baseline, timed in turns.
+IN_TURNS = [configuration.BASELINE, *(row for row in ROWS if row in ONE_BIT)]
+ROUNDS = expand(f"{RUN}/seed-{{seed}}/rounds.json", seed=SEEDS) if len(IN_TURNS) > 1 else []
 LAYERS = [f"attention-layers-{row}" for row in config["attention"]["rows"]]
 DRAWN = ["frontier", "sharpness", *(["attention"] if LAYERS else []), *LAYERS]
 DRAWN += ["weights", "cumulative"] if config["weights"] else []
@@ -317,7 +321,7 @@ def behind():
         *PIECES,
         f"{RUN}/config.json",
     ]
-    files += [*SCORED, *ATTENTION, *MEASURED]
+    files += [*SCORED, *ATTENTION, *MEASURED, *ROUNDS]
     files += expand(
         "{row}/{file}", row=OF_ALL, file=["model.tzip", "compress.json", *(f"{t}.hyp.txt" for t in CHOOSING)]
     )

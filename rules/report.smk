@@ -77,6 +77,7 @@ rule tables:
 use rule tables as claims with:
     input:
         results=SCORED,
+        dev=expand("{row}/{test}.score.json", row=OF_ROWS, test=CHOOSING),
         attention=ATTENTION,
         provenance=f"{RUN}/provenance.json",
     output:
@@ -89,7 +90,9 @@ use rule tables as claims with:
     params:
         step="claims",
         run=lambda wildcards: of_run(
-            ROWS, flags({k: config["scores"][k] for k in ("samples", "seed") if k in config["scores"]})
+            ROWS,
+            flags({k: config["scores"][k] for k in ("samples", "seed") if k in config["scores"]}),
+            f"--select {DEV}" if config["select"] == DEV else "",
         ),
         to=subpath(output[0], parent=True),
         code=code("claims"),
@@ -147,6 +150,7 @@ use rule tables as frontier with:
 use rule tables as timings with:
     input:
         results=SCORED,
+        rounds=ROUNDS,
         training=[f"{RUN}/seed-{seed}/training.json" for seed in SEEDS],
         provenance=f"{RUN}/provenance.json",
     output:

@@ -95,6 +95,33 @@ use rule score as score_inference with:
         f"{RUN}/benchmarks/score_inference.seed-{{seed}}.{{variant}}.{{test}}.{{setting}}.tsv"
 
 
+# The paper's claim about speed has no export in it: rows are timed as they are translated, in turns.
+rule rounds:
+    """Repeated timings of the baseline and the binarized rows on the same sentences, in turns."""
+    input:
+        models=expand(f"{OF_SEED}/{{row}}/model.tzip", row=IN_TURNS, allow_missing=True),
+        source=f"{RUN}/data/test/{TESTS[0]}.{SOURCE}",
+    output:
+        f"{OF_SEED}/rounds.json",
+    log:
+        f"{RUN}/logs/rounds.seed-{{seed}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/rounds.seed-{{seed}}.tsv"
+    conda:
+        "../envs/tzip.yaml"
+    threads: config["threads"]["translate"]
+    resources:
+        mem_mb=growing(2000),
+    params:
+        search=flags(config["search"]),
+        rounds=config["rounds"],
+        threads=config["threads"]["translate"],
+    shell:
+        f"python {SCRIPTS}/rounds.py"
+        " --models {input.models} --source {input.source} {params.search} --rounds {params.rounds}"
+        " --threads {params.threads} --output {output} 2> {log}"
+
+
 # The table of speed on one core.
 use rule tables as speed with:
     input:

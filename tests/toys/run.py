@@ -12,7 +12,7 @@ from tests.toys import commands
 from tzip import files
 from tzip.files import write_json
 from tzip.report import results, score
-from tzip.report.paper import TABLE_1
+from tzip.report.paper import ONE_BIT, TABLE_1
 
 WORDS = [f"w{i}" for i in range(40)]
 OPTIONS = score.Options(samples=100, trials=100)
@@ -25,6 +25,7 @@ FAULTS = {row: (wrong, TABLE_1[row].ratio) for row, wrong in WRONG.items()}  # w
 ROOT = Path(__file__).parents[2]
 TESTS, SEEDS = ("flat", "hard"), (1, 2)
 ROWS = {"baseline": FAULTS["baseline"], "fp16": (0.02, 2.0)} | FAULTS
+FINETUNE = {"batch_tokens": 512, "accumulate": 2, "schedule": "linear", "learning_rate": 0.001, "teacher": 0.0}
 PIECES = ["▁Gut", "ach", ":", "▁Increase", "d", "▁safety", "▁for", "▁pedestrian", "s", "</s>"]
 MIRROR = "/a/folder/of/this/machine"
 
@@ -76,6 +77,8 @@ def write(run: Path) -> None:
     make_run(run, ROWS, TESTS, SEEDS)
     for seed in SEEDS:
         folder = run / f"seed-{seed}"
+        turns = {row: [2.0] * 8 for row in ROWS if row == "baseline" or row in ONE_BIT}
+        write_json(folder / "rounds.json", {"seconds": turns})
         write_json(folder / "training.json", {"seconds": 240.0, "peak_memory_mb": 812.0, "device": "CPU"})
         for number, row in enumerate(ROWS):
             costs = files.read_json(folder / row / "compress.json")
@@ -83,7 +86,8 @@ def write(run: Path) -> None:
             if row in TABLE_1 and row != "baseline":
                 plan = {"prune" if row.startswith("pruned") else "quantize": TABLE_1[row].method}
                 plan |= {"scope": "attention"} if row.endswith("attention") else {}
-            write_json(folder / row / "compress.json", costs | {"plan": plan})
+            tuned = {"updates": 20, "finetune": FINETUNE} if plan and row != "fp16" else {"updates": 0}
+            write_json(folder / row / "compress.json", costs | {"plan": plan} | tuned)
             write_attention(folder / row, number, seed)
     split = {"read": 1000, "empty": 3, "too_long": 7, "duplicate": 40, "kept": 950}
     filters = ["empty", "too_long", "duplicate"]

@@ -239,6 +239,11 @@ class Run(Keys):
     grid: several(kept(Grid)) = option([], "combinations that become variants, for the frontier")
     speed: Annotated[list[Speed], AfterValidator(once)] = option([], "rows to measure with CTranslate2")
     shortlist: of("exchange/shortlist.py") = option({}, "how a target shortlist is learned")
+    rounds: Integer = option(
+        8,
+        "timings of each binarized row beside the baseline, for the claim about speed; below 7 it is undecided",
+        low=1,
+    )
     attention: Attention = option(Attention(), "the figure of attention maps")
     weights: str = option("", "the quantized row whose weights are drawn before and after; empty: none")
     threads: Threads = option(Threads(), "threads of one job; they decide how sums are rounded")

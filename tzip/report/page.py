@@ -16,8 +16,8 @@ from markupsafe import Markup, escape
 
 from tzip.config import BASELINE
 from tzip.report import chart, paper
-from tzip.report.claims import FAILS, HOLDS, Part
 from tzip.report.tables import Table, groups
+from tzip.report.verdicts import BY_CLOCK, FAILS, HOLDS, Part
 
 TITLE = "How many bytes can a translation Transformer lose before it loses BLEU?"
 KEEP = 97.0  # % of the baseline's BLEU: what the answer calls keeping it
@@ -67,7 +67,7 @@ def build(
     table_1     Table 1, with what the clock said of it
     variants    `frontier.read` of the first test set: Table 1's rows and what grids added
     more        further tables in order
-    claims      `claims.as_json`
+    claims      `verdicts.as_json`
     figures     folder of the figures; those that are there are shown
     captions    folder of NAME.rst, one caption per figure; Snakemake's own report shows the same files
     provenance  provenance.json
@@ -215,10 +215,13 @@ def caption(path: Path) -> Markup:
 
 def with_clock(claims: Sequence[Mapping[str, Any]], timed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The claims, the one that only a clock can judge completed by what the clock said of it."""
-    return [
-        claim if claim["number"] != timed["number"] else {**claim, **timed, "parts": [*claim["parts"], *timed["parts"]]}
-        for claim in claims
-    ]
+    result = []
+    for claim in claims:
+        if claim["number"] == timed["number"]:
+            parts = [part for part in claim["parts"] if part["verdict"] != BY_CLOCK]
+            claim = {**claim, **timed, "parts": [*parts, *timed["parts"]]}
+        result.append(claim)
+    return result
 
 
 def _provenance(record: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Row:
     method: str = ""
 
 
+UPDATES = 10_000  # of fine-tuning, the most that a row of Table 1 had
+ONE_BIT = ("bs-flexible", "kmeans-1bit", "bs-fixed")  # all linear layers binarized
 FLEXIBLE = "binarize:levels=flexible"
 TABLE_1 = {
     BASELINE: Row("Baseline model", 28.09, 100.0, 1.0),
