@@ -70,6 +70,18 @@ def test_the_file_holds_what_was_tuned(tmp_path, model, vocabulary, name):
         assert (weight == 0).sum() == round(float(pruned) * weight.numel())
 
 
+def test_a_control_is_fine_tuned_in_every_matrix(tmp_path, vocabulary):
+    """fp16 with updates: every tensor moves, embeddings, biases and norms too."""
+    data, control = toy_pairs(tmp_path / "toy"), Variant(quantize="fp16", scope="all", rest="float16")
+    options = Training(updates=6, batch_tokens=400, learning_rate=1e-2, warmup=1, precision="fp32")
+    tune = pipeline.tuning(data, options, seed=1, state=tmp_path / "state", log=tmp_path / "log.jsonl")
+    for name, tuning in (("control", {"updates": 6, "finetune": tune}), ("fp16", {})):
+        made, _ = pipeline.build(small.model(), vocabulary.model, control, name=name, seed=1, **tuning)
+        container.write(tmp_path / f"{name}.tzip", made)
+    tuned, still = (dict(model_file.restore(tmp_path / f"{n}.tzip")[0].named_parameters()) for n in ("control", "fp16"))
+    assert [key for key in tuned if torch.equal(tuned[key], still[key])] == []
+
+
 def test_no_tuning_is_the_checkpoint_itself(tmp_path, model, vocabulary):
     made, costs = pipeline.build(model, vocabulary.model, Variant(), name="baseline", seed=1)
     container.write(tmp_path / "model.tzip", made)

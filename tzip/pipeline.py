@@ -104,6 +104,7 @@ def compress(
     container.write(output, archive)
     if summary:
         report = {"variant": name, "seed": seed, "plan": vars(variant), "updates": archive.history["updates"]}
+        report |= {"finetune": vars(training)} if archive.history["updates"] else {}
         report |= {"student": student, "mixer": model.config.mixer} if student else {}
         report |= {"seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3)}
         write_json(summary, report | device.footprint(place))

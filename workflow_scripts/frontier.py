@@ -25,6 +25,7 @@ def main() -> None:
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
     scores = read(results.read_scores)
     summary = results.summarize(scores, read(results.intervals, args.control))
+    summary = results.tuned(summary, args.results, args.seeds[0])
     variants = frontier.collect(summary, plans, args.seeds[0], args.select or None)
     ranking = frontier.ranking(frontier.rank(scores, variants), len(args.seeds))
     for table in (frontier.table(variants), frontier.sources(variants), ranking):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.test_cli import call
 from tests.toys.frontier import FOUR, crowd, variants
+from tests.toys.run import ROOT
 from tzip.files import write_json
 from tzip.report import frontier, results, tables
 
@@ -174,12 +175,47 @@ def test_a_folder_without_a_frontier_is_named(tmp_path: Path, monkeypatch, capsy
         frontier.read(tmp_path)
 
 
+def test_a_frontier_of_an_earlier_revision_is_read(example: Path, tmp_path: Path) -> None:
+    """Without control, updates, words and what chose: each test set for itself."""
+    frame = pd.read_csv(example / "tables" / "frontier.csv", comment="#")
+    later = [*frontier.LATER, "chosen_by", "chosen_bleu", "chosen_percent"]
+    (tmp_path / "tables").mkdir()
+    frame.drop(columns=later).to_csv(tmp_path / "tables" / "frontier.csv", index=False)
+    old = frontier.read(tmp_path)
+    assert list(old.columns.sort_values()) == sorted(frontier.COLUMNS)
+    assert (old["chosen_bleu"] == old["bleu"]).all()
+    assert frontier.at(old, 4.0)["row"] == frontier.at(frontier.read(example), 4.0)["row"]
+    shown = tables.to_text(frontier.table(old))
+    assert "% control" not in shown
+    assert "fine-tuning:" not in shown
+
+
 def test_plans_are_read_from_what_was_made(example: Path, tmp_path: Path) -> None:
     plans = results.read_plans(example, ["kmeans-4bit"], 1)
     assert plans == {"kmeans-4bit": {"quantize": "kmeans:bits=4", "student": "", "mixer": ""}}
     write_json(results.place(tmp_path, 1, "x", "compress.json"), {"device": "CPU"})
     with pytest.raises(ValueError, match="'plan' is missing in it"):
         results.read_plans(tmp_path, ["x"], 1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ({"scope": "linear", "quantize": ""}, "the baseline, uncompressed"),
+        ({"student": "tiny", "scope": "linear"}, "the student 'tiny', uncompressed"),
+        (
+            {"prune": "magnitude:end=0.5", "quantize": "kmeans:bits=4", "biases": "kmeans:bits=8", "scope": "all"},
+            "Magnitude pruning (end 0.5), then K-means quantization (bits 4), of all matrices, embeddings included, of "
+            "the baseline; biases by kmeans:bits=8; the rest in float16; fine-tuned: 20 updates",
+        ),
+        ({"quantize": "mine", "scope": "attention"}, "mine, of the attention layers of the baseline; fine-tuned: 20 u"),
+    ],
+)
+def test_a_row_is_explained_in_words(plan: dict, words: str) -> None:
+    rest = {"rest": "float16"} if "biases" in plan else {}
+    assert frontier.explained(plan | rest, "20 updates").startswith(words)
+    if plan.get("quantize"):
+        assert frontier.explained(plan).endswith("not fine-tuned")
 
 
 @pytest.mark.parametrize(
@@ -198,4 +234,12 @@ def test_plans_are_read_from_what_was_made(example: Path, tmp_path: Path) -> Non
 )
 def test_a_plan_is_spelled_and_its_sources_named(plan: dict, spelled: str, source: str) -> None:
     assert frontier.spelled(plan) == spelled
+    assert frontier.explained(plan)
     assert frontier.source(plan) == source
+
+
+@pytest.mark.parametrize("run", ["default", "methods", "mixed", "multi30k-frontier"])
+def test_published_frontiers_are_readable(run: str) -> None:
+    frame = frontier.read(ROOT / "results" / "published" / run)
+    assert frontier.at(frame, 2.0)["bleu"] > 0
+    assert tables.to_text(frontier.table(frame))

@@ -51,6 +51,22 @@ def test_table_1_has_the_papers_rows_with_ours_beside(example: Path, summary: pd
     assert scores["signatures"]["bleu"] in "\n".join(lines)
 
 
+def test_updates_stand_beside_the_papers(example: Path, summary: pd.DataFrame) -> None:
+    table = tables.table_1(summary, "flat")
+    headings = [" ".join([column.group, column.heading]).strip() for column in table.columns]
+    body = {line[0]: dict(zip(headings, line, strict=True)) for line in table.cells()}
+    ours, theirs = "updates", "the paper updates"
+    assert (body["K-Means 4-bit quantization"][ours], body["K-Means 4-bit quantization"][theirs]) == ("20", "10,000")
+    assert (body["Baseline model"][ours], body["Baseline model"][theirs]) == ("0", "–")
+    assert "fine-tuning: 20 updates for each row that has any; the paper's rows had up to 10,000" in table.notes
+    several = summary.assign(updates=range(len(summary)))
+    several["updates"] *= 100
+    said = "fine-tuning: 100 to 1,100 updates for each row that has any; the paper's rows had up to 10,000"
+    assert said in tables.table_1(several, "flat").notes
+    without = summary.assign(updates=float("nan"))  # of files that did not record it
+    assert not any(note.startswith("fine-tuning") for note in tables.table_1(without, "flat").notes)
+
+
 def test_csv_is_readable_and_says_what_made_it(summary: pd.DataFrame) -> None:
     written = tables.to_csv(tables.table_1(summary, "flat").noted(["synthetic corpus"], ["device: cpu"]))
     comments = [line for line in written.split("\n") if line.startswith("#")]
@@ -68,7 +84,7 @@ def test_rows_of_ones_own_have_empty_paper_columns(tmp_path: Path) -> None:
     own = results.read(tmp_path, ["baseline", "my_own"], ["flat"], [1])
     table = tables.table_1(own, "flat")
     assert table.cells()[1][0] == "my_own"
-    assert table.cells()[1][-3:] == ["–", "–", "–"]
+    assert table.cells()[1][-4:] == ["–", "–", "–", "–"]
     assert tables.to_csv(table).rstrip("\n").split("\n")[-1].endswith(",,,")
     assert r"my\_own" in tables.to_latex(table)
     assert paper.SOURCE in table.notes
@@ -93,11 +109,11 @@ def test_latex_is_escaped_and_balanced(summary: pd.DataFrame) -> None:
     assert r"\cmidrule(lr){4-6}" in latex
     body = latex.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().split("\n")
     assert len(body) == len(ROWS)
-    assert {len(re.findall(r"(?<!\\)&", line)) for line in body} == {11}
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in body} == {13}
     assert not re.search(r"(?<!\\)[%_#]", latex.split("\n", 1)[1])
     spans = latex.split(r"\toprule")[1].split(r"\\")[0]
     widths = [int(width) for width in re.findall(r"multicolumn\{(\d+)\}", spans)]
-    assert sum(widths) - len(widths) + len(re.findall(r"(?<!\\)&", spans)) + 1 == 12
+    assert sum(widths) - len(widths) + len(re.findall(r"(?<!\\)&", spans)) + 1 == 14
 
 
 def test_latex_compiles_in_structure_for_every_special_character() -> None:

@@ -33,6 +33,7 @@ def variants(*lines: tuple[str, str, float, float]) -> pd.DataFrame:
         file="seed-1/" + frame["row"] + "/model.tzip",
     )
     frame = frame.assign(**dict.fromkeys(tables.CONTROL_KEYS, math.nan))
+    frame = frame.assign(control="", updates=math.nan, finetuning="", words="")
     frame = frame.assign(plan="", source="", chosen_by=frame["test"])
     frame = frame.assign(chosen_bleu=frame["bleu"], chosen_percent=frame["percent"])
     return frame.assign(frontier=frontier.undominated(frame))[list(frontier.COLUMNS)]

@@ -9,16 +9,24 @@ import pandas as pd
 from tzip import options
 from tzip.compression import registry
 from tzip.config import BASELINE, DEV
-from tzip.report import paper, tables
+from tzip.report import finetuning, paper, tables
 from tzip.report.tables import Column, Table
 
 COLUMNS = [
     *["row", "label", "method", "test", "seeds", "frontier", "file_bytes", "baseline_bytes", "ratio_file"],
     *["ratio_printed", "ratio_limit", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin", "percent"],
     *["percent_sd", "percent_low", "percent_high", "percent_margin", "p_value", *tables.CONTROL_KEYS],
-    *["chosen_by", "chosen_bleu", "chosen_percent", "file", "plan", "source"],
+    *tables.TUNING_KEYS,
+    *["chosen_by", "chosen_bleu", "chosen_percent", "file", "words", "plan", "source"],
 ]
+LATER = {  # columns that earlier revisions did not write, and what stands for them
+    **dict.fromkeys([*tables.CONTROL_KEYS, "percent_low", "percent_high", "percent_margin", "updates"], np.nan),
+    **dict.fromkeys(["control", "finetuning", "words"], ""),
+}
+CHOSEN = {"by": "test", "bleu": "bleu", "percent": "percent"}  # of each test set, where nothing else chose
 RANKING = ["rank", "method", "test", "variants", "on_frontier", "area", "area_sd", "largest_ratio"]
+LAYERS = {"attention": "the attention layers", "linear": "the attention and feed-forward layers"}
+LAYERS["all"] = "all matrices, embeddings included,"
 DISTILLATION = "Hinton, Vinyals & Dean 2015; Kim & Rush 2016"
 CONVOLUTION = "Chia & Witteveen 2018; Wu et al. 2019"
 BUDGET = "Shoham & Gersho 1988"
@@ -36,6 +44,26 @@ def spelled(plan: Mapping[str, str]) -> str:
     steps = [f"{key} {plan[key]}" for key in ("student", "prune", "quantize", "biases", "budget") if plan.get(key)]
     scope = [plan["scope"]] if steps and plan.get("scope") and plan.keys() & {"prune", "quantize"} else []
     return ", ".join([*steps, *scope])
+
+
+def explained(plan: Mapping[str, str], tuning: str = "") -> str:
+    """What a row is, in words: which model, what is done to which layers, and how it was fine-tuned."""
+    steps = []
+    for step, kind in (("prune", "pruners"), ("quantize", "quantizers")):
+        if plan.get(step):
+            name, given = options.parse(plan[step])
+            known = name in registry.names(kind)
+            words = registry.summary(registry.path(kind, name)).partition(":")[0].partition(" (")[0] if known else name
+            settings = ", ".join(f"{key} {value}" for key, value in given.items())
+            steps.append(words.rstrip(".") + (f" ({settings})" if settings else ""))
+    model = f"the student '{plan['student']}'" if plan.get("student") else "the baseline"
+    if not steps:
+        return f"{model}, uncompressed"
+    parts = [f"{', then '.join(steps)}, of {LAYERS[plan.get('scope') or 'linear']} of {model}"]
+    parts += [f"biases by {plan['biases']}"] if plan.get("biases") else []
+    parts += [f"the rest in {plan['rest']}"] if plan.get("rest") else []
+    parts += [f"bits per tensor chosen for a file {plan['budget']} smaller"] if plan.get("budget") else []
+    return "; ".join([*parts, f"fine-tuned: {tuning}" if tuning else "not fine-tuned"])
 
 
 def source(plan: Mapping[str, str]) -> str:
@@ -86,6 +114,7 @@ def collect(
         label=rows.map(paper.label),
         method=[method(plans[row]) for row in rows],
         file=[f"seed-{seed}/{row}/model.tzip" for row in rows],
+        words=[explained(plans[row], told) for row, told in zip(rows, summary["finetuning"], strict=True)],
         plan=[spelled(plans[row]) for row in rows],
         source=[source(plans[row]) for row in rows],
         frontier=taken["frontier"],
@@ -144,12 +173,16 @@ def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFra
         runs = sorted(record.parent.name for record in Path(run).parent.glob("*/config.json"))
         raise ValueError(f"{run}: no run; {Path(run).parent} has {', '.join(runs) or 'none'}")
     frame = pd.read_csv(path, comment="#", dtype={"row": str, "label": str, "test": str})
+    if table == "frontier" and {"test", "bleu", "percent"} <= set(frame):
+        chose = {f"chosen_{key}": frame[column] for key, column in CHOSEN.items()}
+        frame = frame.assign(**{key: value for key, value in (LATER | chose).items() if key not in frame})
     if absent := [key for key in (COLUMNS if table == "frontier" else RANKING) if key not in frame]:
         raise ValueError(f"{path}: no column '{absent[0]}'")
     tests = list(dict.fromkeys(frame["test"]))
     if test and test not in tests and len(frame):
         raise ValueError(f"{path}: no test set '{test}'; choose from {', '.join(tests)}")
-    frame = frame.fillna(dict.fromkeys({"plan", "source"} & set(frame), ""))
+    texts = {"plan", "source", "words", "control", "finetuning"} & set(frame)
+    frame = frame.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
     return frame[frame["test"] == (test or tests[0])].reset_index(drop=True)
 
 
@@ -202,7 +235,7 @@ def table(collected: pd.DataFrame) -> Table:
         + (f"{DEV}, the development set; the tests say what the choice is worth" if on_dev else "each test set")
         + "; the CSV has all",
         tables.margin(collected),
-        *tables.control_note(collected),
+        *finetuning.notes(collected),
     )
     title = "The frontier: the best BLEU for its bytes"
     tests = [group for _, group in collected.groupby("test", sort=False)]
@@ -213,11 +246,13 @@ def table(collected: pd.DataFrame) -> Table:
 
 def sources(collected: pd.DataFrame) -> Table:
     """Every variant in its order, what is done to it, what that keeps, and its publications."""
-    plan, source = Column("what is done", "plan", align="p{5cm}"), Column("source", "source", align="p{5cm}")
-    columns = (tables.VARIANT, plan, tables.RATIO, tables.BLEU, tables.PERCENT, source)
+    words, source = Column("what it is", "words", align="p{5cm}"), Column("source", "source", align="p{5cm}")
+    updates = Column("updates", "updates", ",.0f")
+    columns = (tables.VARIANT, words, tables.RATIO, tables.BLEU, tables.PERCENT)
     by = collected["chosen_by"].iloc[0]
     first = collected[collected["test"] == by] if by in set(collected["test"]) else collected
-    notes = (f"BLEU on {first['test'].iloc[0]}", tables.margin(collected))
+    columns += (*tables.of_control(first), updates, source)
+    notes = (f"BLEU on {first['test'].iloc[0]}", tables.margin(collected), *finetuning.notes(collected))
     return Table("methods", "Every variant, and where its methods come from", first, columns, notes)
 
 

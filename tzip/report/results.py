@@ -11,7 +11,7 @@ import pandas as pd
 
 from tzip import files
 from tzip.config import BASELINE
-from tzip.report import resampling, score
+from tzip.report import finetuning, resampling, score
 
 SCORES = ("bleu", "bleu_low", "bleu_high", "bleu_lowercase", "chrf", "chrf_low", "chrf_high")
 SIZES = ("file_bytes", "baseline_bytes", "limit_bytes", "side_bytes", "ratio_printed", "ratio_file", "ratio_limit")
@@ -144,8 +144,8 @@ def intervals(
 ) -> pd.DataFrame:
     """95 % intervals over sentences and seeds, paired with the baseline: one line per row and test set.
 
-    Columns: row, test; bleu, percent (of the baseline's BLEU), difference (from it) and control_percent (of the
-    BLEU of the row `control`; NaN without one), each with _low and _high; control_percent itself. Resamples and
+    Columns: row, test, control; bleu, percent (of the baseline's BLEU), difference (from it) and control_percent (of
+    the BLEU of the row `control`; NaN without one), each with _low and _high; control_percent itself. Resamples and
     their seed are those of the baseline's first score.
     """
     lines = []
@@ -169,15 +169,24 @@ def intervals(
                 for end, value in zip(ENDS, both, strict=True)
             }
             ends["control_percent"] = found["control_percent"][0]
-            lines.append({"row": row, "test": test} | ends)
+            lines.append({"row": row, "test": test, "control": control} | ends)
     return pd.DataFrame(lines)
 
 
 def read(
     run: str | Path, rows: Sequence[str], tests: Sequence[str], seeds: Sequence[int], control: str = ""
 ) -> pd.DataFrame:
-    """`summarize` of all that a run's files say of these rows; `control` is one of them."""
-    return summarize(read_scores(run, rows, tests, seeds), intervals(run, rows, tests, seeds, control))
+    """`summarize` of all that a run's files say of these rows, with `tuned`; `control` is one of them."""
+    summary = summarize(read_scores(run, rows, tests, seeds), intervals(run, rows, tests, seeds, control))
+    return tuned(summary, run, seeds[0])
+
+
+def tuned(summary: pd.DataFrame, run: str | Path, seed: int) -> pd.DataFrame:
+    """`summary` with each row's updates of fine-tuning (NaN where not recorded), and all of it in words: finetuning."""
+    records = {row: load(place(run, seed, row, "compress.json")) for row in dict.fromkeys(summary["row"])}
+    updates = summary["row"].map({row: _optional(record.get("updates")) for row, record in records.items()})
+    told = summary["row"].map({row: finetuning.words(record) for row, record in records.items()})
+    return summary.assign(updates=updates, finetuning=told)
 
 
 def read_plans(run: str | Path, rows: Sequence[str], seed: int) -> dict[str, dict[str, str]]:

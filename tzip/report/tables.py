@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from tzip import files
-from tzip.report import paper
+from tzip.config import BASELINE
+from tzip.report import finetuning, paper
 
 DASH = "–"  # what is shown where there is no number
 WIDTH = 120
@@ -166,12 +167,13 @@ BLEU = Column("BLEU", "bleu", ".2f", "bleu_margin")
 PERCENT = Column("% of baseline", "percent", ".1f", "percent_margin", short="%")
 BLEU_KEYS = ["row", "test", "seeds", "sentences", "bleu", "bleu_sd", "bleu_low", "bleu_high", "bleu_margin"]
 PERCENT_KEYS = ["percent", "percent_low", "percent_high", "percent_margin"]
+TUNING_KEYS = ["control", "updates", "finetuning"]
 CONTROL_KEYS = ["control_percent", "control_percent_low", "control_percent_high", "control_percent_margin"]
 RATIO_KEYS = [*PERCENT_KEYS, "percent_sd", "ratio_printed", "ratio_file", "ratio_limit"]
 BYTE_KEYS = ["file_bytes", "baseline_bytes", "limit_bytes", "side_bytes"]
 OTHER_KEYS = ["chrf", "chrf_low", "chrf_high", "bleu_lowercase"]
 PAIRED_KEYS = ["difference", "difference_low", "difference_high", "p_value"]
-TABLE_1 = [*BLEU_KEYS, *CONTROL_KEYS, *RATIO_KEYS, *BYTE_KEYS, *OTHER_KEYS, *PAIRED_KEYS]
+TABLE_1 = [*BLEU_KEYS, *CONTROL_KEYS, *RATIO_KEYS, *BYTE_KEYS, *OTHER_KEYS, *PAIRED_KEYS, *TUNING_KEYS]
 SCORE_COLUMNS = (
     ROW,
     BLEU,
@@ -182,11 +184,13 @@ SCORE_COLUMNS = (
     Column("bytes", "file_bytes", ",.0f", short=None),
     Column("chrF", "chrf", ".1f", short=None),
     Column("p", "p_value", p_value, short=None),
+    Column("updates", "updates", ",.0f", short=None),
 )
 PAPER_COLUMNS = (
     Column("BLEU", "paper_bleu", ".2f", group="the paper"),
     Column("%", "paper_percent", ".2f", group="the paper"),
     Column("x", "paper_ratio", ".2f", group="the paper"),
+    Column("updates", "paper_updates", ",.0f", group="the paper", short=None),
 )
 SPEED_COLUMNS = (
     Column("seconds to compress", "compress_seconds", ".1f", short="secs"),
@@ -208,6 +212,8 @@ def table_1(summary: pd.DataFrame, test: str) -> Table:
         printed = [getattr(paper.TABLE_1.get(row), key, float("nan")) for row in frame["row"]]
         frame[f"paper_{key}"] = pd.Series(printed, dtype=float)
     side = sorted({int(frame["side_bytes"].min()), int(frame["side_bytes"].max())})
+    compressed = frame["row"].isin(paper.TABLE_1) & (frame["row"] != BASELINE)
+    frame["paper_updates"] = compressed.map({True: paper.UPDATES, False: float("nan")})
     notes = [
         f"BLEU on {test}, {int(frame['sentences'].iloc[0])} sentences; {margin(frame)}",
         "compression: as the paper counts it; in the file (fp32 safetensors and vocabulary ÷ model.tzip, "
@@ -218,7 +224,7 @@ def table_1(summary: pd.DataFrame, test: str) -> Table:
         + ("" if frame["seeds"].iloc[0] == 1 else ", the largest of any seed"),
         f"sacrebleu: {summary['signature'].iloc[0]}",
     ]
-    notes += [*control_note(frame), *([paper.SOURCE] if any(row in paper.TABLE_1 for row in frame["row"]) else [])]
+    notes += [*finetuning.notes(frame), *([paper.SOURCE] if any(row in paper.TABLE_1 for row in frame["row"]) else [])]
     title = "The paper's Table 1: what each row keeps of BLEU, and how small it makes the model"
     return Table("table1", title, frame, score_columns(frame) + PAPER_COLUMNS, tuple(notes))
 
@@ -230,14 +236,8 @@ def score_columns(frame: pd.DataFrame) -> tuple[Column, ...]:
 
 def of_control(frame: pd.DataFrame) -> tuple[Column, ...]:
     """The column of what is kept of the control's BLEU, where there is a control."""
-    column = Column("% of control", "control_percent", ".1f", "control_percent_margin", short=None)
+    column = Column("% of control", "control_percent", ".1f", "control_percent_margin", short="% control")
     return (column,) if frame["control_percent"].notna().any() else ()
-
-
-def control_note(frame: pd.DataFrame) -> list[str]:
-    """What the control is, where there is one."""
-    said = "control: the row that is fine-tuned like the others, and stored in 16 bits instead of being compressed"
-    return [said] if frame["control_percent"].notna().any() else []
 
 
 def margin(frame: pd.DataFrame) -> str:
@@ -288,13 +288,13 @@ def speed(costs: pd.DataFrame, training: pd.DataFrame) -> Table:
 
 def by_test(summary: pd.DataFrame) -> Table:
     """BLEU, cased and lower-cased, and chrF on every test set; one line per row and test set."""
-    keys = ["bleu_lowercase", "chrf", *PERCENT_KEYS, *CONTROL_KEYS, "difference", "p_value"]
+    keys = ["bleu_lowercase", "chrf", *PERCENT_KEYS, *CONTROL_KEYS, "difference", "p_value", *TUNING_KEYS]
     frame = summary[[*BLEU_KEYS, *keys]].copy()
     frame.insert(1, "label", frame["row"].map(paper.label))
     lower = Column("lower-cased BLEU", "bleu_lowercase", ".2f", short="lower-cased")
     chrf, p = Column("chrF", "chrf", ".1f"), Column("p", "p_value", p_value)
     columns = (ROW, TEST, BLEU, lower, chrf, PERCENT, *of_control(frame), p)
-    notes = (margin(frame), *control_note(frame), f"sacrebleu: {summary['signature'].iloc[0]}")
+    notes = (margin(frame), *finetuning.notes(frame), f"sacrebleu: {summary['signature'].iloc[0]}")
     return Table("tests", "Scores by test set", frame, columns, notes)
 
 
