@@ -17,13 +17,25 @@ def test_points_lie_where_their_numbers_say() -> None:
     one, two, four, eight = (points[name]["x"] for name in ("baseline", "a", "b", "e"))
     assert two - one == pytest.approx(four - two, abs=0.2) == pytest.approx(eight - four, abs=0.2)
     assert points["a"]["y"] < points["b"]["y"] < points["c"]["y"] < points["e"]["y"]  # y grows downwards
-    per_bleu = (points["e"]["y"] - points["b"]["y"]) / 18
+    per_bleu = points["c"]["y"] - points["b"]["y"]
     assert points["b"]["low"] - points["b"]["high"] == pytest.approx(2 * per_bleu, abs=0.3)
     ticks = {text: y for y, text in drawing["y_ticks"]}
-    assert ticks["20"] == pytest.approx(points["e"]["y"], abs=0.2)
+    assert ticks["38"] == pytest.approx(points["b"]["y"], abs=0.2)
     assert all(
         0 <= point["x"] <= drawing["width"] and 0 <= point["y"] <= drawing["bottom"] for point in points.values()
     )
+
+
+def test_what_lies_below_the_axis_is_a_triangle_at_its_edge_with_its_value() -> None:
+    """e keeps half of the baseline's BLEU: the room is for those that keep more."""
+    drawing = chart.draw(FOUR, "results/x", "b")
+    point = {point["name"]: point for point in drawing["points"]}["e"]
+    assert (point["value"], point["shape"]) == ("20.0", chart.SHAPES["v"])
+    assert drawing["bottom"] - 20 < point["y"] < drawing["bottom"]
+    assert [p["name"] for p in drawing["points"] if p["value"]] == ["e"]
+    heights = [float(y) for y in re.findall(r"V(-?[\d.]+)", drawing["line"])]
+    assert max(heights) == drawing["bottom"]
+    assert min(float(text) for _, text in drawing["y_ticks"]) > 30
 
 
 def test_a_point_says_what_the_command_line_says_of_it() -> None:

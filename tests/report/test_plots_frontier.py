@@ -10,26 +10,41 @@ from matplotlib import pyplot as plt
 from tests.report.test_plots import frontier, overlapping
 from tests.toys.frontier import FOUR, crowd, variants
 from tests.toys.run import script
-from tzip.report import paper, plots_frontier
+from tzip.report import plots_frontier, points
 
 
 @pytest.mark.parametrize("frame", [FOUR, crowd()], ids=["few", "many"])
 def test_names_do_not_meet_and_many_variants_are_named_on_the_frontier_alone(frame: pd.DataFrame) -> None:
     figure = frontier(frame)
     figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    above, below = figure.axes[:2]
+    renderer, axes = figure.canvas.get_renderer(), figure.axes[0]
     ours = frame[frame["row"] != "baseline"]
-    named = ours if len(ours) <= plots_frontier.LABELLED else ours[ours["frontier"]]
-    for axes, names in (
-        (above, set(named["row"])),
-        (below, {row.short for row in paper.TABLE_1.values() if row.short}),
-    ):
-        texts = [text for text in axes.texts if text.get_text()]
-        assert {text.get_text() for text in texts} >= names
-        assert len(texts) == len(named) if axes is above else len(texts) == 11 + 6
-        extents = [super(type(text), text).get_window_extent(renderer).extents for text in texts]
-        assert not overlapping(np.array(extents))
+    inside = ours[ours["percent"] >= 75]
+    named = inside if len(ours) <= plots_frontier.LABELLED else inside[inside["frontier"]]
+    texts = {text.get_text(): text for text in axes.texts if text.get_text()}
+    assert texts.keys() >= {*named["row"], "8-bit", "4-bit", "50 %"}
+    assert not texts.keys() & {*inside["row"]} - {*named["row"]}
+    assert "1-bit" not in texts  # the paper's 43 % lies below the axis
+    extents = [super(type(text), text).get_window_extent(renderer).extents for text in texts.values()]
+    assert not overlapping(np.array(extents))
+    plt.close(figure)
+
+
+def test_the_axis_starts_at_the_lowest_point_of_interest_and_what_is_lower_says_its_value() -> None:
+    low = variants(
+        ("a", "kmeans", 2.0, 40.2), ("b", "kmeans", 4.0, 32.0), ("c", "log", 6, 10.0), ("d", "log", 6.1, 8.0)
+    )
+    figure = frontier(low)
+    axes = figure.axes[0]
+    bottom = axes.get_ylim()[0]
+    assert 60 < bottom < 80
+    texts = [text.get_text() for text in axes.texts]
+    assert "c 25.0 %\nd 20.0 %" in texts  # of almost one size
+    marked = [line for line in axes.lines if line.get_marker() == "v" and len(line.get_xdata()) == 1]
+    assert [line.get_xdata()[0] for line in marked] == [6, 6.1]
+    assert all(bottom < line.get_ydata()[0] < bottom + 3 for line in marked)
+    assert points.floor([80, 76, 74, 10]) == 76
+    assert points.floor([50, 10, float("nan")]) == 50
     plt.close(figure)
 
 

@@ -193,6 +193,15 @@ def test_intervals_are_paired_with_the_baseline(example: Path) -> None:
     assert low < of_seeds.min() <= of_seeds.max() < high
 
 
+@pytest.mark.parametrize(("count", "said"), [(0, "0 times"), (1, "once"), (4, "4 times")])
+def test_the_foot_says_how_often_a_configuration_was_changed_after_a_test_score(count: int, said: str) -> None:
+    record = {"configuration": "c" * 64, "config": {"changes_after_test": count}}
+    assert results.provenance(record) == [
+        f"configuration: sha256 {'c' * 12}, changed {said} after a test score of it was seen"
+    ]
+    assert results.provenance({"configuration": "c" * 64, "config": {}}) == [f"configuration: sha256 {'c' * 12}"]
+
+
 def test_holm_by_hand() -> None:
     given = pd.Series([0.01, np.nan, 0.04, 0.03, 0.9])
     assert resampling.holm(given).tolist() == pytest.approx([0.04, np.nan, 0.09, 0.09, 0.9], nan_ok=True)

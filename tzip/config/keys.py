@@ -214,6 +214,9 @@ class Run(Keys):
     select: Literal["dev", "test"] = option(
         "dev", "what the frontier and the ranking go by; dev: of a grid, only what it chose is translated on tests"
     )
+    changes_after_test: Annotated[Integer, Field(ge=0)] | None = option(
+        None, "how often this configuration was changed after a score of it on a test set was seen; tables say it"
+    )
     seeds: Annotated[list[Annotated[Integer, Field(ge=0)]], AfterValidator(once)] = option(
         [1], "a baseline and every variant are made for each seed; tables aggregate over them", min_length=1
     )

@@ -29,7 +29,9 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     variants: `frontier.read` of one test set, the baseline among them; run: the run's folder, which the
     commands name; chosen: the row that is asked first.
     """
-    right, low, high = variants["ratio_file"].max(), variants["bleu_low"].min(), variants["bleu_high"].max()
+    right, percents = variants["ratio_file"].max(), variants["percent"].fillna(100)
+    inside = variants[percents >= points.floor(percents[variants["row"] != BASELINE])]
+    low, high = inside["bleu_low"].min(), inside["bleu_high"].max()
     margin = 0.05 * (high - low) + 0.5
     x = _scale(log(0.95), log(1.12 * right), LEFT, WIDTH - RIGHT)
     y = _scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
@@ -48,20 +50,24 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
             if name in set(variants["method"])
         ],
         "points": [
-            _point(line, x, y, look, run) | {"order": order, "chosen": line["row"] == chosen}
+            _point(line, x, y, look, run, line["row"] in set(inside["row"]))
+            | {"order": order, "chosen": line["row"] == chosen}
             for order, line in enumerate(ordered.to_dict("records"))
         ],
     }
 
 
-def _point(line: Mapping[str, Any], x: Callable, y: Callable, look: Mapping, run: str) -> dict[str, Any]:
+def _point(line: Mapping[str, Any], x: Callable, y: Callable, look: Mapping, run: str, inside: bool) -> dict[str, Any]:
+    """A point with its whisker; what lies below the axis is a triangle at its edge, with its value."""
     colour, marker = look.get(line["method"], ("", "o"))
+    edge = HEIGHT - BOTTOM - 8
     return {
         "x": x(log(line["ratio_file"])),
-        "y": y(line["bleu"]),
-        "low": y(line["bleu_low"]),
-        "high": y(line["bleu_high"]),
-        "shape": SHAPES[marker],
+        "y": y(line["bleu"]) if inside else edge,
+        "low": y(line["bleu_low"]) if inside else edge,
+        "high": y(line["bleu_high"]) if inside else edge,
+        "shape": SHAPES[marker if inside else "v"],
+        "value": "" if inside else f"{line['bleu']:.1f}",
         "colour": _colour(colour),
         "frontier": bool(line["frontier"]),
         "name": line["row"],
@@ -83,8 +89,12 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
 def _staircase(variants: pd.DataFrame, x: Callable, y: Callable) -> str:
     """The best BLEU at each size, as an SVG path."""
     best = variants[variants["frontier"]].sort_values("ratio_file", kind="stable")
-    steps = [f"V{y(bleu)}H{x(log(ratio))}" for ratio, bleu in zip(best["ratio_file"], best["bleu"], strict=True)]
-    return f"M{LEFT},{y(best['bleu'].iloc[0])}{''.join(steps)}V{HEIGHT - BOTTOM}"
+
+    def height(bleu: float) -> float:
+        return min(y(bleu), HEIGHT - BOTTOM)
+
+    steps = [f"V{height(bleu)}H{x(log(ratio))}" for ratio, bleu in zip(best["ratio_file"], best["bleu"], strict=True)]
+    return f"M{LEFT},{height(best['bleu'].iloc[0])}{''.join(steps)}V{HEIGHT - BOTTOM}"
 
 
 def round_numbers(low: float, high: float, count: int = 5) -> list[float]:

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from tzip.config import BASELINE
 from tzip.report import chart, paper
-from tzip.report.tables import Table, groups
+from tzip.report.tables import Table, groups, to_csv
 from tzip.report.verdicts import BY_CLOCK, FAILS, HOLDS, Part
 
 TITLE = "How many bytes can a translation Transformer lose before it loses BLEU?"
@@ -27,10 +27,14 @@ ENLARGED = 1.3
 
 @dataclass(frozen=True)
 class Place:
-    """A figure's file name, heading and format; dense ones scroll on a phone."""
+    """A figure's file name, heading, what is seen in it, and format; dense ones scroll on a phone.
+
+    seen: {frontier} stands for `described` of the run's variants
+    """
 
     name: str
     title: str
+    seen: str
     suffix: str = ".svg"
     dense: bool = False
 
@@ -40,11 +44,32 @@ class Place:
 
 
 FIGURES = (
-    Place("frontier", "BLEU against real bytes, here and as published"),
-    Place("attention", "Encoder self-attention of one sentence, by row", ".png", dense=True),
-    Place("sharpness", "Attention: how sharp, and how far from the baseline's"),
-    Place("weights", "Weights before and after k-means"),
-    Place("cumulative", "Cumulative distribution of the weights"),
+    Place("frontier", "BLEU against real bytes, here and as published", "a scatter plot; {frontier}"),
+    Place(
+        "attention",
+        "Encoder self-attention of one sentence, by row",
+        "a grid of heat maps: one line of maps for each row of the run, one column for each head; light cells are "
+        "pieces that are looked at much",
+        ".png",
+        dense=True,
+    ),
+    Place(
+        "sharpness",
+        "Attention: how sharp, and how far from the baseline's",
+        "two dot plots side by side, one line for each row of the run: left the entropy of its attention, right its "
+        "distance from the baseline's, each for the three kinds of attention",
+    ),
+    Place(
+        "weights",
+        "Weights before and after k-means",
+        "histograms of one attention and one feed-forward matrix, one below the other, with the centroids as dots on "
+        "stems",
+    ),
+    Place(
+        "cumulative",
+        "Cumulative distribution of the weights",
+        "the smooth curve of the trained weights of each of two matrices, and the staircase of the quantized ones",
+    ),
 )
 APPENDIX = "attention-layers-"  # attention-layers-ROW.png: all layers and heads of one row
 
@@ -74,6 +99,9 @@ def build(
     note        a warning for the top of the page, such as that the corpus is synthetic
     """
     row = best(variants)
+    words = {
+        key: value for key in ("row", "label") for key, value in zip(variants[key], variants["words"], strict=True)
+    }
     folder = jinja2.FileSystemLoader(Path(__file__).parent)
     strict = jinja2.StrictUndefined
     environment = jinja2.Environment(loader=folder, autoescape=True, trim_blocks=True, undefined=strict)
@@ -86,17 +114,42 @@ def build(
         more=more,
         claims=claims,
         groups=groups,
+        words=words,
+        csv=csv,
         answer=answer(variants),
         gap=gap(table_1.frame),
         tiles=tiles(variants, claims),
         chart=chart.draw(variants, f"results/{name}", BASELINE if row is None else row["row"]),
         styles={HOLDS: "holds", FAILS: "fails"},
         evidence=[[str(part(values)) for values in claim["parts"]] for claim in claims],
-        figures=[_figure(place, figures, captions) for place in FIGURES if (figures / place.file).exists()],
+        figures=[
+            _figure(place, figures, captions, described(variants))
+            for place in FIGURES
+            if (figures / place.file).exists()
+        ],
         appendix=[_figure(place, figures, captions) for place in _appendix(figures)],
         provenance=_provenance(provenance, name),
     )
     return page + "\n"
+
+
+def csv(table: Table) -> str:
+    """A table's CSV, all of its columns, as the address of a link: no other file is needed."""
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(to_csv(table).encode()).decode()}"
+
+
+def described(variants: pd.DataFrame) -> str:
+    """What is seen in the drawing of BLEU against bytes."""
+    rows = variants[variants["row"] != BASELINE]
+    best = rows[rows["frontier"]].sort_values("ratio_file", kind="stable")
+    if best.empty:
+        return f"{len(rows)} variants, none of them on the frontier"
+    first, last = (best.iloc[end] for end in (0, -1))
+    return (
+        f"of {len(rows)} variants {len(best)} are on the frontier, which falls from {first['row']} "
+        f"({first['percent']:.1f} % of the baseline's BLEU, {first['ratio_file']:.2f}x smaller) to {last['row']} "
+        f"({last['percent']:.1f} %, {last['ratio_file']:.2f}x)"
+    )
 
 
 def part(values: Mapping[str, Any]) -> Part:
@@ -172,10 +225,11 @@ def _appendix(folder: Path) -> list[Place]:
     """The appendix's figures, in the order of the paper's rows."""
     rows = [path.stem.removeprefix(APPENDIX) for path in sorted(folder.glob(f"{APPENDIX}*.png"))]
     rows.sort(key=lambda row: list(paper.TABLE_1).index(row) if row in paper.TABLE_1 else len(paper.TABLE_1))
-    return [Place(f"{APPENDIX}{row}", paper.label(row), ".png", dense=True) for row in rows]
+    seen = "a grid of heat maps, one line for each layer and one column for each head of the encoder"
+    return [Place(f"{APPENDIX}{row}", paper.label(row), seen, ".png", dense=True) for row in rows]
 
 
-def _figure(place: Place, figures: Path, captions: Path) -> dict[str, Any]:
+def _figure(place: Place, figures: Path, captions: Path, frontier: str = "") -> dict[str, Any]:
     """A figure as the template wants it, drawn somewhat larger than it is in print."""
     path = figures / place.file
     data = path.read_bytes()
@@ -184,6 +238,7 @@ def _figure(place: Place, figures: Path, captions: Path) -> dict[str, Any]:
     name = APPENDIX.rstrip("-") if place.name.startswith(APPENDIX) else place.name
     return {
         **{"name": place.name, "title": place.title, "dense": place.dense},
+        "alt": f"{place.title}: {place.seen.format(frontier=frontier)}",
         "source": f"data:{kind};base64,{base64.b64encode(data).decode()}",
         "width": round(ENLARGED * width),
         "height": round(ENLARGED * height),

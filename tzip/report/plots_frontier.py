@@ -1,4 +1,4 @@
-"""The figure of BLEU against real bytes: this run's variants with their frontier, and what was published."""
+"""The figure of BLEU against real bytes: this run's variants with their frontier, and what was published behind."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tzip.config import BASELINE
 from tzip.report import points
@@ -20,31 +20,44 @@ from tzip.report.plots import INK, MUTED
 
 LABELLED = 16  # as many variants all have their names; of more, those on the frontier
 OTHERS = "*"  # the marker of what others published
+LONGEST_WHISKER = 10.0  # points of % below the lowest point of interest: a longer one ends at the axis
+CLOSE = 0.06  # difference of the logarithms of two ratios whose points touch
+PAPERS = "#9aa0a6"  # the paper's rows, whatever their method
 
 
 def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFrame) -> Figure:
-    """Share of the baseline's BLEU against the file's size, above measured here, below as published.
+    """Share of the baseline's BLEU against the file's size: this run's variants, and behind them what was published.
 
-    variants: `frontier.read` of one test set; published: `points.papers`; others: `points.others`.
+    The axis starts below the lowest point of interest (`points.floor`); what lies lower is a triangle at its edge,
+    with its value. variants: `frontier.read` of one test set; published: `points.papers`; others: `points.others`.
     """
     rows = measured(variants)
     look = points.looks(rows["method"])
-    figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.6, 5.6), layout="constrained")
     base = variants[variants["row"] == BASELINE].iloc[0]
-    above.set_title(f"This run: measured on {base['test']}, in the file", loc="left")
-    below.set_title("Published: as printed (hollow) → in a file (filled)", loc="left")
-    _axes(above, rows["ratio"], [*rows["percent_low"], *rows["percent_high"], 100.0], base)
-    _axes(below, [*published["printed"], *others["ratio"]], [*published["percent"], *others["percent"], 100.0])
-    avoid = _variants(above, rows, look)
-    avoid_below = _published(below, published, look) + _others(below, others)
-    figure.legend(handles=_handles(look), loc="outside upper left", ncols=3, columnspacing=1.2, handletextpad=0.3)
+    axes.set_title(f"BLEU on {base['test']} against the size of the file", loc="left")
+    floor = points.floor([*rows["percent"], *published["percent"]])
+    inside = rows[rows["percent"] >= floor]
+    ends = inside[["percent", "percent_low", "percent_high"]].to_numpy()
+    ends = ends[ends >= floor - LONGEST_WHISKER]
+    _axes(axes, [*rows["ratio"], *published["ratio"]], [floor, *ends, 100.0], base)
+    lower = rows[rows["percent"] < floor]
+    if len(lower):  # room for their labels
+        bottom, top = axes.get_ylim()
+        axes.set(xlim=(0.95, 1.2 * axes.get_xlim()[1]), ylim=(bottom - 0.1 * (top - bottom), top))
+    right, bottom = axes.get_xlim()[1], axes.get_ylim()[0]
+    behind = published[published["percent"] >= floor]
+    stars = others[(others["percent"] >= floor) & (others["ratio"] < right)]
+    avoid = _published(axes, behind, stars) + _variants(axes, inside, look)
+    lower = lower.assign(shown=bottom + 0.025 * (axes.get_ylim()[1] - bottom))
+    avoid += _outliers(axes, lower, look)
+    figure.legend(handles=_handles(look, rows["method"]), loc="outside lower left", ncols=4, columnspacing=1.2)
     figure.canvas.draw()  # fixes the axes' place, which the labels' places depend on
-    named = rows if len(rows) <= LABELLED else rows[rows["frontier"]]
-    named = named.sort_values("frontier", ascending=False, kind="stable").rename(columns={"row": "label"})
-    _names(above, named, avoid, [look[method][0] for method in named["method"]])
-    named = pd.concat([published.assign(ratio=published["printed"]), others])
-    colours = [*(look[method][0] for method in published["method"]), *[INK] * len(others)]
-    _names(below, named, avoid_below, colours)
+    few = len(rows) <= LABELLED
+    named = inside[inside["frontier"] | few].sort_values("frontier", ascending=False, kind="stable")
+    named = named.assign(shown=named["percent"], label=named["row"], colour=[look[m][0] for m in named["method"]])
+    behind = pd.concat([stars, behind]).assign(shown=lambda frame: frame["percent"], colour=MUTED)
+    _names(axes, pd.concat([named, _valued(lower, few), behind]), avoid)
     return figure
 
 
@@ -58,26 +71,35 @@ def measured(variants: pd.DataFrame) -> pd.DataFrame:
     return rows[columns].dropna(subset="percent", ignore_index=True)
 
 
-def _axes(axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series | None = None) -> None:
-    """Logarithmic ratios and percents of BLEU; where the baseline is known, bytes and BLEU beside them."""
+def _valued(rows: pd.DataFrame, names: bool) -> pd.DataFrame:
+    """Labels that say the values of points that are not drawn where they lie, one for those of almost one size."""
+    rows = rows.sort_values("ratio", kind="stable")
+    rows = rows.assign(cluster=(np.log(rows["ratio"]).diff() > CLOSE).cumsum(), colour=INK)
+    rows = rows.sort_values(["cluster", "percent"], ascending=[True, False], kind="stable")
+    text = [f"{row.row} {row.percent:.1f} %" if names else f"{row.percent:.1f} %" for row in rows.itertuples()]
+    kept = {"ratio": "mean", "shown": "first", "label": "\n".join, "colour": "first", "percent": "size"}
+    return rows.assign(label=text).groupby("cluster").agg(kept).sort_values("percent", ascending=False, kind="stable")
+
+
+def _axes(axes: Axes, ratios: Sequence[float], percents: Sequence[float], base: pd.Series) -> None:
+    """Logarithmic ratios and percents of BLEU, with bytes and BLEU beside them."""
     right = max([1.5, *ratios])
-    megabytes = base["baseline_bytes"] / 1e6 if base is not None else np.nan
+    megabytes = base["baseline_bytes"] / 1e6
     axes.set_xscale("log")
     axes.set_xlim(0.95, 1.16 * right)
     axes.xaxis.set_major_locator(FixedLocator(points.ticks(right)))
     axes.xaxis.set_minor_locator(NullLocator())
-    size = (lambda ratio: "") if base is None else (lambda ratio: f"\n{megabytes / ratio:.3g} MB")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}x{size(ratio)}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}x\n{megabytes / ratio:.3g} MB"))
     axes.set_xlabel("times smaller than the baseline's fp32 file")
     low, high = min(percents), max(percents)
     margin = 0.08 * (high - low) + 1
-    axes.set_ylim(low - margin, high + 3 * margin)
+    axes.set_ylim(low - margin, high + margin)
     axes.set_yticks([tick for tick in axes.get_yticks() if low - margin <= tick <= max(100, high)])
-    axes.yaxis.set_major_formatter(PercentFormatter(100, symbol=" %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda percent, _: f"{percent:g} %"))
     axes.set_ylabel("BLEU, % of the baseline's")
     axes.axhline(100, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     sns.despine(ax=axes)
-    if base is not None and base["bleu"]:
+    if base["bleu"]:
         unit = base["bleu"] / 100
         beside = axes.secondary_yaxis("right", functions=(lambda p: p * unit, lambda bleu: bleu / unit))
         beside.set_ylabel("BLEU")
@@ -111,39 +133,49 @@ def _edge(colour: str, width: float) -> dict[str, Any]:
     return {"markeredgecolor": colour, "markeredgewidth": width}
 
 
-def _published(axes: Axes, table: pd.DataFrame, look: Mapping[str, tuple[str, str]]) -> list[tuple]:
-    """Hollow points where the paper prints them, arrows to filled ones where a file could be."""
+def _outliers(axes: Axes, table: pd.DataFrame, look: Mapping[str, tuple[str, str]]) -> list[tuple]:
+    """Triangles that point down, at the axis' lower edge, for what lies below it."""
     for row in table.itertuples(index=False):
-        colour, marker = look[row.method]
-        hollow = {"markersize": 6.5, "markerfacecolor": "white", **_edge(colour, 1.2)}
-        axes.plot(row.printed, row.percent, marker=marker, linestyle="none", **hollow)
-        arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 0.8, "alpha": 0.55, "shrinkA": 4, "shrinkB": 4}
-        axes.annotate("", (row.ratio, row.percent), (row.printed, row.percent), zorder=1, arrowprops=arrow)
-        filled = {"markersize": 5, "color": colour, **_edge("white", 0.5)}
-        axes.plot(row.ratio, row.percent, marker=marker, linestyle="none", **filled)
-    return list(table[["ratio", "percent", "printed", "percent"]].itertuples(index=False, name=None))
+        style = {"markersize": 7, "color": look[row.method][0], "clip_on": False, "zorder": 4}
+        axes.plot(row.ratio, row.shown, marker="v", linestyle="none", **style, **_edge(INK, 0.9 * row.frontier))
+    return list(table[["ratio", "shown", "ratio", "shown"]].itertuples(index=False, name=None))
 
 
-def _others(axes: Axes, table: pd.DataFrame) -> list[tuple]:
-    """Hollow stars where others print their points; an arrow up where BLEU is at least that high."""
-    star = {"marker": OTHERS, "markersize": 10, "markerfacecolor": "white", **_edge(INK, 1.0)}
-    axes.plot(table["ratio"], table["percent"], linestyle="none", **star)
-    bounds = table[table["bound"]]
-    axes.plot(bounds["ratio"], bounds["percent"] + 2.6, linestyle="none", marker="^", markersize=4, color=INK)
-    return list(table[["ratio", "percent", "ratio", "percent"]].itertuples(index=False, name=None))
+def _published(axes: Axes, papers: pd.DataFrame, others: pd.DataFrame) -> list[tuple]:
+    """The paper's rows where a file of its model could be, and others' points as printed; an arrow up is 'at least'."""
+    hollow = {"linestyle": "none", "markerfacecolor": "white", "zorder": 1}
+    axes.plot(papers["ratio"], papers["percent"], marker="o", markersize=6, **hollow, **_edge(PAPERS, 1.2))
+    axes.plot(others["ratio"], others["percent"], marker=OTHERS, markersize=10, **hollow, **_edge(PAPERS, 1.0))
+    bounds = others[others["bound"]]
+    arrow = {"arrowstyle": "-|>", "color": PAPERS, "shrinkA": 5, "shrinkB": 0}
+    for bound in bounds.itertuples(index=False):
+        axes.annotate(
+            "",
+            (bound.ratio, bound.percent),
+            (0, 14),
+            textcoords="offset points",
+            arrowprops=arrow | {"arrowstyle": "<|-"},
+        )
+    both = pd.concat([papers, others])
+    return list(both[["ratio", "percent", "ratio", "percent"]].itertuples(index=False, name=None))
 
 
-def _handles(look: Mapping[str, tuple[str, str]]) -> list[Line2D]:
+def _handles(look: Mapping[str, tuple[str, str]], methods: pd.Series) -> list[Line2D]:
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=6, label=method)
         for method, (colour, marker) in look.items()
+        if method in set(methods)
     ]
-    star = {"marker": OTHERS, "markerfacecolor": "white", "markersize": 9, "linestyle": "none"}
-    run = Line2D([], [], color=INK, linewidth=1.1, label="the run's frontier")
-    return [*handles, run, Line2D([], [], color=INK, label="published by others", **star)]
+    published = {"linestyle": "none", "markerfacecolor": "white", "markeredgecolor": PAPERS}
+    return [
+        *handles,
+        Line2D([], [], color=INK, linewidth=1.1, label="the run's frontier"),
+        Line2D([], [], marker="o", label="the paper, in a file", **published),
+        Line2D([], [], marker=OTHERS, markersize=9, label="others, as printed", **published),
+    ]
 
 
-def _names(axes: Axes, named: pd.DataFrame, avoid: list[tuple], colours: Sequence[str]) -> None:
-    """Labels in a colour that text can have on white."""
-    darker = [tuple(0.72 * channel for channel in to_rgb(colour)) for colour in colours]
-    place_labels(axes, list(named["label"]), list(named["ratio"]), list(named["percent"]), avoid, darker)
+def _names(axes: Axes, named: pd.DataFrame, avoid: list[tuple]) -> None:
+    """Labels in a colour that text can have on white; named: columns label, ratio, shown, colour."""
+    darker = [tuple(0.72 * channel for channel in to_rgb(colour)) for colour in named["colour"]]
+    place_labels(axes, list(named["label"]), list(named["ratio"]), list(named["shown"]), avoid, darker)

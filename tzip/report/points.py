@@ -12,6 +12,7 @@ from tzip.report import paper
 # Okabe and Ito's palette: distinct for every kind of colour vision; the markers differ as well.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#1f2328", "#56b4e9", "#8c6d1f")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+INTEREST = 75.0  # % of the baseline's BLEU: what keeps less is no use, and a drawing's room is for the others
 RATIOS = {
     4.0: (1, 1.2, 1.5, 2, 2.5, 3, 4),
     12.0: (1, 1.5, 2, 3, 4, 6, 8, 12),
@@ -43,6 +44,12 @@ def others() -> pd.DataFrame:
     whole = paper.TABLE_1[BASELINE].bleu
     lines += [(label, ratio, 100 * (1 - lost / whole), bound) for label, ratio, lost, bound in paper.LOSSES]
     return pd.DataFrame(lines, columns=["label", "ratio", "percent", "bound"])
+
+
+def floor(percents: Iterable[float]) -> float:
+    """The lowest of these percents of BLEU that is of interest: at least `INTEREST`, or the highest if none is."""
+    known = [percent for percent in percents if percent == percent]
+    return min([percent for percent in known if percent >= INTEREST] or [max(known, default=INTEREST)])
 
 
 def in_a_file(row: paper.Row) -> float:

@@ -282,18 +282,24 @@ def check_attention(run: str | Path, rows: Sequence[str], seeds: Sequence[int]) 
 def provenance(record: dict[str, Any]) -> list[str]:
     """What produced a table, in lines for its foot: of `provenance.json`, what does not change by the clock.
 
-    Keys, each optional: revision (git), dirty (bool), configuration (SHA-256), data ({file: SHA-256}), device.
-    Checksums are cut to 12 digits here; the file has them whole.
+    Keys, each optional: revision (git), dirty (bool), configuration (SHA-256), config (its changes_after_test), data
+    ({file: SHA-256}), device. Checksums are cut to 12 digits here; the file has them whole.
     """
     revision, configuration = (record.get(key, "")[:12] for key in ("revision", "configuration"))
     sums = ", ".join(f"{name} {value[:12]}" for name, value in sorted(record.get("data", {}).items()))
+    changes = record.get("config", {}).get("changes_after_test")
+    seen = "" if changes is None else f", changed {times(changes)} after a test score of it was seen"
     facts = {
         "git revision": revision and revision + (" with uncommitted changes" if record.get("dirty") else ""),
-        "configuration": configuration and f"sha256 {configuration}",
+        "configuration": configuration and f"sha256 {configuration}{seen}",
         "device": record.get("device"),
         "data": sums and f"sha256 {sums}",
     }
     return [f"{name}: {value}" for name, value in facts.items() if value]
+
+
+def times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
