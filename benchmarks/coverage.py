@@ -60,7 +60,8 @@ def simulate(
 ) -> dict[str, float]:
     """Shares of the trials whose intervals cover the truth, and the standard error of a difference over sentences.
 
-    deviation: standard deviation of BLEU over seeds; alike: the share of luck that a system's seeds have. Keys: difference, percent, error.
+    deviation: standard deviation of BLEU over seeds; alike: the share of luck that a system's seeds have in common.
+    Keys: difference, percent, error.
     """
     step = 0.02
     base, low, middle, high = true_scores([0.0, -LOST - step, -LOST, -LOST + step], seed)

@@ -8,6 +8,7 @@ from tzip import options, pipeline
 from tzip.cli import run
 from tzip.files import read_lines, write_json
 from tzip.format import model as model_file
+from tzip.interface.translator import engine
 from tzip.nmt import device
 from tzip.nmt.options import Search
 
@@ -30,7 +31,7 @@ def main() -> None:
     jobs = {}
     for path in args.models:
         model, pieces, _ = model_file.restore(path)
-        jobs[path.parent.name] = pipeline.engine(model.to(place), pieces, search), pieces.encode(lines)
+        jobs[path.parent.name] = engine(model.to(place), pieces, search), pieces.encode(lines)
     seconds: dict[str, list[float]] = {row: [] for row in jobs}
     rows = list(jobs)
     for number in range(args.rounds + 1):
