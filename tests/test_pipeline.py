@@ -12,15 +12,18 @@ import torch
 
 from tests.toys import small
 from tests.toys.data import toy_pairs
+from tests.toys.run import script
 from tzip import pipeline
 from tzip.compression.curvature import Statistics
 from tzip.compression.variant import Calibration, Variant
 from tzip.data import pieces
+from tzip.files import read_json
 from tzip.format import container, sizes
 from tzip.format import model as model_file
 from tzip.nmt import search
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Search, Training
+from tzip.report import clock
 
 VARIANTS = {
     "baseline": Variant(),
@@ -96,6 +99,18 @@ def test_translates_lines(tmp_path, model, vocabulary):
     assert len(out) == 3
     assert out[1] == ""
     assert out == model_file.translate(model, vocabulary, lines, Search(beam=2))
+
+
+def test_rows_are_timed_in_turns_on_the_same_sentences(tmp_path, vocabulary):
+    models = [small.write(tmp_path / row / "model.tzip", vocabulary) for row in ("baseline", "bs-fixed")]
+    (tmp_path / "source").write_text("a small house\n" * 130, encoding="utf-8")
+    given = ["--source", tmp_path / "source", "--rounds", "2", "--threads", "1", "--beam", "1", "--max-ratio", "1"]
+    assert script("rounds", "--models", *models, *given, "--output", tmp_path / "seed-1" / "rounds.json") == (0, "")
+    record = read_json(tmp_path / "seed-1" / "rounds.json")
+    assert (record["sentences"], record["words"]) == (44, 132)  # every third of them
+    assert {row: len(seconds) for row, seconds in record["seconds"].items()} == {"baseline": 2, "bs-fixed": 2}
+    assert all(second > 0 for seconds in record["seconds"].values() for second in seconds)
+    assert len(clock.read(tmp_path, [1])["bs-fixed"]) == 2
 
 
 def test_bf16_translates_by_a_copy_made_once(model, vocabulary):

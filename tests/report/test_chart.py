@@ -38,6 +38,13 @@ def test_what_lies_below_the_axis_is_a_triangle_at_its_edge_with_its_value() -> 
     assert min(float(text) for _, text in drawing["y_ticks"]) > 30
 
 
+def test_points_below_the_axis_of_almost_one_size_stand_one_above_the_other() -> None:
+    frame = variants(("a", "kmeans", 2.0, 40), ("b", "log", 4.0, 10), ("c", "log", 4.01, 9), ("d", "log", 8, 8))
+    places = {point["name"]: point["y"] for point in chart.draw(frame, "results/x", "a")["points"]}
+    assert places["b"] - places["c"] == 15
+    assert places["d"] == places["b"]
+
+
 def test_a_point_says_what_the_command_line_says_of_it() -> None:
     (point,) = [point for point in chart.draw(FOUR, "results/x", "b")["points"] if point["name"] == "b"]
     assert point["said"] == "38.00 ± 1.00 BLEU on flat (95.0 % of the baseline's), 2,500,000 bytes, 4.00x smaller"

@@ -13,6 +13,7 @@ import pytest
 from tests.toys.frontier import variants
 from tests.toys.run import MIRROR, flags, script
 from tzip.report import page
+from tzip.report.verdicts import BY_CLOCK
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HEADLESS = [
@@ -229,7 +230,8 @@ def test_the_gap_is_the_widest_of_the_papers_rows() -> None:
 
 
 def test_the_clock_completes_the_claim_it_judges() -> None:
-    plain = {"number": 8, "claim": "c", "rule": "r", "verdict": "by the clock", "parts": [{"what": "a"}]}
+    plain = {"number": 8, "claim": "c", "rule": "r", "verdict": BY_CLOCK}
+    plain |= {"parts": [{"what": "a", "verdict": ""}, {"what": "words/s", "verdict": BY_CLOCK}]}
     other = {**plain, "number": 7}
     timed = {**plain, "rule": "faster", "verdict": "does not hold", "parts": [{"what": "b"}]}
     first, second = page.with_clock([other, plain], timed)

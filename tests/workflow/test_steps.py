@@ -78,7 +78,7 @@ def count_rows(table: Path) -> int:
 def test_every_row_is_made_scored_and_shown(finished: Path) -> None:
     rows = yaml.safe_load((finished / MINIATURE).read_text())["rows"]
     assert rows[:-3] == yaml.safe_load((finished / "config.yaml").read_text())["rows"]
-    assert len(rows) == 16
+    assert len(rows) == 17
     for row in rows:
         folder = finished / RUN / "seed-1" / row
         archive = container.read(folder / "model.tzip")

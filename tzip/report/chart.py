@@ -35,6 +35,7 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     margin = 0.05 * (high - low) + 0.5
     x = _scale(log(0.95), log(1.12 * right), LEFT, WIDTH - RIGHT)
     y = _scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
+    edges = _edges(variants.drop(inside.index), x)
     look = points.looks(variants.loc[variants["row"] != BASELINE, "method"])
     ordered = variants.sort_values("ratio_file", kind="stable")
     megabytes = variants["baseline_bytes"].iloc[0] / 1e6
@@ -50,30 +51,42 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
             if name in set(variants["method"])
         ],
         "points": [
-            _point(line, x, y, look, run, line["row"] in set(inside["row"]))
-            | {"order": order, "chosen": line["row"] == chosen}
+            _point(line, x, y, look, run, edges.get(line["row"], 0)) | {"order": order, "chosen": line["row"] == chosen}
             for order, line in enumerate(ordered.to_dict("records"))
         ],
     }
 
 
-def _point(line: Mapping[str, Any], x: Callable, y: Callable, look: Mapping, run: str, inside: bool) -> dict[str, Any]:
-    """A point with its whisker; what lies below the axis is a triangle at its edge, with its value."""
+def _point(line: Mapping[str, Any], x: Callable, y: Callable, look: Mapping, run: str, edge: float) -> dict[str, Any]:
+    """A point with its whisker; what lies below the axis is a triangle at the height `edge`, with its value beside."""
     colour, marker = look.get(line["method"], ("", "o"))
-    edge = HEIGHT - BOTTOM - 8
+    place, bottom = x(log(line["ratio_file"])), HEIGHT - BOTTOM
     return {
-        "x": x(log(line["ratio_file"])),
-        "y": y(line["bleu"]) if inside else edge,
-        "low": y(line["bleu_low"]) if inside else edge,
-        "high": y(line["bleu_high"]) if inside else edge,
-        "shape": SHAPES[marker if inside else "v"],
-        "value": "" if inside else f"{line['bleu']:.1f}",
+        "x": place,
+        "y": edge or y(line["bleu"]),
+        "low": edge or min(y(line["bleu_low"]), bottom),
+        "high": edge or y(line["bleu_high"]),
+        "shape": SHAPES["v" if edge else marker],
+        "value": f"{line['bleu']:.1f}" if edge else "",
+        "beside": ("end", place - 9) if place > WIDTH - RIGHT - 40 else ("start", place + 9),
         "colour": _colour(colour),
         "frontier": bool(line["frontier"]),
         "name": line["row"],
         "said": frontier.described(line).removeprefix(f"{line['row']}: "),
         "command": frontier.command(run, line["file"]),
     }
+
+
+def _edges(lower: pd.DataFrame, x: Callable) -> dict[str, float]:
+    """The heights of what lies below the axis: at its edge, one above the other where sizes are almost the same."""
+    heights, taken = {}, []
+    for line in lower.sort_values(["ratio_file", "bleu"], ascending=[True, True], kind="stable").to_dict("records"):
+        place, height = x(log(line["ratio_file"])), HEIGHT - BOTTOM - 8.0
+        while any(abs(place - other) < 40 and height == at for other, at in taken):
+            height -= 15
+        taken.append((place, height))
+        heights[line["row"]] = height
+    return heights
 
 
 def _colour(colour: str) -> str:
