@@ -1,5 +1,7 @@
 """The page of a run, built by its scripts and looked at in a real browser."""
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.toys.frontier import variants
-from tests.toys.run import MIRROR, flags, script
+from tests.toys.run import MIRROR, ROWS, flags, script
 from tzip.report import page
 from tzip.report.verdicts import BY_CLOCK
 
@@ -27,6 +29,9 @@ NOTE = "Synthetic corpus: no natural language <here>."
 PROBE = """<script>
 addEventListener("load", () => {
   const every = selector => [...document.querySelectorAll(selector)];
+  let copied = "";
+  Object.defineProperty(navigator, "clipboard", {value: {writeText: async text => { copied = text; }}});
+  every(".take button")[0]?.click();
   const wide = every("body *").filter(e =>
     !e.closest(".scroll, .picture, pre") && e.getBoundingClientRect().right > innerWidth + 1);
   parent.postMessage(JSON.stringify({
@@ -35,6 +40,7 @@ addEventListener("load", () => {
     requests: performance.getEntriesByType("resource").map(r => r.name).filter(n => !n.startsWith("data:")),
     wide: wide.map(e => e.tagName + "." + e.className),
     cut: every("td, th").filter(e => e.scrollWidth > e.clientWidth + 1).length,
+    copied,
     lost: every('a[href^="#"]').filter(a => !document.querySelector(a.hash)).length,
   }), "*");
 });
@@ -107,6 +113,11 @@ def test_a_browser_shows_the_page_without_fault(browser: str, html: str, width: 
     assert found["requests"] == []
     assert found["lost"] == 0
     assert console == ""
+    head, first, *more = found["copied"].split("\n")
+    assert head.split("\t")[:3] == ["row", "BLEU", "% of baseline"]
+    assert head.split("\t")[-4:] == ["the paper BLEU", "the paper %", "the paper x", "the paper updates"]
+    assert first.startswith("Baseline model\t")
+    assert len(more) == len(ROWS) - 1
 
 
 def test_the_browser_would_notice(browser: str, tmp_path: Path) -> None:
@@ -180,6 +191,25 @@ def test_the_page_names_no_other_file_and_no_other_host(html: str) -> None:
     assert "http://" not in html
     assert "https://" not in html
     assert len(html) < 5_000_000
+
+
+def test_every_table_has_its_csv_and_its_rows_are_explained(run: Path, html: str) -> None:
+    links = re.findall(r'<a href="data:text/csv;charset=utf-8;base64,([^"]+)" download="(\w+)\.csv">', html)
+    names = [name for _, name in links]
+    assert names[:3] == ["table1", "frontier", "methods"]
+    assert len(names) == html.count("<table>") == html.count('<button type="button">Copy')
+    text = base64.b64decode(links[0][0]).decode()
+    frame = pd.read_csv(io.StringIO(text), comment="#")
+    assert frame["row"].tolist() == list(ROWS)
+    four = "K-means quantization (bits 4), of the attention and feed-forward layers of the baseline"
+    assert re.search(rf'<th scope="row" title="{re.escape(four)}[^"]*">K-Means 4-bit quantization</th>', html)
+
+
+def test_what_is_seen_in_a_figure_is_said(html: str) -> None:
+    said = [unescape(text) for text in re.findall(r'<img [^>]*alt="([^"]+)"', html)]
+    assert len(said) == 4
+    assert re.search(r"of 12 variants \d are on the frontier, which falls from kmeans-8bit \(.* % of the", said[0])
+    assert all(": a " in text or ": two " in text for text in said)
 
 
 def test_the_page_says_what_the_run_found(run: Path, html: str) -> None:
