@@ -22,6 +22,10 @@ def test_every_configuration_of_the_repository_is_right(file: str) -> None:
     checked = run.check(load(*below, file))
     students.check(checked)
     assert BASELINE in checked["rows"]
+    control = checked["variants"][checked["control"]]
+    assert checked["control"] in checked["rows"]
+    assert control["quantize"]["method"] == "fp16"
+    assert (checked["finetune"] | control["finetune"]).get("updates", 1) > 0
     if file not in ("methods.yaml", "multi30k-frontier.yaml"):  # these have rows of their own
         assert set(DEFAULT["rows"]) <= set(checked["rows"])
 

@@ -278,7 +278,7 @@ def claim_8_by_clock(ratios: Mapping[str, Sequence[float]]) -> Claim:
     """The speed claim by `clock.read`: the median of each binarized row's rounds against `FASTER`."""
     parts = []
     for row in (row for row in ONE_BIT if row in ratios):
-        what = f"{row}: times the baseline's words/s, median of {len(ratios[row])}"
+        what = f"{row}: times the baseline's words/s, median of {len(ratios[row])} rounds:"
         value, low, high = clock.median(ratios[row])
         p = clock.sign_test(ratios[row], FASTER)
         verdict = (HOLDS if value >= FASTER else FAILS) if p < LEVEL else UNDECIDED
