@@ -47,7 +47,7 @@ def run(example: Path, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def judged(run: Path) -> list[claims.Claim]:
     found = read(run, FAULTS, (1, 2))
-    found.sparse = claims.pruned(results.read_plans(run, list(FAULTS), 1), {}, {})
+    found.sparse = claims.pruned(results.read_plans(run, list(FAULTS), 1), dict.fromkeys(FAULTS, 20), {})
     return claims.judge(found)
 
 
@@ -63,7 +63,7 @@ def test_verdicts_on_a_run_like_the_papers(judged: list[claims.Claim]) -> None:
     assert math.isnan(judged[0].parts[1].p)  # arithmetic
     assert "arithmetic" in judged[0].parts[1].what
     assert [part.verdict for part in judged[2].parts[3:]] == [HOLDS, HOLDS]
-    assert said[6] == "undecided: an unknown number of the paper's 10,000 updates"
+    assert said[6] == "undecided: 20 of the paper's 10,000 updates"
     assert said[7] == UNMEASURED  # the 4-bit maps were not looked at
     assert [part.verdict for part in judged[6].parts] == [HOLDS, HOLDS, UNMEASURED]
     assert said[8] == BY_CLOCK
@@ -166,11 +166,12 @@ def test_rows_pruned_to_90_percent_are_found_by_what_was_done() -> None:
         ((0.5, 0.5), 10_000, (1.0, 2.0), HOLDS),
         ((0.5, 0.02), 500, (1.0, 2.0), FAILS),  # the best of dev decides, and keeps what Gale keeps
         ((0.5, 0.02), 500, (2.0, 1.0), "undecided: 500 of the paper's 10,000 updates"),
+        ((0.5, 0.02), math.nan, (2.0, 1.0), "undecided: an unknown number of the paper's 10,000 updates"),
         ((0.5, 0.02), 500, (), UNMEASURED),  # nothing to choose by
     ],
 )
 def test_claim_6_is_decided_by_the_best_pruned_row(
-    tmp_path: Path, faults: tuple, updates: int, dev: tuple, verdict: str
+    tmp_path: Path, faults: tuple, updates: float, dev: tuple, verdict: str
 ) -> None:
     names = ("pruned-50-90", "pruned-95")
     rows = evidence(tmp_path, {name: (fault, 10.0) for name, fault in zip(names, faults, strict=True)})
