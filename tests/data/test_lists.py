@@ -62,7 +62,8 @@ def test_one_list_for_both_sides() -> None:
     assert pieces.shared
     assert pieces.targets == len(pieces) == len(SHARED.source)
     assert pieces.copies() == list(range(len(pieces)))
-    assert pieces.decides() == {"vocabulary": len(pieces), "target_vocabulary": 0, "source_end": True}
+    form = {"vocabulary": len(pieces), "target_vocabulary": 0, "source_end": True, "target_prefix": 0}
+    assert pieces.decides() == form
     assert pieces.encode(["漢"])[0][-1] == UNKNOWN
     assert pieces.decode([[UNKNOWN]]) == [""]
 
@@ -85,6 +86,31 @@ def test_a_prefix_comes_before_every_source() -> None:
     assert ours.encode(["Da."], target=True) == plain.encode(["Da."], target=True)
     with pytest.raises(ValueError, match="prefix = '>>fr<<' is no piece of the source"):
         replace(given, prefix=">>fr<<")
+
+
+def test_a_prefix_comes_before_every_target() -> None:
+    given = replace(APART, target=(*APART.target, "deu_Latn"), target_prefix="deu_Latn")
+    ours, plain = Pieces(pack(given)), Pieces(pack(APART))
+    last = len(given.target) - 1
+    assert ours.encode(["Da.", " "], target=True) == [[last, *plain.encode(["Da."], target=True)[0]], []]
+    assert ours.encode(["Da."]) == plain.encode(["Da."])
+    assert ours.decides()["target_prefix"] == last
+    assert unpack(pack(given)) == given
+    assert b"target_prefix" not in pack(APART)  # a reader of before knows what it is not told of
+    with pytest.raises(ValueError, match="target_prefix = 'fra_Latn' is no piece of the target"):
+        replace(given, target_prefix="fra_Latn")
+
+
+def test_a_line_names_the_language_of_its_translation() -> None:
+    """As a source of MarianTokenizer does; tests/interop compares the two."""
+    codes = (">>deu<<", ">>fra<<")
+    ours = Pieces(pack(replace(SHARED, source=(*SHARED.source, *codes), prefix=">>deu<<")))
+    first = len(SHARED.source)
+    (bare,) = Pieces(pack(SHARED)).encode(["Da."])
+    rows = ours.encode(["Da.", ">>fra<< Da.", ">>fra<<Da.", "  >>deu<<  Da.", ">>fra<< ", ">>fra<<"])
+    assert rows == [[first, *bare], *[[first + 1, *bare]] * 2, [first, *bare], [], []]
+    assert ours.encode([">>nld<< Da."])[0][1:] == Pieces(pack(SHARED)).encode([">>nld<< Da."])[0]
+    assert ours.encode([">>fra<< Da."], target=True) == Pieces(pack(SHARED)).encode([">>fra<< Da."])
 
 
 def test_ids_beyond_the_target_are_refused() -> None:
@@ -110,6 +136,8 @@ def told(**given: object) -> bytes:
         (told(source=[1, 2, 3, 4]), "no text"),
         (told(source_end=1), "its text must have"),
         (told(prefix="x"), "prefix = 'x' is no piece of the source"),
+        (told(target_prefix="x"), "target_prefix = 'x' is no piece of the target"),
+        (told(target_prefix=1), "its text must have"),
     ],
 )
 def test_hostile_lists_are_refused_in_one_line(text: bytes, said: str) -> None:

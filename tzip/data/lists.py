@@ -21,6 +21,7 @@ class Lists:
     source, target              pieces by their ids; an empty target for one list that both sides share
     source_end                  whether a source ends in END
     prefix                      the piece that comes before every source; none where empty
+    target_prefix               the piece that comes before every target; none where empty
     """
 
     source_model: bytes
@@ -29,6 +30,7 @@ class Lists:
     target: tuple[str, ...] = ()
     source_end: bool = True
     prefix: str = ""
+    target_prefix: str = ""
 
     def __post_init__(self) -> None:
         for side, pieces in (("source", self.source), ("target", self.target or self.source)):
@@ -40,11 +42,14 @@ class Lists:
                 raise ValueError(f"a piece of the {side} is listed twice")
         if self.prefix and self.prefix not in self.source[SPECIAL:]:
             raise ValueError(f"prefix = {self.prefix[:80]!r} is no piece of the source")
+        if self.target_prefix and self.target_prefix not in (self.target or self.source)[SPECIAL:]:
+            raise ValueError(f"target_prefix = {self.target_prefix[:80]!r} is no piece of the target")
 
 
 def pack(lists: Lists) -> bytes:
     """The bytes of a vocabulary; the same vocabulary gives the same bytes."""
     settings = {key: value for key, value in asdict(lists).items() if not key.endswith("_model")}
+    settings |= {} if settings.pop("target_prefix") == "" else {"target_prefix": lists.target_prefix}  # added later
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     models = (lists.source_model, lists.target_model)
     return MAGIC + SIZES.pack(len(text), *map(len, models)) + text + b"".join(models)
@@ -64,7 +69,8 @@ def unpack(data: bytes) -> Lists:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"its text is not JSON: {' '.join(str(error).split())[:200]}") from None
     kinds = {"source": list, "target": list, "source_end": bool, "prefix": str}
-    if not isinstance(settings, dict) or {key: type(value) for key, value in settings.items()} != kinds:
+    found = {key: type(value) for key, value in settings.items()} if isinstance(settings, dict) else {}
+    if found not in (kinds, kinds | {"target_prefix": str}):
         raise ValueError(f"its text must have {', '.join(f'{key} ({kind.__name__})' for key, kind in kinds.items())}")
     settings |= {side: tuple(settings[side]) for side in ("source", "target")}
     return Lists(source_model=source, target_model=target, **settings)

@@ -22,6 +22,7 @@ from tzip.options import option
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 CHUNK = 4096  # pairs encoded at once
+LANGUAGE = re.compile(r">>.*?<<")  # at a line's beginning: the piece of the language to translate into
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class Pieces:
                 raise ValueError(f"{name}: {error}") from None
             self._pieces = (self._lists.source, self._lists.target or self._lists.source)
             self._ids = tuple({piece: i for i, piece in enumerate(side) if i > END} for side in self._pieces)
+            prefixes = (self._lists.prefix, self._lists.target_prefix)
+            self._before = [[ids[piece]] if piece else [] for ids, piece in zip(self._ids, prefixes, strict=True)]
         else:
             self._source = self._target = sentence_pieces(self.model, name)
             special = tuple(getattr(self._source, f"{special}_id")() for special in ("pad", "unk", "bos", "eos"))
@@ -142,22 +145,29 @@ class Pieces:
         """What a model of these pieces cannot choose; as `Config` wants it."""
         if self._lists is None:
             return {"vocabulary": len(self)}
-        own = 0 if self.shared else self.targets
-        return {"vocabulary": len(self), "target_vocabulary": own, "source_end": self._lists.source_end}
+        form = {"vocabulary": len(self), "target_vocabulary": 0 if self.shared else self.targets}
+        first = self._before[True][0] if self._before[True] else 0
+        return form | {"source_end": self._lists.source_end, "target_prefix": first}
 
     def encode(self, lines: list[str], target: bool = False) -> list[list[int]]:
         """Piece ids of each line, without BEGIN and END; of the source, or of the `target`.
 
         A vocabulary without lists takes a line as `normalize` gives it; U+2581, by which SentencePiece marks a
         space, becomes one. One with lists takes lines as `spaced` gives them, for which its model may have a form
-        of its own, and has UNKNOWN for a piece that is not listed. A blank line has no pieces.
+        of its own, and has UNKNOWN for a piece that is not listed. A blank line has no pieces, any other begins
+        with the prefix of its side. A source that begins with a listed piece like >>deu<< has this instead.
         """
         if self._lists is None:
             return self._source.encode([normalize(line) for line in lines])
         ids, processor = self._ids[target], (self._target if target else self._source)
-        before = [ids[self._lists.prefix]] if self._lists.prefix and not target else []
-        cut = processor.encode([spaced(line) for line in lines], out_type=str)
-        return [before + [ids.get(piece, UNKNOWN) for piece in row] if row else [] for row in cut]
+        befores, texts = [], []
+        for line in map(spaced, lines):
+            code = LANGUAGE.match(line)
+            own = ids.get(code[0]) if code and not target else None
+            befores.append(self._before[target] if own is None else [own])
+            texts.append(line if own is None else line[code.end() :])
+        rows = zip(befores, processor.encode(texts, out_type=str), strict=True)
+        return [before + [ids.get(piece, UNKNOWN) for piece in row] if row else [] for before, row in rows]
 
     def decode(self, rows: list[list[int]]) -> list[str]:
         """Text of each row of target ids, one line each whatever it spells; special ids leave no trace."""

@@ -51,6 +51,8 @@ class Translator:
         self.words = self.pieces.spell(range(len(self.pieces)))
         targets = self.pieces.spell(range(self.pieces.targets), target=True)
         self.ids = {word: piece for piece, word in enumerate(targets)}
+        first = self.pieces.decides().get("target_prefix", 0)
+        self.prefix = [targets[first]] if first else []  # of every translation
 
     def translate(self, lines: list[str], options: Options = Options()) -> list[str]:
         """The best translation of each line."""
@@ -72,7 +74,7 @@ class Translator:
             raise ValueError("shortlist = true, but the model was exported without one")
         longest = self.max_length - 1
         widths = [min(len(source), longest) + self.source_end for source in sources]
-        limits = [min(int(options.max_ratio * width) + 10, longest) for width in widths]
+        limits = [min(int(options.max_ratio * width) + 10, longest - len(self.prefix)) for width in widths]
         results = [[Hypothesis((), 0.0)] for _ in sources]
         todo = sorted((i for i, source in enumerate(sources) if source), key=lambda i: -widths[i])
         for alike in (False, True):
@@ -85,7 +87,7 @@ class Translator:
                 batch = [[self.words[piece] for piece in sources[i][:longest]] for i in now]
                 for i, found in zip(now, self._batch(batch, limits[now[0]], options, scores), strict=True):
                     results[i] = self._ranked(found, options)
-                    if max(map(len, found.hypotheses)) > limits[i]:
+                    if max(map(len, found.hypotheses)) > len(self.prefix) + limits[i]:
                         again.append(i)
                 if progress and not alike:
                     progress(now)
@@ -97,11 +99,12 @@ class Translator:
         greedy = options.beam == 1
         return self.engine.translate_batch(
             batch,
+            target_prefix=[self.prefix] * len(batch) if self.prefix else None,
             beam_size=options.beam,
             num_hypotheses=options.beam,
             patience=options.patience,
             length_penalty=penalty(options),
-            max_decoding_length=limit,
+            max_decoding_length=len(self.prefix) + limit,
             min_decoding_length=0,
             max_input_length=0,
             return_end_token=True,
@@ -111,11 +114,12 @@ class Translator:
 
     def _ranked(self, result: ctranslate2.TranslationResult, options: Options) -> list[Hypothesis]:
         """The n best of one sentence. CTranslate2 divides by length^alpha; here they are ranked by our penalty."""
-        hypotheses = list(zip(result.scores or [math.nan], result.hypotheses, strict=True))
+        found = (words[len(self.prefix) :] for words in result.hypotheses)
+        hypotheses = list(zip(result.scores or [math.nan], found, strict=True))
         ended = [(score, words) for score, words in hypotheses if self.ids[words[-1]] == END]
         alpha, found = penalty(options), []
         ranked = [  # what was cut at the limit counts if nothing ended
-            (score * len(words) ** alpha / length_penalty(len(words), options.alpha), words)
+            (score * (len(self.prefix) + len(words)) ** alpha / length_penalty(len(words), options.alpha), words)
             for score, words in ended or hypotheses
         ]
         for score, words in sorted(ranked, key=lambda one: -one[0])[: options.nbest]:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tzip.files import check_pointer, read_json, replacing, write_json
-from tzip.nmt.model import Transformer
+from tzip.nmt.model import Transformer, holding
 from tzip.nmt.options import Config, settings
 from tzip.options import make
 
@@ -46,13 +46,12 @@ def load(folder: str | Path) -> tuple[Transformer, bytes]:
     with torch.device("meta"):  # no memory before the file is known to fill it
         expected = dict(Transformer(config).named_parameters())
     try:
-        weights = load_file(path)
+        weights = load_file(path, backend="pread")  # what is mapped would count as the process's memory
         check_shapes(expected, weights)
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
-    model = Transformer(config)
-    model.load_state_dict(weights, strict=False)  # a tied tensor has one name there
-    return model.eval(), (folder / PIECES).read_bytes()
+    weights = {name: tensor.float() for name, tensor in weights.items()}
+    return holding(config, weights), (folder / PIECES).read_bytes()
 
 
 def origin(folder: str | Path) -> dict[str, Any] | None:

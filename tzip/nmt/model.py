@@ -6,6 +6,7 @@ H heads, K width of a head, V vocabulary.
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -245,6 +246,21 @@ class Transformer(nn.Module):
         return self.generator(self.decode(target_BT, *self.encode(source_BS)))
 
 
+def holding(config: Config, weights: Mapping[str, Tensor]) -> Transformer:
+    """A model, for evaluation, whose parameters are these tensors, which are not copied.
+
+    weights  float32, by the first name of each parameter; KeyError if one is missing
+    """
+    with torch.device("meta"):
+        model = Transformer(config)
+    model.positions = sinusoids(config.max_length + 1, config.d_model, config.positions)
+    for name, places in tensors(model).items():
+        parameter = nn.Parameter(weights[name])
+        for module, attribute in places:
+            setattr(module, attribute, parameter)
+    return model.eval()
+
+
 @torch.inference_mode()
 def check_scores(model: Transformer) -> None:
     """ValueError if the model's scores are not numbers even for one piece: its weights overflow, or are damaged."""
@@ -273,15 +289,18 @@ def sinusoids(length: int, width: int, form: str = "interleaved") -> Tensor:
     """Position encodings [length, width] (Vaswani et al. 2017, section 3.5).
 
     form  interleaved: sine and cosine of a frequency side by side; single: the same computed in float32, as
-          in OpenNMT-py (1e-5 apart at position 100); halves: all sines, then all cosines, as in Marian
+          in OpenNMT-py (1e-5 apart at position 100); halves: all sines, then all cosines, as in Marian of
+          transformers; fairseq: halves in float32 as in fairseq and M2M-100, whose frequencies reach 1/10000
+          (their exponents divide by one less), and whose first position is 2
     """
-    kind = torch.float32 if form == "single" else torch.float64
+    kind = torch.float32 if form in ("single", "fairseq") else torch.float64
     if torch.get_default_device().type == "meta":
         return torch.empty(length, width)
-    position = torch.arange(length, dtype=kind)[:, None]
-    rate = torch.exp(torch.arange(0, width, 2, dtype=kind) * (-math.log(10000.0) / width))
+    first, divisor = (2, width - 2) if form == "fairseq" else (0, width)
+    position = torch.arange(first, first + length, dtype=kind)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, dtype=kind) * (-math.log(10000.0) / divisor))
     table = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
-    return (table.mT if form == "halves" else table).flatten(1).float()
+    return (table.mT if form in ("halves", "fairseq") else table).flatten(1).float()
 
 
 def mask_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:

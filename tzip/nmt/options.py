@@ -27,8 +27,9 @@ class Config:
     activation: str = option("relu", "activation function of the feed-forward layers", choices=("relu", "gelu", "silu"))
     positions: str = option(
         "interleaved",
-        "order of sines and cosines in the position encodings; single: interleaved, in single precision",
-        choices=("interleaved", "halves", "single"),
+        "position encodings: sines and cosines by turns, or in halves; single: by turns, in single precision; fairseq:"
+        " in halves, down to a frequency of 1/10000, counted from 2, in single precision",
+        choices=("interleaved", "halves", "single", "fairseq"),
     )
     epsilon: float = option(1e-5, "number that LayerNorm adds to the variance", low=1e-12, high=0.1)
     source_end: bool = option(True, "whether a source ends in END")
@@ -40,6 +41,7 @@ class Config:
     sharing: str = option(
         "cycle", "order in which distinct layers are used", choices=("sequence", "cycle", "cycle-reversed")
     )
+    target_prefix: int = option(0, "piece that every translation begins with; 0 = none", low=0, high=1 << 20)
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads or self.d_model % 2:
@@ -50,6 +52,10 @@ class Config:
             unique, layers = getattr(self, f"{stack}_unique"), getattr(self, f"{stack}_layers")
             if unique > layers:
                 raise ValueError(f"{stack}_unique = {unique} is more than {stack}_layers = {layers}")
+        if self.positions == "fairseq" and self.d_model < 4:
+            raise ValueError(f"positions = fairseq: d_model = {self.d_model}; it needs 4 or more")
+        if self.target_prefix and not 4 <= self.target_prefix < self.targets:
+            raise ValueError(f"target_prefix = {self.target_prefix} is no piece of the target: 4 to {self.targets - 1}")
 
     def order(self, stack: str) -> list[int]:
         """The number of the distinct layer at each depth of `stack`, encoder or decoder.
@@ -72,8 +78,8 @@ class Config:
 
 
 LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
-LATER += ("attention_dropout", "activation_dropout", "encoder_unique", "decoder_unique", "sharing")
-OF_PIECES = ("vocabulary", "source_end", "target_vocabulary")  # options that the vocabulary decides
+LATER += ("attention_dropout", "activation_dropout", "encoder_unique", "decoder_unique", "sharing", "target_prefix")
+OF_PIECES = ("vocabulary", "source_end", "target_vocabulary", "target_prefix")  # options that the vocabulary decides
 
 
 def settings(config: Config) -> dict[str, bool | int | float | str]:

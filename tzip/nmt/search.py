@@ -12,7 +12,7 @@ from tzip.nmt.options import Hypothesis, Progress, Search, length_penalty
 def search(
     model: Transformer, sources: list[list[int]], options: Search, progress: Progress = None
 ) -> list[list[Hypothesis]]:
-    """The `nbest` translations of each source (piece ids without END), best first.
+    """The `nbest` translations of each source (piece ids without END), best first; without the target's prefix.
 
     Sentences are sorted by length into batches; an empty source has the empty translation. A source
     longer than the model's max_length is cut to it. After each batch `progress` is called with its indices.
@@ -46,15 +46,18 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Search) -> list
     beam, source_BS = options.beam, source_BS.to(device)
     decoder = Decoder(model, source_BS)
     lengths = (source_BS != PAD).sum(1).tolist()
-    limits = [min(int(options.max_ratio * n) + 10, model.config.max_length - 1) for n in lengths]
+    start = [BEGIN, model.config.target_prefix] if model.config.target_prefix else [BEGIN]
+    limits = [min(int(options.max_ratio * n) + 10, model.config.max_length - len(start)) for n in lengths]
     finished: list[list[Hypothesis]] = [[] for _ in lengths]
     alive = list(range(len(lengths)))  # row of the batch → sentence
-    pieces = torch.full((len(alive), 1, 1), BEGIN, dtype=torch.int64, device=device)  # one hypothesis, then `beam`
+    pieces = torch.tensor(start, device=device).expand(len(alive), 1, -1)  # one hypothesis, then `beam`
+    for position in range(len(start) - 1):
+        decoder.step(pieces[:, :, position])
     scores = torch.zeros((len(alive), 1), device=device, dtype=decoder.dtype)
 
     def finish(rows: Tensor, pieces: Tensor, scores: Tensor) -> None:
         """Add hypotheses with a probability above 0 to the finished ones of their sentence."""
-        for row, ids, score in zip(rows.tolist(), pieces[:, 1:].tolist(), scores.tolist(), strict=True):
+        for row, ids, score in zip(rows.tolist(), pieces[:, len(start) :].tolist(), scores.tolist(), strict=True):
             if score > -torch.inf:
                 finished[alive[row]].append(Hypothesis(tuple(ids), score / length_penalty(length, options.alpha)))
 
@@ -68,7 +71,8 @@ def search_batch(model: Transformer, source_BS: Tensor, options: Search) -> list
             finish(row, pieces[row, parent[row, column]], best[row, column])
         scores, lives = best.masked_fill(ends, -torch.inf).topk(min(beam, best.shape[1]))
         parent, piece = parent.gather(1, lives), piece.gather(1, lives)
-        pieces = torch.cat([pieces.gather(1, parent[:, :, None].expand(-1, -1, length)), piece[:, :, None]], dim=2)
+        before = pieces.gather(1, parent[:, :, None].expand(-1, -1, pieces.shape[2]))
+        pieces = torch.cat([before, piece[:, :, None]], dim=2)
         cut = [row for row, i in enumerate(alive) if length == limits[i] and not finished[i]]
         if cut:  # at its longest, and nothing has ended: the unfinished hypotheses stand
             row = torch.tensor(cut).repeat_interleave(scores.shape[1])
