@@ -140,7 +140,7 @@ def import_model(source: str, output: Path, options: Import, summary: Path | Non
         checkpoint.save(temporary, model, imported.pieces, imported.origin)
     if summary:
         seconds = round(time.perf_counter() - started, 2)
-        write_json(summary, {"imported": options.format, "seconds": seconds, **device.footprint(place)})
+        write_json(summary, {"imported": imported.origin["format"], "seconds": seconds, **device.footprint(place)})
     config = model.config
     own = f" and {config.targets:,} of the target" if config.target_vocabulary else ""
     return (

@@ -1,15 +1,16 @@
 """What all importers share; our own folders, and the command."""
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.toys import commands
+from tests.toys import commands, m2m100
 from tests.toys import foreign as foreignmodels
-from tests.toys.foreign import MARIAN, OURS, PIECES, equal, marian
+from tests.toys.foreign import MARIAN, OURS, PIECES, equal, marian, opennmt
 from tzip import pipeline
 from tzip.compression.variant import Variant
 from tzip.config import imports
@@ -30,15 +31,15 @@ def made() -> Transformer:
 
 
 def test_formats_are_the_files_of_the_folder() -> None:
-    assert imports.formats() == ["mapping", "marian", "opennmt", "tzip"]
+    assert imports.formats() == ["m2m100", "mapping", "marian", "opennmt", "tzip"]
     assert imports.uses("opennmt") == ("pieces", "target_pieces")
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "format = '' is not one of mapping, marian, opennmt, tzip"),
-        ({"format": "fairseq"}, "format = 'fairseq' is not one of"),
+        ({}, "nowhere: no such file or folder"),
+        ({"format": "fairseq"}, "format = 'fairseq' is not one of m2m100, mapping, marian, opennmt, tzip"),
         ({"format": "../evil"}, "is not one of"),
         ({"format": "marian", "pieces": "x"}, "pieces: the format marian has no such option"),
         ({"format": "tzip", "prefix": "x"}, "prefix: the format tzip has no such option"),
@@ -49,6 +50,42 @@ def test_formats_are_the_files_of_the_folder() -> None:
 def test_what_cannot_be_read_is_refused(given: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         importing.read("nowhere", Options(**given))
+
+
+def test_a_format_is_recognized(made, vocabulary_file: Path, tmp_path: Path) -> None:
+    """Each importer knows its own files; what none knows is described, and options that it needs are asked for."""
+    checkpoint.save(tmp_path / "ours", made, vocabulary_file.read_bytes())
+    marian(tmp_path / "marian", foreignmodels.model(4 + len(PIECES), **MARIAN))
+    opennmt(tmp_path / "opennmt.pt", foreignmodels.model(4 + len(PIECES), **foreignmodels.OPENNMT))
+    m2m100.write(tmp_path / "nllb", m2m100.model("nllb"), "nllb")
+    pieces = str(tmp_path / "marian" / "source.spm")
+    given = {"opennmt.pt": {"pieces": pieces}, "nllb": m2m100.LANGUAGES["nllb"]}
+    for name, format in {"ours": "tzip", "marian": "marian", "opennmt.pt": "opennmt", "nllb": "m2m100"}.items():
+        imported = importing.read(tmp_path / name, Options(**given.get(name, {})))
+        assert imported.origin["format"] == format
+        assert equal(
+            importing.build(imported),
+            importing.build(importing.read(tmp_path / name, Options(format=format, **given.get(name, {})))),
+        )
+    (tmp_path / "map.yaml").write_text("tensors: {}")
+    mapped = Options(mapping=str(tmp_path / "map.yaml"), pieces=pieces)
+    with pytest.raises(ValueError, match="opennmt.pt: .* is no tensor"):
+        importing.read(tmp_path / "opennmt.pt", mapped)
+    with pytest.raises(ValueError, match="pieces: the format opennmt needs it; give a file"):
+        importing.read(tmp_path / "opennmt.pt", Options())
+    with pytest.raises(ValueError, match="prefix: the format tzip has no such option"):
+        importing.read(tmp_path / "ours", Options(prefix="x"))
+    (tmp_path / "bart").mkdir()
+    choices = "no format recognizes it; format is one of m2m100, mapping, marian, opennmt, tzip"
+    for text, said in (("[]", "a folder with 'config.json'"), ('{"model_type": "bart"}', "model_type = 'bart'")):
+        (tmp_path / "bart" / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=f"bart: .*{said}: {choices}"):
+            importing.read(tmp_path / "bart", Options())
+    with pytest.raises(ValueError, match=f"source.spm: a file: {choices}"):
+        importing.read(pieces, Options())
+    shutil.copytree(tmp_path / "marian", tmp_path / "ours", dirs_exist_ok=True)
+    with pytest.raises(ValueError, match="ours: it may be marian or tzip; say which by format"):
+        importing.read(tmp_path / "ours", Options())
 
 
 def test_a_member_of_an_archive(tmp_path: Path) -> None:
@@ -134,7 +171,7 @@ def call(*arguments: object) -> str:
 def test_import_compress_and_inspect(tmp_path: Path) -> None:
     """The checkpoint says where the model came from, and so does the compressed file."""
     folder = marian(tmp_path / "opus", foreignmodels.model(4 + len(PIECES), **MARIAN))
-    said = call("import", folder, tmp_path / "c", "--format", "marian", "--max-length", 20)
+    said = call("import", folder, tmp_path / "c", "--max-length", 20)
     assert said.startswith(f"{tmp_path / 'c'}: ")
     assert "2 + 2 layers, 362 pieces" in said
     origin = read_json(tmp_path / "c" / "origin.json")

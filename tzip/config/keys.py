@@ -101,6 +101,8 @@ class Import(Keys):
     pieces: Place | None = option(None, "SentencePiece model, unless the model contains it")
     target_pieces: Place | None = option(None, "SentencePiece model of the target's text")
     prefix: str | None = option(None, "piece to put before every source, such as >>deu<<")
+    source_language: str | None = option(None, "language of the sources as the model calls it, such as en")
+    target_language: str | None = option(None, "language of the translations, such as de")
     mapping: Place | None = option(None, "YAML file that names the tensors")
 
 

@@ -24,6 +24,7 @@ from tzip import files
 from tzip.config import imports
 from tzip.data import packed
 from tzip.data.pieces import Pieces, sentence_pieces
+from tzip.exchange import huggingface
 from tzip.exchange.options import Import as Options
 from tzip.exchange.tensors import Tensors, arranged, layers, near, of_torch, opened, parts, some, tie
 from tzip.nmt import checkpoint
@@ -67,19 +68,45 @@ def check(options: Options) -> None:
             raise ValueError(f"{key}: the format {options.format} needs it; give a file")
 
 
+def importer(format: str) -> ModuleType:
+    """The importer of a format."""
+    return importlib.import_module(f"tzip.exchange.importers.{format}")
+
+
+def recognized(path: Path, options: Options, source: str) -> str:
+    """The one format that recognizes `path`; ValueError if none or several do, which says what is there."""
+    known = [name for name in imports.formats() if importer(name).recognizes(path, options)]
+    if len(known) == 1:
+        return known[0]
+    if known:
+        raise ValueError(f"{source}: it may be {' or '.join(known)}; say which by format")
+    if path.is_dir():
+        kind = huggingface.model_type(path)
+        found = f"a model of transformers, model_type = {kind[:80]!r}" if kind else "a folder with "
+        found += "" if kind else some(sorted(inner.name for inner in path.iterdir()))
+    else:
+        found = "a torch file" if checkpoint.is_torch_file(path) else "a file"
+    raise ValueError(f"{source}: {found}: no format recognizes it; format is one of {', '.join(imports.formats())}")
+
+
 def read(source: str | Path, options: Options) -> Imported:
     """The model at `source`, whole and checked; ValueError in one line for all else.
 
-    source  a file or folder, or ARCHIVE::MEMBER; so are the files that the options name
+    source   a file or folder, or ARCHIVE::MEMBER; so are the files that the options name
+    options  whose format is empty where it is to be recognized
     """
-    check(options)
-    importer: ModuleType = importlib.import_module(f"tzip.exchange.importers.{options.format}")
+    if options.format:
+        check(options)
     places = {key: getattr(options, key) for key in ("pieces", "target_pieces", "mapping")}
     with contextlib.ExitStack() as stack:
         paths = {key: str(stack.enter_context(local(place))) for key, place in places.items() if place}
         path = stack.enter_context(local(source))
+        options = dataclasses.replace(options, **paths)
+        if not options.format:
+            options = dataclasses.replace(options, format=recognized(path, options, str(source)))
+            check(options)
         try:
-            imported = importer.read(path, dataclasses.replace(options, **paths))
+            imported = importer(options.format).read(path, options)
         except RecursionError:
             raise ValueError(f"{source}: a file of it is nested too deep") from None
         record = origin(imported.files, options.format)

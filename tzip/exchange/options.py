@@ -17,11 +17,15 @@ class Import:
     """A model from elsewhere; which files belong to it, each format says."""
 
     format: str = option(
-        "", f"what the model was made by, a file of tzip/exchange/importers ({', '.join(FORMATS)})", metavar="FORMAT"
+        "",
+        f"what the model was made by, a file of tzip/exchange/importers ({', '.join(FORMATS)}) [recognized]",
+        metavar="FORMAT",
     )
     pieces: str = option("", "SentencePiece model that cuts the text, where it is no part of the model", metavar="FILE")
     target_pieces: str = option("", "SentencePiece model of the target's text; `pieces` where empty", metavar="FILE")
     prefix: str = option("", "piece to put before every source, such as >>deu<<", metavar="PIECE")
+    source_language: str = option("", "language of the sources as the model calls it, such as en", metavar="CODE")
+    target_language: str = option("", "language of the translations, such as de", metavar="CODE")
     mapping: str = option("", "YAML file that names the tensors", metavar="FILE")
     max_length: int = option(0, "longest sentence in pieces, end included; 0: the model's own", low=0)
 

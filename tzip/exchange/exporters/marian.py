@@ -15,7 +15,7 @@ from tzip import files
 from tzip.data.lists import MAGIC, Lists, unpack
 from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
 from tzip.exchange import exporting
-from tzip.exchange.importers.marian import ACTIVATIONS, DECODER, ENCODER, RATES, SIZES
+from tzip.exchange.huggingface import ACTIVATIONS, DECODER, ENCODER, SIZES
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
 
@@ -28,7 +28,9 @@ FORM = {
     "source_end": (True,),
     "epsilon": (1e-5,),
     "positions": ("halves", "interleaved"),
+    "target_prefix": (0,),
 }
+RATES = ("attention_dropout", "activation_dropout")  # beside dropout
 ACTIVATION_NAMES = {ours: name for name, ours in reversed(ACTIVATIONS.items())}  # of swish and silu, swish
 BEAM = {"num_beams": 5, "length_penalty": 0.3, "early_stopping": True}  # near our own search
 

@@ -28,6 +28,11 @@ EMBEDDINGS = ("source_embedding.weight", "target_embedding.weight", "generator.w
 TABLES = {*EMBEDDINGS, "generator.bias"}
 
 
+def recognizes(path: Path, options: importing.Options) -> bool:
+    """Whether there is a mapping to read the file by."""
+    return path.is_file() and bool(options.mapping)
+
+
 def read(path: Path, options: importing.Options) -> importing.Imported:
     """Read the file `path` as options.mapping says; ValueError in one line names what is wrong or missing."""
     where = options.mapping

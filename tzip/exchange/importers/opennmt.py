@@ -16,6 +16,7 @@ from torch import Tensor
 from tzip.data.lists import Lists, pack
 from tzip.exchange import importing, torchfile
 from tzip.exchange.torchfile import StandIn
+from tzip.nmt import checkpoint
 from tzip.nmt.model import sinusoids
 from tzip.nmt.options import Config
 from tzip.options import make, shown
@@ -57,6 +58,11 @@ DECODER = {
     "cross_attention_norm": "layer_norm_2",
 }
 STACKS = (("encoder", "encoder.transformer.{i}", ENCODER), ("decoder", "decoder.transformer_layers.{i}", DECODER))
+
+
+def recognizes(path: Path, options: importing.Options) -> bool:
+    """Whether `path` looks like such a file; what else is in a torch file, only a mapping says."""
+    return path.is_file() and checkpoint.is_torch_file(path) and not options.mapping
 
 
 def read(path: Path, options: importing.Options) -> importing.Imported:

@@ -9,6 +9,11 @@ USES = ()
 NEEDS = ()
 
 
+def recognizes(path: Path, options: importing.Options) -> bool:
+    """Whether `path` looks like such a folder."""
+    return all((path / name).is_file() for name in checkpoint.FILES)
+
+
 def read(path: Path, options: importing.Options) -> importing.Imported:
     """Read the folder `path`; ValueError as by `checkpoint.load`."""
     model, pieces = checkpoint.load(path)
