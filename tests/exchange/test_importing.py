@@ -69,7 +69,7 @@ def test_a_format_is_recognized(made, vocabulary_file: Path, tmp_path: Path) -> 
         )
     (tmp_path / "map.yaml").write_text("tensors: {}")
     mapped = Options(mapping=str(tmp_path / "map.yaml"), pieces=pieces)
-    with pytest.raises(ValueError, match="opennmt.pt: .* is no tensor"):
+    with pytest.raises(ValueError, match=r"opennmt\.pt: .* is no tensor"):
         importing.read(tmp_path / "opennmt.pt", mapped)
     with pytest.raises(ValueError, match="pieces: the format opennmt needs it; give a file"):
         importing.read(tmp_path / "opennmt.pt", Options())

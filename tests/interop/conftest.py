@@ -60,20 +60,21 @@ def environment() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def peer(corpus: Callable[[str], Path], environment: Callable[[str], Path]) -> Callable[[str, str, int], Path]:
     """(environment, script, updates) → the folder in which a peer has trained, and recorded what it does."""
-    made: dict[str, Path] = {}
-    failed: dict[str, str] = {}
+    made: dict[tuple[str, str], Path] = {}
+    failed: dict[tuple[str, str], str] = {}
 
     def run(name: str, script: str, updates: int) -> Path:
-        assert name not in failed, failed[name]
-        if name not in made:
+        key = (name, script)
+        assert key not in failed, failed[key]
+        if key not in made:
             python, folder = environment(name), corpus(name)
             command = [str(python), "-W", "ignore", str(HERE / "peers" / script), str(folder), str(updates)]
             plain = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
             done = subprocess.run(command, env=plain, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if done.returncode:
-                failed[name] = done.stdout[-4000:]
-            assert name not in failed, failed[name]
-            made[name] = folder
-        return made[name]
+                failed[key] = done.stdout[-4000:]
+            assert key not in failed, failed[key]
+            made[key] = folder
+        return made[key]
 
     return run
