@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 import tzip
 from tests.exchange import test_mapping
 from tests.toys import commands as in_process
-from tests.toys import foreign, small
+from tests.toys import foreign, m2m100, small
 from tests.toys.configuration import merged
 from tests.toys.data import toy_pairs
 from tests.toys.workflow import command, copy_sources
@@ -193,6 +193,7 @@ def test_the_page_on_import_can_be_followed(tmp_path: Path, monkeypatch) -> None
     many = foreign.marian(tmp_path / "opus-mt-en-mul", marian)
     named = text(many / "vocab.json").replace(json.dumps(foreign.PIECES[9]), '">>deu<<"')
     (many / "vocab.json").write_text(named, encoding="utf-8")
+    m2m100.write(tmp_path / "nllb-200-distilled-600M", m2m100.model("nllb"), "nllb")
     opennmt = foreign.model(4 + len(foreign.PIECES), **foreign.OPENNMT)
     foreign.opennmt(tmp_path / "averaged-10-epoch.pt", opennmt)
     Path("sentencepiece.model").write_bytes(foreign.ONE)
@@ -209,9 +210,15 @@ def test_the_page_on_import_can_be_followed(tmp_path: Path, monkeypatch) -> None
     lines = [line for line in lines if words(line)[0] == "tzip"]
     said = [tzip_says(line, tmp_path) for line in lines]
     folders = {path.parent.name: json.loads(text(path))["format"] for path in tmp_path.glob("*/origin.json")}
-    assert folders == {"checkpoint": "marian", "german": "marian", "paper": "opennmt", "mapped": "mapping"}
+    assert folders == {
+        "checkpoint": "marian",
+        "german": "marian",
+        "paper": "opennmt",
+        "mapped": "mapping",
+        "nllb": "m2m100",
+    }
     assert "imported from marian" in "".join(said)
-    assert len(lines) == 6
+    assert len(lines) == 7
 
 
 # ── commands ──────────────────────────────────────────────────────────────────────────────────────

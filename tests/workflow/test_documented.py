@@ -12,6 +12,7 @@ import torch
 from tests.data.test_pieces import sentences
 from tests.test_docs import examples, in_order, words
 from tests.toys import foreign as foreignmodels
+from tests.toys import m2m100
 from tests.toys.foreign import PIECES
 from tests.toys.workflow import command, copy_sources
 from tzip import cli
@@ -36,6 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         made.generator.bias.normal_(std=2.0)
     foreignmodels.marian(folder / "opus-mt-en-de", made, max_position_embeddings=LENGTH)
+    m2m100.write(folder / "nllb-200-distilled-600M", m2m100.model("nllb"), "nllb")
+    m2m100.write(folder / "m2m100_418M", m2m100.model("m2m100"))
     read = importing.read(folder / "opus-mt-en-de", importing.Options(format="marian"))
     for seed, (name, count) in enumerate(LINES.items()):
         sources = sentences(count, 10 + seed)
@@ -65,7 +68,7 @@ def test_the_page_can_be_followed(folder: Path, monkeypatch: pytest.MonkeyPatch)
         for line in body.splitlines():
             ran = tzip(line, monkeypatch) if words(line)[0] == "tzip" else command(folder, *words(line))
             said[line] = ran
-    assert len(said) == 17
+    assert len(said) == 22
     sizes = {path.stem: path.stat().st_size for path in folder.glob("*.tzip")}
     assert sizes["kmeans4"] < sizes["uniform8"] < sizes["whole"] / 2
     assert "imported from marian" in said["tzip inspect kmeans4.tzip"]
@@ -74,5 +77,10 @@ def test_the_page_can_be_followed(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert re.match(r"(kmeans|uniform)-b[48]-all: .* BLEU on own ", chosen)
     for name in ("ctranslate2", "marian", "dense"):
         assert read_json(f"exported/{name}/origin.json")["format"] == "marian", name
+    assert len(read_lines("nllb.de")) == LINES["test"]
+    for name, first in (("nllb", "deu_Latn"), ("m2m", "__de__")):
+        model, pieces = checkpoint.load(name)
+        assert Pieces(pieces).spell([model.config.target_prefix]) == [first]
+    assert read_json("exported/nllb/origin.json")["format"] == "m2m100"
     assert checkpoint.load("exported/dense")[0].config.activation == "silu"
     assert importing.read("exported/marian", importing.Options(format="marian")).config.d_model == SIZES["d_model"]
