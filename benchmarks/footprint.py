@@ -3,17 +3,17 @@
     python benchmarks/footprint.py
 
 The model is a random one of NLLB's form, about 60 million weights by default, of which 40 % are embeddings as in
-NLLB-200 of 600 million. Memory is the largest resident set of the command's process, less that of the same command
-on a model of a few weights: what the interpreter and its libraries take.
+NLLB-200 of 600 million. A process does each step on a model of a few weights first; memory is by how much its
+resident set is larger at most while it then does the same with the whole model. For Linux, which tells that.
 """
 
 import argparse
 import io
 import json
-import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import sentencepiece
@@ -32,28 +32,67 @@ COMPRESSIONS = {
 }
 
 
+# A process's arguments are two commands of tzip, one after the other; it prints the memory of the second, in kB.
+RUN = """
+import json, re, sys
+from pathlib import Path
+from tzip import cli
+
+def memory(key):
+    return int(re.search(rf"{key}:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
+
+commands = [json.loads(text) for text in sys.argv[1:]]
+for words in commands:
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    sys.argv = ["tzip", *words]
+    cli.main()
+print(memory("VmHWM") - before)
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=512, help="of the model [512]")
     parser.add_argument("--pieces", type=int, default=48000, help="of the vocabulary [48000]")
     parser.add_argument("--layers", type=int, default=5, help="of encoder and of decoder [5]")
-    parser.add_argument(
-        "--type", default="float32", choices=("float32", "float16"), help="that it is saved in [float32]"
-    )
+    parser.add_argument("--type", default="float32", choices=("float32", "float16"), help="in the file [float32]")
     parser.add_argument("--file", default="safetensors", choices=("safetensors", "bin"), help="of the weights")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        small, whole = Path(folder, "small"), Path(folder, "whole")
-        write(small, 16, 200, 1, args.type, args.file)
-        write(whole, args.width, args.pieces, args.layers, args.type, args.file)
-        base, peaks = steps(small), steps(whole)
-        size = 4 * sum(x.numel() for x in checkpoint.load(whole / "checkpoint")[0].parameters()) / 2**20
-    print(f"{size / 4 * 2**20 / 1e6:.1f} million weights, {size:.0f} MB in float32")
-    for name in peaks:
-        more = peaks[name] - base[name]
-        print(
-            f"{name:<28}{peaks[name]:>7,.0f} MB, {more:>6,.0f} MB more than for a small model: {more / size:.2f} times"
-        )
+        sizes = {"width": args.width, "count": args.pieces, "layers": args.layers}
+        weights, peaks = measured(Path(folder), **sizes, kind=args.type, file=args.file)
+    print(f"{weights / 1e6:.1f} million weights, {4 * weights / 2**20:.0f} MB in float32")
+    for name, size in peaks.items():
+        print(f"{name:<28}{size / 2**20:>7,.0f} MB at most, {size / (4 * weights):.2f} times the weights")
+
+
+def measured(
+    folder: Path,
+    width: int,
+    count: int,
+    layers: int,
+    kind: str = "float32",
+    file: str = "safetensors",
+    compressions: Mapping[str, tuple[str, ...]] = COMPRESSIONS,
+) -> tuple[int, dict[str, float]]:
+    """The number of weights, and the memory in bytes that each step takes at most."""
+    small, whole = folder / "small", folder / "whole"
+    write(small, 16, 200, 1, kind, file)
+    write(whole, width, count, layers, kind, file)
+    languages = ("--source-language", LANGUAGES[0], "--target-language", LANGUAGES[1])
+    steps = {"import": ("import", "", "checkpoint", *languages)}
+    for i, (name, options) in enumerate(compressions.items()):
+        steps[name] = ("compress", "checkpoint", f"{i}.tzip", "--threads", "1", *options)
+    peaks = {}
+    for name, (command, source, output, *options) in steps.items():
+        both = [json.dumps([command, str(place / source), str(place / output), *options]) for place in (small, whole)]
+        done = subprocess.run([sys.executable, "-c", RUN, *both], text=True, capture_output=True)
+        if done.returncode:
+            raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+        peaks[name] = 1024 * float(done.stdout.splitlines()[-1])
+    weights = sum(parameter.numel() for parameter in checkpoint.load(whole / "checkpoint")[0].parameters())
+    return weights, peaks
 
 
 def write(folder: Path, width: int, count: int, layers: int, kind: str, file: str) -> None:
@@ -99,27 +138,6 @@ def shapes(config: dict) -> list[tuple[str, tuple[int, ...]]]:
                 result += [(f"{at}.weight", shape), (f"{at}.bias", shape[:1])]
         result += [(f"model.{stack}.layer_norm.{part}", (width,)) for part in ("weight", "bias")]
     return result
-
-
-def steps(folder: Path) -> dict[str, float]:
-    """The peak memory of each command, in MB."""
-    languages = ("--source-language", LANGUAGES[0], "--target-language", LANGUAGES[1])
-    peaks = {"import": peak("import", folder, folder / "checkpoint", *languages)}
-    for i, (name, options) in enumerate(COMPRESSIONS.items()):
-        peaks[name] = peak("compress", folder / "checkpoint", folder / f"{i}.tzip", "--threads", 1, *options)
-    return peaks
-
-
-def peak(*arguments: object) -> float:
-    """Run a command of tzip; the largest resident memory of its process, in MB."""
-    with tempfile.TemporaryFile("w+") as said:
-        command = [sys.executable, "-m", "tzip", *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=said, stderr=said)
-        _, status, used = os.wait4(process.pid, 0)
-        if status:
-            said.seek(0)
-            raise SystemExit(f"{arguments[0]}: {said.read()[-2000:]}")
-    return used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":

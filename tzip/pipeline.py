@@ -98,14 +98,19 @@ def compress(
             print(f"fine-tuning: {updates:,} updates of {tokens:,} tokens per stage", file=sys.stderr)
             tune = tuning(pairs, training, seed=seed, state=own, log=log, teacher=teaching)
         inputs = {"finetune": tune, "statistics": measured, "measure": measure, "origin": checkpoint.origin(folder)}
+        inputs |= {"release": True}
         archive, costs = build(model, pieces, variant, name=name, seed=seed, updates=updates, **inputs)
+        mixer = model.config.mixer
+        del model  # most of the memory
     if method_digest(variant) != digest:
         raise ValueError(f"{name}: the file of a method changed while it was made; make it again")
     container.write(output, archive)
+    done = archive.history["updates"]
+    del archive
     if summary:
-        report = {"variant": name, "seed": seed, "plan": vars(variant), "updates": archive.history["updates"]}
-        report |= {"finetune": vars(training)} if archive.history["updates"] else {}
-        report |= {"student": student, "mixer": model.config.mixer} if student else {}
+        report = {"variant": name, "seed": seed, "plan": vars(variant), "updates": done}
+        report |= {"finetune": vars(training)} if done else {}
+        report |= {"student": student, "mixer": mixer} if student else {}
         report |= {"seconds_compress": round(costs.compress, 3), "seconds_finetune": round(costs.finetune, 3)}
         write_json(summary, report | device.footprint(place))
     if state:
@@ -161,6 +166,7 @@ def build(
     statistics: Statistics | None = None,
     measure: Measure | None = None,
     origin: dict[str, Any] | None = None,
+    release: bool = False,
 ) -> tuple[container.Archive, Costs]:
     """Compress a trained model (which is changed) as `variant` says; the archive and what it cost.
 
@@ -170,6 +176,7 @@ def build(
     finetune  called once per stage with the model under its parametrizations, the compression and the
               stage's number; returns the seconds spent (see `tuning`)
     origin    where the model came from, if it was imported
+    release   whether the model, of no use afterwards, gives up its memory as it is encoded
     """
     if measures(variant, statistics is not None) and measure is None:
         raise ValueError("a method of this variant measures the model before it on training text; give --data")
@@ -187,7 +194,7 @@ def build(
             apart += time.perf_counter() - begun
             tuned += updates
         compression.on_update(updates, updates)
-        codes = compression.codes()
+        codes = compression.codes(release and stage is steps[-1])
     history = {"name": name, "seed": seed, "updates": tuned, "variant": dataclasses.asdict(variant)}
     history |= {"origin": origin} if origin else {}
     archive = container.Archive(settings(model.config), codes, pieces, history)

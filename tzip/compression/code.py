@@ -10,6 +10,7 @@ import numpy as np
 RAW_TYPES = ("float32", "float16")
 FIXED = 1 << 14  # fixed-point numbers are below it in magnitude: differences of two fit 16 bits
 EXPONENTS = range(-126, 101)  # of their unit, 2^exponent: every one is a finite float32
+CHUNK = 1 << 20  # symbols that numpy indexes with or counts at a time, of which it makes copies of eight bytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,10 @@ class Code:
         """The weights, float32 of `shape`, bit for bit those that the model was scored with."""
         weights = self._entries()
         if self.scales is not None:
-            weights = weights.reshape(matrix(self.shape)) * spread(self.scales, matrix(self.shape)[1])
+            rows, columns = matrix(self.shape)
+            scales = self.scales.astype(np.float32) if self.scales.shape[1] == 1 else spread(self.scales, columns)
+            weights = weights.reshape(rows, columns)
+            weights = np.multiply(weights, scales, out=None if self.codebook is None else weights)
         if self.residual is not None:
             weights = weights.reshape(self.shape) + self.residual.decode()
         if self.mask is not None:
@@ -115,7 +119,7 @@ class Code:
         if self.codebook is None:
             values = self.symbols.astype(np.float32, copy=False)
         elif self.codebook.ndim == 1:
-            values = self.codebook[self.symbols]
+            values = looked_up(self.codebook, self.symbols)
         else:
             books = np.arange(len(self.symbols)) % len(self.codebook)
             return self.codebook[books, self.symbols].reshape(-1)[: self.size]
@@ -144,10 +148,27 @@ def octave_steps(numbers: np.ndarray, steps: int) -> np.ndarray:
         return np.exp2(numbers / steps).astype(np.float16)
 
 
+def looked_up(table: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """table[indices], of indices [N], without a copy of all of them."""
+    result = np.empty(len(indices), table.dtype)
+    for start in range(0, len(indices), CHUNK):
+        part = slice(start, start + CHUNK)
+        result[part] = table[indices[part]]
+    return result
+
+
+def counted(symbols: np.ndarray, alphabet: int) -> np.ndarray:
+    """How often each of 0 ... alphabet - 1 is among the symbols [N], without a copy of all of them."""
+    counts = np.zeros(alphabet, np.int64)
+    for start in range(0, len(symbols), CHUNK):
+        counts += np.bincount(symbols[start : start + CHUNK], minlength=alphabet)
+    return counts
+
+
 def raw(weights: np.ndarray, dtype: str = "float32") -> Code:
-    """The code of a tensor that is stored as it is, at 32 or 16 bits per weight."""
+    """The code of a tensor that is stored as it is, at 32 or 16 bits per weight; in float32, of its own numbers."""
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(weights, np.float32).reshape(-1).astype(dtype)
+        values = np.ascontiguousarray(weights, np.float32).reshape(-1).astype(dtype, copy=False)
     if not np.isfinite(values).all():
         raise ValueError(f"a weight of magnitude {np.abs(weights).max():.3g} does not fit {dtype}")
     return Code(tuple(weights.shape), values)
@@ -176,14 +197,14 @@ def entropy_bits(code: Code) -> float:
     mask and for a residual; values stored as they are count 32 or 16 bits each. Codebooks and scales are not
     included.
     """
-    bits = 0.0 if code.mask is None else histogram_bits(np.bincount(code.mask, minlength=2))
+    bits = 0.0 if code.mask is None else histogram_bits(counted(code.mask, 2))
     if code.residual is not None:
         bits += entropy_bits(code.residual)
     if code.exponent is not None:
         return bits + histogram_bits(np.unique(code.symbols, return_counts=True)[1])
     if code.codebook is None:
         return bits + 8.0 * code.symbols.nbytes
-    return bits + histogram_bits(np.bincount(code.symbols, minlength=code.entries))
+    return bits + histogram_bits(counted(code.symbols, code.entries))
 
 
 def side_bits(code: Code) -> int:

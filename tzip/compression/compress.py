@@ -54,8 +54,11 @@ class Compression:
                 module.p = p * (1 - sparsity) ** 0.5
 
     @torch.no_grad()
-    def codes(self) -> dict[str, Code]:
-        """The Code of every tensor by its name in the plain model, tied tensors once."""
+    def codes(self, release: bool = False) -> dict[str, Code]:
+        """The Code of every tensor by its name in the plain model, tied tensors once.
+
+        release  give up the memory of each tensor that has a method, which leaves the model without them
+        """
         codes = {}
         for name, places in tensors(self.model).items():
             value, *steps = chain(*places[0])
@@ -63,6 +66,9 @@ class Compression:
                 value = step(value)
             try:
                 code = steps[-1].code(value) if steps else encoded(value.detach().cpu().numpy(), self.variant.rest)
+                if release and steps:
+                    del value
+                    _release(chain(*places[0]))
                 if not np.isfinite(code.decode()).all():
                     raise ValueError("a weight is not finite: fine-tuning has diverged")
             except ValueError as error:
@@ -170,7 +176,18 @@ def _needed(module: ModuleType, name: str, tensor: str, statistics: Statistics |
     return {kind: statistics[key] for kind in kinds if (key := f"{kind}/{tensor}") in statistics}
 
 
+def _release(parts: list) -> None:
+    """Free the memory of a latent weight and of its parametrizations."""
+    latent, *steps = parts
+    for tensor in [latent, *(tensor for step in steps for tensor in (*step.parameters(), *step.buffers()))]:
+        tensor.data = tensor.new_empty(0)
+
+
 def _register(places: list[tuple[nn.Module, str]], step: nn.Module) -> None:
-    """Register one parametrization with all modules that share a tensor: they go on sharing it."""
+    """Register one parametrization with all modules that share a tensor: they go on sharing it.
+
+    PyTorch would compute the weight to check its shape, in several times its memory; only scales that each step of
+    a training fits need that once.
+    """
     for module, attribute in places:
-        parametrize.register_parametrization(module, attribute, step)
+        parametrize.register_parametrization(module, attribute, step, unsafe=not getattr(step, "fits", False))

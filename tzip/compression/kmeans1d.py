@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+SUMMED = 1 << 20  # values that are summed in float64 at a time
 BLOCK = 1 << 15  # values per step of `assigned`, few enough for a processor's cache
 MAX_ROUNDS = 100  # of `optimum`; five to ten are needed
 MAX_ITERATIONS = 10_000  # of Lloyd's algorithm
@@ -24,28 +25,52 @@ def optimum(values: np.ndarray, k: int) -> np.ndarray:
     than one piece.
     The centroid of no values is 0. Raises ValueError if a value is not finite.
     """
-    ordered = _ordered(values if values.size else np.zeros(1))
+    ordered = _sorted(values if values.size else np.zeros(1))
     count = 12 + 192 // k  # pieces per cluster
     cuts = (1 - np.cos(np.pi * np.arange(count) / count)) / 2  # in [0, 1), dense near both ends
     clusters = np.zeros(1, np.int64)  # index of each one's first value
     for _ in range(MAX_ROUNDS):
-        first, last = ordered[clusters], ordered[np.append(clusters[1:], len(ordered)) - 1]
-        pieces = np.unique(np.searchsorted(ordered, first[:, None] + np.outer(last - first, cuts)))
+        ends = np.append(clusters[1:], len(ordered)) - 1
+        first, last = (ordered[places].astype(np.float64) for places in (clusters, ends))
+        pieces = np.unique(_searched(ordered, first[:, None] + np.outer(last - first, cuts)))
         old, new = np.searchsorted(pieces, clusters), np.arange(len(pieces))
         if len(pieces) > k:
             weights = np.diff(pieces, append=len(ordered)).astype(np.float64)
-            points = np.add.reduceat(ordered, pieces) / weights
+            points = _summed(ordered, pieces) / weights
             new = _best_division(points, weights, k, min(len(pieces), 2 * count))
         clusters = pieces[new]
         if len(new) == len(old) and abs(new - old).max() <= 1:
             break
-    return np.add.reduceat(ordered, clusters) / np.diff(clusters, append=len(ordered))
+    return _summed(ordered, clusters) / np.diff(clusters, append=len(ordered))
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise ValueError("a weight is not finite")
+    return np.sort(values, axis=None)
 
 
 def _ordered(values: np.ndarray) -> np.ndarray:
-    if not np.isfinite(values).all():
-        raise ValueError("a weight is not finite")
-    return np.sort(values, axis=None).astype(np.float64)
+    return _sorted(values).astype(np.float64)
+
+
+def _searched(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """np.searchsorted of float64 values, which would make a float64 copy of what they are searched in."""
+    rounded = values.astype(ordered.dtype)
+    upwards = np.nextafter(rounded, np.array(np.inf, ordered.dtype))
+    return np.searchsorted(ordered, np.where(rounded < values, upwards, rounded))
+
+
+def _summed(ordered: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """np.add.reduceat in float64: the sum from each start to the next, of some runs at a time."""
+    ends = np.append(starts[1:], len(ordered))
+    sums, begin = np.empty(len(starts)), 0
+    while begin < len(starts):
+        end = max(begin + 1, int(np.searchsorted(ends, starts[begin] + SUMMED, side="right")))
+        run = ordered[starts[begin] : ends[end - 1]].astype(np.float64)
+        sums[begin:end] = np.add.reduceat(run, starts[begin:end] - starts[begin])
+        begin = end
+    return sums
 
 
 def _best_division(points: np.ndarray, weights: np.ndarray, k: int, longest: int) -> np.ndarray:

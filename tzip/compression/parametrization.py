@@ -6,19 +6,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tzip.compression.code import Code, matrix
+from tzip.compression.code import Code, counted, looked_up, matrix
 
 LARGEST = torch.finfo(torch.float16).max
 TINY = 2.0**-24  # the smallest scale that float16 has
+BLOCK = 1 << 19  # weights of a large tensor whose levels are found at a time
 FITTING = 20  # iterations of a least-squares scale; a handful are needed
 
 
 def compact(indices: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices and codebook without the unused entries (one is left if none is used)."""
-    used = np.bincount(indices, minlength=len(codebook)) > 0
+    used = counted(indices, len(codebook)) > 0
     used[0] |= not used.any()
     kind = np.uint8 if len(codebook) <= 256 else np.uint16
-    return (np.cumsum(used) - 1).astype(kind)[indices], codebook[used]
+    return looked_up((np.cumsum(used) - 1).astype(kind), indices), codebook[used]
 
 
 class Lookup(torch.autograd.Function):
@@ -106,6 +107,8 @@ def blocks(weight: Tensor, form: tuple[int, int]) -> Tensor:
         return weight.reshape(1, 1, -1)
     rows, columns = matrix(tuple(weight.shape))
     group = -(-columns // form[1])
+    if group * form[1] == columns:
+        return weight.reshape(*form, group)
     return nn.functional.pad(weight.reshape(rows, columns), (0, group * form[1] - columns)).view(*form, group)
 
 
@@ -156,7 +159,7 @@ class Latent(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         indices, codebook, scales = self.quantize(zeroed(weight.detach(), self.keep))
-        value = codebook.index_select(0, indices.flatten()).view(weight.shape)
+        value = codebook.index_select(0, indices.flatten().int()).view(weight.shape)
         if scales is not None:
             value = value * spread(scales, weight.shape)
         return zeroed(Straight.apply(weight, value), self.keep)
@@ -214,7 +217,13 @@ class Grid(Latent):
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         scales = stored(self.refitted(weight) if self.fits else self.largest(weight), self.options)
-        return self.indices(weight, scales), self.codebook, scales
+        rows, columns = matrix(tuple(weight.shape))
+        step = max(1, BLOCK // columns)
+        if rows <= step:
+            return self.indices(weight, scales), self.codebook, scales
+        parts = zip(weight.view(rows, columns).split(step), scales.expand(rows, -1).split(step), strict=True)
+        indices = torch.cat([self.indices(*part).to(torch.uint8) for part in parts])
+        return indices.view(weight.shape), self.codebook, scales
 
     def forward(self, weight: Tensor) -> Tensor:
         if self.fits and self.training:
@@ -231,7 +240,8 @@ class Grid(Latent):
         return index.clamp_(max=2**self.options.bits - 1)
 
     def largest(self, weight: Tensor) -> Tensor:
-        return blocks(weight.abs(), self.form).amax(2) / self.codebook[-1]
+        low, high = blocks(weight, self.form).aminmax(dim=2)
+        return torch.maximum(low.abs(), high.abs()) / self.codebook[-1]
 
     def refitted(self, weight: Tensor) -> Tensor:
         """The least-squares scales for the levels of the weights at the scales so far."""

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 STEPS = 1 << 23  # instructions of a file's pickles, of which each makes some hundred bytes; a tensor is ten
+PART = 1 << 20  # bytes read at a time
 LONGEST = 1 << 16  # characters of a dictionary's key
 MAGIC = 0x1950A86A20F9469CFC6C
 NUMBERS = "Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool"
@@ -102,8 +103,10 @@ class Unpickler(pickle._Unpickler):
 
     def load(self) -> Any:
         """The value of the next pickle."""
-        self.memo.clear()
-        return super().load()
+        try:
+            return super().load()
+        finally:
+            self.memo.clear()  # which would hold what its user has let go of
 
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a name: a function, or a storage's type; nothing is imported."""
@@ -208,7 +211,12 @@ def _zipped(file: BinaryIO) -> Any:
             info = archive.getinfo(folder + name)
             if info.flag_bits & 1 or info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
                 raise ValueError(f"its member {name[:80]!r} is compressed, which torch never does; refused")
-            return bytearray(archive.read(info))
+            data = memoryview(bytearray(info.file_size))
+            with archive.open(info) as stream:  # in parts, of which zipfile makes copies
+                done = sum(stream.readinto(data[start : start + PART]) for start in range(0, len(data), PART))
+            if done < len(data):
+                raise ValueError(f"incomplete: its member {name[:80]!r} has {done} bytes")
+            return data.obj
 
         def numbers(key: str, kind: torch.dtype, count: int) -> Tensor:
             if len(data := member(f"data/{key}")) != count * kind.itemsize:
@@ -217,7 +225,10 @@ def _zipped(file: BinaryIO) -> Any:
 
         if f"{folder}byteorder" in archive.namelist() and member("byteorder") != b"little":
             raise ValueError("its bytes are in big-endian order; only little-endian ones are read")
-        return Unpickler(io.BytesIO(member("data.pkl")), size, numbers).load()
+        unpickler = Unpickler(io.BytesIO(member("data.pkl")), size, numbers)
+        value = unpickler.load()
+        unpickler.storages.clear()
+        return value
 
 
 def _plain(file: BinaryIO) -> Any:

@@ -6,12 +6,16 @@ the file's own size.
 """
 
 import hashlib
+import io
 import lzma
 import struct
+import tempfile
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,6 +28,8 @@ MAGIC = b"tzip"
 VERSION = 3  # what each version added: docs/format.md, "Other versions"
 PREAMBLE = struct.Struct("<4s5I")  # magic, version, and for header and vocabulary: bytes here, bytes unpacked
 DIGEST = hashlib.sha256().digest_size
+COPIED = 1 << 20  # bytes of the body at a time
+Buffer = bytes | np.ndarray
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 22}]
 
 
@@ -67,10 +73,12 @@ class Archive:
 
 def write(path: str | Path, archive: Archive) -> int:
     """Write `archive` to `path`, all of it or nothing; returns the bytes written."""
-    data = encode(archive)
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
-    return len(data)
+    with (
+        replacing(path) as temporary,
+        tempfile.TemporaryFile(dir=temporary.parent) as body,
+        open(temporary, "wb") as file,
+    ):
+        return _write(file, body, archive)
 
 
 def read(path: str | Path) -> Archive:
@@ -84,21 +92,37 @@ def read(path: str | Path) -> Archive:
 
 def encode(archive: Archive) -> bytes:
     """The bytes of a file: the same archive gives the same bytes. ValueError names what cannot be written."""
-    tensors, codebooks, (fixed, *shared) = [], [], side.encode_fixed(archive.codes)
-    levels, body = ([part] for part in shared)
+    file = io.BytesIO()
+    _write(file, io.BytesIO(), archive)
+    return file.getvalue()
+
+
+def _write(file: BinaryIO, body: BinaryIO, archive: Archive) -> int:
+    """Write an archive to an empty file; `body`, another, holds its tensors until the header can state their sizes."""
+    fixed, fixed_levels, numbers = side.encode_fixed(archive.codes)
+    tensors, codebooks, levels = [], [], [fixed_levels]
+    body.write(numbers)
     for name, code in archive.codes.items():
-        for parts, part in zip((tensors, codebooks, levels, body), _encode_tensor(name, code), strict=True):
-            parts.append(part)
+        tensor, codebook, levels_of_one, parts = _encode_tensor(name, code)
+        tensors.append(tensor)
+        codebooks.append(codebook)
+        levels.append(levels_of_one)
+        body.writelines(parts)
     header = Header(archive.config, archive.history, tensors, fixed, b"".join(codebooks), b"".join(levels))
-    header = encode_header(header)
-    sections = [(_pack(raw), len(raw)) for raw in (header, vocabulary.pack(archive.vocabulary))]
+    sections = [(_pack(raw), len(raw)) for raw in (encode_header(header), vocabulary.pack(archive.vocabulary))]
     lengths = [length for packed, unpacked in sections for length in (len(packed), unpacked)]
-    data = b"".join([PREAMBLE.pack(MAGIC, VERSION, *lengths), *(packed for packed, _ in sections), *body])
-    size = len(data) + DIGEST
+    head = b"".join([PREAMBLE.pack(MAGIC, VERSION, *lengths), *(packed for packed, _ in sections)])
+    size = len(head) + body.tell() + DIGEST
     _check_limits(size, lengths, tensors)
     if len(archive.vocabulary) > (most := _most(size)):
         raise ValueError(f"a vocabulary of {len(archive.vocabulary)} bytes; a file of {size} may hold {most}")
-    return data + hashlib.sha256(data).digest()
+    digest = hashlib.sha256()
+    body.seek(0)
+    for part in chain([head], iter(partial(body.read, COPIED), b"")):
+        file.write(part)
+        digest.update(part)
+    file.write(digest.digest())
+    return size
 
 
 def decode(data: bytes) -> Archive:
@@ -162,19 +186,19 @@ def _check_limits(size: int, lengths: list[int], tensors: list[Entry] | tuple = 
         raise ValueError(f"{weights} weights; a file of {size} bytes may hold {most}")
 
 
-def _encode_tensor(name: str, code: Code) -> tuple[Entry, bytes, bytes, bytes]:
-    """A tensor's line of the header, its codebooks, the levels of its models, and its part of the body."""
+def _encode_tensor(name: str, code: Code) -> tuple[Entry, bytes, bytes, list[Buffer]]:
+    """A tensor's line of the header, its codebooks, the levels of its models, and its parts of the body."""
     shape = tuple(map(int, code.shape))
     if code.exponent is not None:
-        return Entry(name, shape, "fixed", None, None, 0, fixed=(side.centre(code), code.exponent)), b"", b"", b""
+        return Entry(name, shape, "fixed", None, None, 0, fixed=(side.centre(code), code.exponent)), b"", b"", []
     mask_levels = mask = codebook = symbol_levels = b""
-    residual, *more = (None, b"", b"", b"") if code.residual is None else _encode_tensor(name, code.residual)
+    residual, *more = (None, b"", b"", []) if code.residual is None else _encode_tensor(name, code.residual)
     if code.mask is not None:
         mask_levels, mask = entropy.encode(code.mask.view(np.uint8), 2)
     if code.codebook is None:
         symbols = side.encode_floats(name, code.symbols)
     else:
-        codebook = side.encode_floats(name, code.codebook)
+        codebook = side.encode_floats(name, code.codebook).tobytes()
         symbol_levels, symbols = entropy.encode(code.symbols, code.entries)
     octaves, scale_levels, scales = side.encode_scales(name, code.scales)
     tensor = Entry(
@@ -183,13 +207,13 @@ def _encode_tensor(name: str, code: Code) -> tuple[Entry, bytes, bytes, bytes]:
         code.symbols.dtype.name,
         None if code.mask is None else len(mask),
         None if code.codebook is None else code.codebook.shape,
-        len(symbols),
+        len(symbols) if code.codebook is not None else symbols.nbytes,
         None if code.scales is None else code.scales.shape,
         residual,
         octaves,
     )
-    levels, body = [mask_levels, scale_levels, symbol_levels], [mask, scales, symbols]
-    return tensor, codebook + more[0], b"".join([*levels, more[1]]), b"".join([*body, more[2]])
+    levels = [mask_levels, scale_levels, symbol_levels]
+    return tensor, codebook + more[0], b"".join([*levels, more[1]]), [mask, scales, symbols, *more[2]]
 
 
 def _decode_tensor(tensor: Entry, levels: Cursor, codebooks: Cursor, body: Cursor) -> Code:

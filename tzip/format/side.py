@@ -12,7 +12,7 @@ STEPS = (1, 2, 4, 8, 16, 32)  # per octave, of scales that a writer recognizes
 ZERO = 2.0**-26  # a size of which the nearest float16 is 0
 
 
-def encode_scales(name: str, scales: np.ndarray | None) -> tuple[tuple[int, ...] | None, bytes, bytes]:
+def encode_scales(name: str, scales: np.ndarray | None) -> tuple[tuple[int, ...] | None, bytes, bytes | np.ndarray]:
     """`octaves` of the header, levels and bytes: coded if they lie on steps of an octave and that is shorter."""
     if scales is None:
         return None, b"", b""
@@ -24,7 +24,7 @@ def encode_scales(name: str, scales: np.ndarray | None) -> tuple[tuple[int, ...]
         if octave_steps(numbers, steps).tobytes() == scales.tobytes():
             first = int(numbers.min())
             levels, coded = entropy.encode((numbers - first).astype(np.uint16), int(numbers.max()) - first + 1)
-            if len(coded) + len(levels) < len(plain):
+            if len(coded) + len(levels) < plain.nbytes:
                 return (steps, first, len(levels), len(coded)), levels, coded
             break
     return None, b"", plain
@@ -81,11 +81,11 @@ def decode_fixed(header: Header, levels: Cursor, body: Cursor) -> dict[str, Code
     return codes
 
 
-def encode_floats(name: str, values: np.ndarray) -> bytes:
-    """Numbers as they are; ValueError if one is not finite."""
+def encode_floats(name: str, values: np.ndarray) -> np.ndarray:
+    """Numbers as a file has them, on most machines without a copy; ValueError if one is not finite."""
     if not np.isfinite(values).all():
         raise ValueError(f"{name}: only finite weights can be written")
-    return values.astype(values.dtype.newbyteorder("<")).tobytes()
+    return np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
 
 
 def decode_floats(data: memoryview, dtype: str) -> np.ndarray:
