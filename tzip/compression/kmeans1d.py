@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-SUMMED = 1 << 20  # values that are summed in float64 at a time
+SUMMED = 1 << 21  # values that are summed in float64 at a time
 BLOCK = 1 << 15  # values per step of `assigned`, few enough for a processor's cache
 MAX_ROUNDS = 100  # of `optimum`; five to ten are needed
 MAX_ITERATIONS = 10_000  # of Lloyd's algorithm
@@ -57,19 +57,18 @@ def _ordered(values: np.ndarray) -> np.ndarray:
 def _searched(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
     """np.searchsorted of float64 values, which would make a float64 copy of what they are searched in."""
     rounded = values.astype(ordered.dtype)
-    upwards = np.nextafter(rounded, np.array(np.inf, ordered.dtype))
+    with np.errstate(over="ignore"):
+        upwards = np.nextafter(rounded, np.array(np.inf, ordered.dtype))
     return np.searchsorted(ordered, np.where(rounded < values, upwards, rounded))
 
 
 def _summed(ordered: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """np.add.reduceat in float64: the sum from each start to the next, of some runs at a time."""
-    ends = np.append(starts[1:], len(ordered))
-    sums, begin = np.empty(len(starts)), 0
-    while begin < len(starts):
-        end = max(begin + 1, int(np.searchsorted(ends, starts[begin] + SUMMED, side="right")))
-        run = ordered[starts[begin] : ends[end - 1]].astype(np.float64)
-        sums[begin:end] = np.add.reduceat(run, starts[begin:end] - starts[begin])
-        begin = end
+    """np.add.reduceat in float64: the sum from each start, of which the first is 0, to the next."""
+    sums = np.zeros(len(starts))
+    for begin in range(0, len(ordered), SUMMED):
+        run = ordered[begin : begin + SUMMED].astype(np.float64)
+        first, last = np.searchsorted(starts, begin, side="right") - 1, np.searchsorted(starts, begin + len(run))
+        sums[first:last] += np.add.reduceat(run, np.maximum(starts[first:last] - begin, 0))
     return sums
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from tzip.compression.code import Code
 from tzip.files import check_pointer, replacing
 from tzip.format import entropy, side, vocabulary
-from tzip.format.header import Cursor, Entry, Header, decode_header, encode_header
+from tzip.format.header import Cursor, Entry, Header, Stream, decode_header, encode_header
 
 MAGIC = b"tzip"
 VERSION = 3  # what each version added: docs/format.md, "Other versions"
@@ -85,7 +85,8 @@ def read(path: str | Path) -> Archive:
     """The archive in the file at `path`; FormatError names the file and what is wrong with it."""
     check_pointer(path)
     try:
-        return decode(Path(path).read_bytes())
+        with open(path, "rb") as file:
+            return _decode(file if file.seekable() else io.BytesIO(file.read()))
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from None
 
@@ -127,26 +128,36 @@ def _write(file: BinaryIO, body: BinaryIO, archive: Archive) -> int:
 
 def decode(data: bytes) -> Archive:
     """The archive that `encode` made `data` from; FormatError for any other bytes."""
-    if not data.startswith(MAGIC):
+    return _decode(io.BytesIO(data))
+
+
+def _decode(file: BinaryIO) -> Archive:
+    """The archive in a file, of which a tensor at a time is in memory as it is stored."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    preamble = file.read(PREAMBLE.size)
+    if not preamble.startswith(MAGIC):
         raise FormatError("not a .tzip file")
-    if len(data) < PREAMBLE.size + DIGEST:
-        raise FormatError(f"incomplete: {len(data)} bytes")
-    _, version, *lengths = PREAMBLE.unpack_from(data)
+    if size < PREAMBLE.size + DIGEST:
+        raise FormatError(f"incomplete: {size} bytes")
+    _, version, *lengths = PREAMBLE.unpack(preamble)
     if not 1 <= version <= VERSION:
         raise FormatError(f"version {version}; this tzip reads up to {VERSION}")
-    content = memoryview(data)[:-DIGEST]
-    if hashlib.sha256(content).digest() != data[-DIGEST:]:
+    digest = hashlib.sha256(preamble)
+    for start in range(PREAMBLE.size, size - DIGEST, COPIED):
+        digest.update(file.read(min(COPIED, size - DIGEST - start)))
+    if digest.digest() != file.read():
         raise FormatError("damaged or incomplete: its checksum does not match")
+    file.seek(PREAMBLE.size)
     try:
-        return _decode_content(content, version, lengths)
+        return _decode_content(file, size, version, lengths)
     except (ValueError, RecursionError, lzma.LZMAError) as error:
         raise FormatError(f"not a valid .tzip file: {' '.join(str(error).split())}") from None
 
 
-def _decode_content(content: memoryview, version: int, lengths: list[int]) -> Archive:
-    size = len(content) + DIGEST
+def _decode_content(file: BinaryIO, size: int, version: int, lengths: list[int]) -> Archive:
     _check_limits(size, lengths)
-    body = Cursor(content[PREAMBLE.size :])
+    body = Stream(file, size - PREAMBLE.size - DIGEST)
     header = decode_header(_unpack(body.take(lengths[0]), lengths[1]), version)
     pieces = _unpack(body.take(lengths[2]), lengths[3])
     if version > 2:
@@ -216,7 +227,7 @@ def _encode_tensor(name: str, code: Code) -> tuple[Entry, bytes, bytes, list[Buf
     return tensor, codebook + more[0], b"".join([*levels, more[1]]), [mask, scales, symbols, *more[2]]
 
 
-def _decode_tensor(tensor: Entry, levels: Cursor, codebooks: Cursor, body: Cursor) -> Code:
+def _decode_tensor(tensor: Entry, levels: Cursor, codebooks: Cursor | Stream, body: Stream) -> Code:
     """The code of a tensor; codebooks are taken from the header, in versions 1 and 2 from the body."""
     mask = codebook = residual = None
     if tensor.mask is not None:

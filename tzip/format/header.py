@@ -6,7 +6,7 @@ import json
 import struct
 from dataclasses import dataclass, fields
 from math import prod
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -223,3 +223,17 @@ class Cursor:
             raise ValueError(f"{count} bytes expected where {self.rest} are left")
         self.at += count
         return self.data[self.at - count : self.at]
+
+
+@dataclass
+class Stream:
+    """As `Cursor`, of the next `rest` bytes of a file."""
+
+    file: BinaryIO
+    rest: int
+
+    def take(self, count: int) -> memoryview:
+        if count > self.rest:
+            raise ValueError(f"{count} bytes expected where {self.rest} are left")
+        self.rest -= count
+        return memoryview(self.file.read(count))

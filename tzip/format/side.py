@@ -6,7 +6,7 @@ import numpy as np
 
 from tzip.compression.code import FIXED, Code, octave_steps
 from tzip.format import entropy
-from tzip.format.header import SPREAD, Cursor, Entry, Header
+from tzip.format.header import SPREAD, Cursor, Entry, Header, Stream
 
 STEPS = (1, 2, 4, 8, 16, 32)  # per octave, of scales that a writer recognizes
 ZERO = 2.0**-26  # a size of which the nearest float16 is 0
@@ -30,7 +30,7 @@ def encode_scales(name: str, scales: np.ndarray | None) -> tuple[tuple[int, ...]
     return None, b"", plain
 
 
-def decode_scales(tensor: Entry, levels: Cursor, body: Cursor) -> np.ndarray | None:
+def decode_scales(tensor: Entry, levels: Cursor, body: Stream) -> np.ndarray | None:
     if tensor.scales is None:
         return None
     if tensor.octaves is None:
@@ -59,7 +59,7 @@ def encode_fixed(codes: dict[str, Code]) -> tuple[tuple[int, int, int] | None, b
     return (first, len(levels), len(coded)), levels, coded
 
 
-def decode_fixed(header: Header, levels: Cursor, body: Cursor) -> dict[str, Code]:
+def decode_fixed(header: Header, levels: Cursor, body: Stream) -> dict[str, Code]:
     """The codes of all tensors of fixed-point numbers."""
     tensors = [tensor for tensor in header.tensors if tensor.fixed]
     if (header.fixed is None) != (not tensors):
