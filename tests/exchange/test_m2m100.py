@@ -199,6 +199,7 @@ def test_where_nllb_lists_its_languages(made, tmp_path: Path) -> None:
         ({"added_tokens": []}, "'deu_Latn'|3 pieces|0 of languages"),
         ({"added_tokens": [{"id": "x"}]}, "an entry without a number 'id' and a text 'content'"),
         ({"added_tokens": [{"id": 10**9, "content": "deu_Latn"}]}, r"the numbers of its 1 other pieces do not follow"),
+        ({"model": {"vocab": value["model"]["vocab"] | {"x": "303"}}}, r"the numbers of its \d+ other pieces"),
         ({"model": {"vocab": []}}, "no tokenizer of NLLB"),
         ({"model": {"vocab": {"▁": 4}}}, r"does not have the number \d+, as by sentencepiece.bpe.model"),
     ]

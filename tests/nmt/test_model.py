@@ -96,6 +96,10 @@ def test_sinusoids_follow_the_formula():
 def test_configuration_errors_name_the_option():
     with pytest.raises(ValueError, match=r"d_model = 10 is not even and a multiple of heads = 4"):
         configure({"d_model": 10, "heads": 4})
+    with pytest.raises(ValueError, match=r"positions = fairseq: d_model = 2; it needs 4 or more"):
+        configure({"d_model": 2, "heads": 1, "positions": "fairseq"})
+    with pytest.raises(ValueError, match=r"target_prefix = 3 is no piece of the target: 4 to 49"):
+        configure({"vocabulary": 50, "target_prefix": 3})
     with pytest.raises(ValueError, match=r"preset = 'huge' is not one of tiny, small, base"):
         configure({"preset": "huge"})
     with pytest.raises(ValueError, match=r"norm = 'mid' is not one of post, pre"):
@@ -212,6 +216,13 @@ def test_positions_in_halves_are_the_interleaved_ones_in_another_order():
     assert torch.equal(halves, torch.cat([by_turns[:, 0::2], by_turns[:, 1::2]], dim=1))
     single = sinusoids(300, 16, "single")
     assert 0 < (single - sinusoids(300, 16)).abs().max() < 1e-4
+
+
+def test_positions_of_fairseq_begin_at_two_and_reach_a_ten_thousandth():
+    table = sinusoids(40, 16, "fairseq")
+    for position, i in ((0, 0), (7, 3), (39, 7)):
+        angle = (position + 2) * 10000 ** (-i / 7)
+        assert table[position, [i, 8 + i]].tolist() == pytest.approx([math.sin(angle), math.cos(angle)], abs=1e-5)
 
 
 def test_every_norm_has_the_epsilon_of_the_configuration():

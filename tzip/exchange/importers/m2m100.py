@@ -145,7 +145,8 @@ def numbered_by_tokenizer(path: Path, pieces: list[str]) -> list[str]:
     for number, piece in enumerate(pieces):
         if numbers.pop(piece, None) != number:
             raise ValueError(f"{path}: {piece[:80]!r} does not have the number {number}, as by {MODEL}")
-    if sorted(map(str, numbers.values())) != sorted(map(str, range(len(pieces), len(pieces) + len(numbers)))):
+    whole = all(type(number) is int for number in numbers.values())
+    if not whole or sorted(numbers.values()) != list(range(len(pieces), len(pieces) + len(numbers))):
         raise ValueError(f"{path}: the numbers of its {len(numbers)} other pieces do not follow {len(pieces) - 1}")
     return [*pieces, *sorted(numbers, key=numbers.__getitem__)]
 
