@@ -27,10 +27,7 @@ from tzip.config import checks, keys, reference
 from tzip.nmt import checkpoint
 
 ROOT = Path(__file__).parent.parent
-DOCS = [
-    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
-    *sorted((ROOT / "docs").glob("*.md")),
-]
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 DEFAULT = "config/default.yaml"
 SHELLS = ("sh", "bash", "console", "shell")
 FENCE = re.compile(r"^```(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
