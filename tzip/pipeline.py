@@ -100,7 +100,7 @@ def compress(
         inputs = {"finetune": tune, "statistics": measured, "measure": measure, "origin": checkpoint.origin(folder)}
         inputs |= {"release": True}
         archive, costs = build(model, pieces, variant, name=name, seed=seed, updates=updates, **inputs)
-        mixer = model.config.mixer
+        mixer = " + ".join(dict.fromkeys(model.config.mixers))
         del model  # most of the memory
     if method_digest(variant) != digest:
         raise ValueError(f"{name}: the file of a method changed while it was made; make it again")

@@ -166,6 +166,20 @@ def test_a_convolution_is_in_the_scope_of_the_attention_that_it_replaces(scope: 
     torch.testing.assert_close(plain.eval()(SOURCE, TARGET), model.eval()(SOURCE, TARGET))
 
 
+@pytest.mark.parametrize(("scope", "matrices"), [("attention", 10), ("linear", 14), ("all", 15)])
+def test_so_is_a_recurrent_unit(scope: str, matrices: int) -> None:
+    """Both of its matrices; `biases` quantizes the one bias that it has."""
+    model = Transformer(Config(**SIZES, decoder_mixer="ssru"))
+    variant = Variant(quantize="kmeans:bits=2", biases="kmeans:bits=2", scope=scope)
+    codes = prepare(model, variant, 1).codes()
+    coded = {name for name, code in codes.items() if code.codebook is not None}
+    assert sum(name.endswith(".weight") for name in coded) == matrices
+    assert {f"decoder.0.ssru.{part}" for part in ("input.weight", "forget.weight", "forget.bias")} <= coded
+    plain = Transformer(model.config)
+    load(plain, codes)
+    torch.testing.assert_close(plain.eval()(SOURCE, TARGET), model.eval()(SOURCE, TARGET))
+
+
 @pytest.mark.parametrize("norm", ["post", "pre"])
 @pytest.mark.parametrize("tie", ["all", "decoder", "none"])
 def test_codes_have_the_plain_models_names_in_its_order(tie: str, norm: str) -> None:

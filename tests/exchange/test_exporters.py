@@ -81,6 +81,13 @@ def test_marian_has_a_copy_of_a_layer_for_each_use(tmp_path: Path, vocabulary: P
     assert again[0].data_ptr() != again[1].data_ptr()
 
 
+@pytest.mark.parametrize("tie", ["all", "decoder"])
+def test_a_beginning_of_zeros_stays_one(tmp_path: Path, vocabulary: Pieces, tie: str) -> None:
+    model = untrained(3, positions="halves", tie=tie, begin="zeros")
+    exporting.write(tmp_path / "m", model, vocabulary, TO_MARIAN)
+    assert apart(model, read(tmp_path / "m")[0]) == 0.0
+
+
 @pytest.mark.parametrize("tie", ["decoder", "none"])
 def test_two_vocabularies_of_different_sizes(tmp_path: Path, tie: str) -> None:
     vocabulary = Pieces(pack(Lists(ONE, OTHER, SHARED.source, (*SHARED.source[:4], *SHARED.source[:50:-1]))))
@@ -142,10 +149,12 @@ def test_float16_is_half_as_large(tmp_path: Path, vocabulary: Pieces) -> None:
 WRONG = [
     ({"norm": "pre"}, "norm = pre: Marian knows only post"),
     ({"mixer": "convolution"}, "mixer = convolution: Marian knows only attention"),
+    ({"decoder_mixer": "ssru"}, "decoder_mixer = ssru: Marian knows only attention or same"),
     ({"binary_inputs": "linear"}, "binary_inputs = linear: Marian knows only none"),
     ({"source_end": False}, "source_end = False: Marian knows only True"),
     ({"epsilon": 1e-6}, "epsilon = 1e-06: Marian knows only 1e-05"),
     ({"positions": "single"}, "positions = single: Marian knows only halves or interleaved"),
+    ({"positions": "marian"}, "positions = marian: Marian knows only halves or interleaved"),
 ]
 
 

@@ -113,6 +113,13 @@ def test_a_layer_that_is_used_again_is_exported_for_each_use(tmp_path: Path, voc
     assert all(torch.equal(a, b) for a, b in zip(found.parameters(), model.parameters(), strict=True))
 
 
+def test_a_translation_that_begins_with_zeros(tmp_path: Path, vocabulary: Pieces) -> None:
+    model = untrained(1, begin="zeros", positions="marian")
+    translator = exported(tmp_path / "exported", model, vocabulary)
+    compare(model, translator, SOURCES, beam=1)
+    compare(model, translator, SOURCES, beam=5, alpha=0.0)
+
+
 def test_a_trained_model_translates_the_same(tmp_path: Path, trained: Path) -> None:
     model, vocabulary, _ = model_file.restore(trained)
     before = [parameter.clone() for parameter in model.parameters()]
@@ -290,6 +297,7 @@ def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: P
     [
         ({"vocabulary": 50}, "280 pieces, but the model has 50"),
         ({"mixer": "convolution"}, "mixer = convolution: CTranslate2 knows only attention"),
+        ({"decoder_mixer": "ssru"}, "decoder_mixer = ssru: CTranslate2 knows only attention or same"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(tmp_path: Path, vocabulary: Pieces, form: dict, said: str) -> None:

@@ -23,7 +23,11 @@ def ids(*rows: list[int]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-@pytest.mark.parametrize("form", [{}, *({"mixer": "convolution", "kernel": k} for k in (1, 2, 3, 9))], ids=str)
+@pytest.mark.parametrize(
+    "form",
+    [{}, *({"mixer": "convolution", "kernel": k} for k in (1, 2, 3, 9)), {"decoder_mixer": "ssru"}],
+    ids=str,
+)
 def test_logits_ignore_padding_and_the_future(norm, form):
     model = toy(norm=norm, **form)
     short = model(ids([5, 6, 7, 3]), ids([BEGIN, 8, 9]))

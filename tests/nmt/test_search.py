@@ -55,6 +55,8 @@ FORMS = [
     {"mixer": "convolution", "kernel": 4},
     {"mixer": "convolution", "kernel": 1, "norm": "pre"},
     {"source_end": False, "activation": "gelu", "target_vocabulary": 30, "tie": "decoder"},
+    {"decoder_mixer": "ssru"},
+    {"decoder_mixer": "ssru", "norm": "pre", "begin": "zeros", "positions": "marian", "binary_inputs": "attention"},
 ]
 
 
@@ -84,9 +86,9 @@ def test_patience_waits_for_more_to_end():
     assert better
 
 
-@pytest.mark.parametrize("mixer", ["attention", "convolution"])
-def test_batching_changes_nothing(mixer):
-    model = trained_to_end(0, mixer=mixer)
+@pytest.mark.parametrize("form", [{}, {"mixer": "convolution"}, {"decoder_mixer": "ssru"}], ids=str)
+def test_batching_changes_nothing(form):
+    model = trained_to_end(0, **form)
     alone = search(model, SOURCES, Search(batch_tokens=1))
     together = search(model, SOURCES, Search(batch_tokens=10_000))
     assert [[h.pieces for h in one] for one in alone] == [[h.pieces for h in one] for one in together]

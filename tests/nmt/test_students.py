@@ -17,6 +17,7 @@ from tzip.format import model as model_file
 STUDENTS = {
     "tiny": {"model": {"preset": "tiny"}, "training": {"updates": 7, "teacher": 0.5}, "data": "both"},
     "flat": {"model": {"preset": "tiny", "mixer": "convolution"}},
+    "recurrent": {"model": {"preset": "tiny", "decoder_mixer": "ssru"}},
     "spare": {},
 }
 OWN_PIECES = {  # which leave no teacher by words, and no maps like the baseline's
@@ -28,6 +29,7 @@ VARIANTS = {
     "student": {"from": "tiny"},
     "student-4bit": {"from": "tiny", "quantize": {"method": "kmeans", "bits": 4}, "finetune": {"teacher": "0.3"}},
     "convolutional": {"from": "flat"},
+    "recurrent": {"from": "recurrent"},
 }
 DEEP = {"preset": "tiny", "encoder_layers": 2, "decoder_layers": 3, "norm": "pre"}
 TAUGHT = merged(load(), {"students": STUDENTS, "variants": VARIANTS, "rows": ["baseline", *VARIANTS]})
@@ -42,7 +44,7 @@ def checked(**over: object) -> dict:
 
 def test_what_rows_start_from_is_used_and_the_rest_has_its_defaults() -> None:
     config = checked()
-    assert students.used(config) == ["tiny", "flat"]
+    assert students.used(config) == ["tiny", "flat", "recurrent"]
     defaults = {"model": {}, "training": {}, "data": "train", "teachers": "own", "start": "random"}
     assert config["students"]["spare"] == defaults
     assert students.used(checked(rows=["baseline"], attention={"rows": []})) == []
@@ -101,7 +103,7 @@ def test_who_is_taught() -> None:
     assert students.training(config, "tiny")["updates"] == 7
     assert students.training(config, "tiny")["schedule"] == config["training"]["schedule"]
     assert [students.share(students.training(config, name)) for name in ("tiny", "flat")] == [0.5, 0]
-    assert [students.taught(config, name) for name in VARIANTS] == [False, True, False]
+    assert [students.taught(config, name) for name in VARIANTS] == [False, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,8 @@ def test_who_is_taught() -> None:
     [
         (
             {"variants": {"student": {"from": "tny"}}},
-            "variants.student.from = 'tny' is not defined; did you mean 'tiny'? choose from tiny, flat, spare",
+            "variants.student.from = 'tny' is not defined; did you mean 'tiny'? choose from tiny, flat, "
+            "recurrent, spare",
         ),
         ({"variants": {"baseline": {"from": "tiny"}}}, "variants.baseline.from: the baseline starts from no"),
         ({"variants": {"students": {}}}, "variants: 'students' is a folder of the run's own; choose another"),
@@ -173,6 +176,10 @@ def test_who_is_taught() -> None:
         (
             {"attention": {"rows": ["baseline", "convolutional"]}},
             "attention.rows = 'convolutional' has no maps to draw: its model's mixer is convolution",
+        ),
+        (
+            {"attention": {"rows": ["baseline", "recurrent"]}},
+            "attention.rows = 'recurrent' has no maps to draw: its model's decoder_mixer is ssru",
         ),
     ],
 )

@@ -51,6 +51,8 @@ def test_layers_are_spread_from_the_first_to_the_last(count, available, numbers)
         ({"encoder_layers": 3}, "3 encoder layers cannot start from a teacher of 2"),
         ({"d_ff": 16}, "encoder.0.feed_forward.inner.weight is .16, 16., and the teacher has .32, 16."),
         ({"mixer": "convolution"}, "and the teacher has nothing"),
+        ({"decoder_mixer": "ssru"}, "and the teacher has nothing"),
+        ({"begin": "zeros"}, "begin = 'zeros', and the teacher's is 'embedded'"),
         ({"activation": "silu"}, "activation = 'silu', and the teacher's is 'relu'"),
         ({"positions": "halves"}, "positions = 'halves', and the teacher's is 'interleaved'"),
         ({"epsilon": 1e-6}, "epsilon = 1e-06, and the teacher's is 1e-05"),

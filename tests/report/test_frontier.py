@@ -229,6 +229,11 @@ def test_a_row_is_explained_in_words(plan: dict, words: str) -> None:
             "Hinton, Vinyals & Dean 2015; Kim & Rush 2016; Chia & Witteveen 2018; Wu et al. 2019; "
             "See, Luong & Manning 2016",
         ),
+        (
+            {"student": "tiny", "mixer": "attention + ssru"},
+            "student tiny",
+            "Hinton, Vinyals & Dean 2015; Kim & Rush 2016; Kim et al. 2019",
+        ),
         ({"quantize": "mine:bits=2", "budget": "8x"}, "quantize mine:bits=2, budget 8x", "Shoham & Gersho 1988"),
     ],
 )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from tzip.compression import registry
 from tzip.options import option, parse
 
-# A convolution that stands in the place of self-attention belongs where that belongs; its few kernels stay.
-MIXERS = r"(self|cross)_attention\.(query|key|value|output)|convolution\.(input|output)"
+# What stands in the place of self-attention belongs where that belongs; the few kernels of a convolution stay.
+MIXERS = r"(self|cross)_attention\.(query|key|value|output)|convolution\.(input|output)|ssru\.(input|forget)"
 ATTENTION = rf"(en|de)coder\.\d+\.({MIXERS})"
 LINEAR = rf"{ATTENTION}|(en|de)coder\.\d+\.feed_forward\.(inner|outer)"
 SCOPES = {"attention": ATTENTION, "linear": LINEAR, "all": rf"{LINEAR}|(source|target)_embedding|generator"}

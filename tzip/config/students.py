@@ -6,6 +6,7 @@ from tzip.config import BASELINE, datasets, imports
 from tzip.config.run import check_model, check_name, check_training
 
 FORM = ("d_model", "d_ff", "heads", "mixer", "kernel", "norm", "tie", "activation", "positions", "epsilon")
+FORM += ("decoder_mixer", "begin")
 FOLDERS = ("checkpoint", "state", "students", "teacher")  # of a seed, beside those of its variants
 ALL = "all"  # of `teachers`: the baselines of all seeds
 
@@ -35,8 +36,9 @@ def check(config: dict[str, Any]) -> None:
     for row in config["attention"]["rows"]:
         student = config["variants"][row].get("from")
         model = config["students"][student]["model"] if student else config["model"]
-        if model.get("mixer") == "convolution":
-            raise ValueError(f"attention.rows = {row!r} has no maps to draw: its model's mixer is convolution")
+        for key in ("mixer", "decoder_mixer"):
+            if (mixer := model.get(key, "attention")) not in ("attention", "same"):
+                raise ValueError(f"attention.rows = {row!r} has no maps to draw: its model's {key} is {mixer}")
         if student and own_pieces(config, student):
             raise ValueError(f"attention.rows = {row!r} has no maps like the others: its model has pieces of its own")
 

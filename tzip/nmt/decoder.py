@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from tzip.data.pieces import BEGIN, PAD
 from tzip.nmt.model import Attention, Convolution, Transformer, binarized
+from tzip.nmt.ssru import SSRU
 
 GROWTH = 8  # positions by which the room for keys and values grows
 
@@ -26,11 +27,9 @@ class Decoder:
         self.spare: Tensor | None = None  # memory for the keys and values of one layer
         state_BSD, bias_B11S = model.encode(source_BS)
         self.bias = bias_B11S.expand(-1, model.config.heads, -1, -1).flatten(0, 1)  # of all layers, [B·H, 1, S]
-        self.mixers: list[_SelfAttention | _Convolution] = []
-        for layer in model.decoder:
-            mixer = layer.mixer[0]
-            kind = _SelfAttention if isinstance(mixer, Attention) else _Convolution
-            self.mixers.append(kind(mixer, model.config.binary_inputs != "none"))
+        kinds = {Attention: _SelfAttention, Convolution: _Convolution, SSRU: _SSRU}
+        mixers = [layer.mixer[0] for layer in model.decoder]
+        self.mixers = [kinds[type(mixer)](mixer, model.config.binary_inputs != "none") for mixer in mixers]
         self.source = [_Source(layer.cross_attention, state_BSD) for layer in model.decoder]
         last = model.generator
         self.last_bias = last.bias.index_fill(0, torch.tensor([PAD, BEGIN], device=last.bias.device), -torch.inf)
@@ -111,6 +110,22 @@ class _Convolution:
         seen_NTD = new_N1D if self.kept is None else torch.cat([self.kept, new_N1D], dim=1)
         self.kept = seen_NTD[:, max(seen_NTD.shape[1] - self.convolution.reach, 0) :]
         return self.convolution(x_ND[:, None], (seen_NTD,), None).squeeze(1)
+
+    def select(self, hypotheses: Tensor, spare: Tensor | None) -> Tensor | None:
+        self.kept = self.kept.index_select(0, hypotheses)
+        return spare
+
+
+class _SSRU:
+    """A layer's recurrent unit, with its state [N, D]."""
+
+    def __init__(self, unit: SSRU, binary: bool):
+        self.unit = unit
+        self.kept: Tensor | None = None
+
+    def __call__(self, x_ND: Tensor) -> Tensor:
+        self.kept = self.unit.step(x_ND, self.kept)
+        return self.unit(x_ND, (self.kept,), None)
 
     def select(self, hypotheses: Tensor, spare: Tensor | None) -> Tensor | None:
         self.kept = self.kept.index_select(0, hypotheses)

@@ -1,4 +1,4 @@
-"""The Transformer of Vaswani et al. (2017), also with convolutions; every matrix is a Linear of its own.
+"""The Transformer of Vaswani et al. (2017), also with other mixers; every matrix is a Linear of its own.
 
 Shape suffixes: B sentences, S source pieces, T target pieces, D model width, F feed-forward width,
 H heads, K width of a head, V vocabulary.
@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from tzip.data.pieces import BEGIN, END, PAD
 from tzip.nmt.dropout import Dropout
 from tzip.nmt.options import Config
+from tzip.nmt.ssru import SSRU
 
 NO_NUMBERS = "the model's scores are not numbers; its weights are damaged, or too large for float32"
 Places = dict[str, list[tuple[nn.Module, str]]]  # tensor name → the modules and attributes that hold it
@@ -120,15 +121,20 @@ ACTIVATIONS = {"relu": torch.relu_, "gelu": F.gelu, "silu": F.silu}
 
 
 class Layer(nn.Module):
-    """Residual blocks around self-attention or convolution, cross-attention (decoder), feed-forward."""
+    """Residual blocks around self-attention or another mixer, cross-attention (decoder), feed-forward."""
 
     def __init__(self, config: Config, cross: bool):
         super().__init__()
         self.pre = config.norm == "pre"
-        if config.mixer == "attention":
+        mixer = config.mixers[cross]
+        if mixer == "attention":
             self.self_attention = Attention(config)
             self.self_attention_norm = layer_norm(config)
             self.mixer = self.self_attention, self.self_attention_norm
+        elif mixer == "ssru":
+            self.ssru = SSRU(config.d_model)
+            self.ssru_norm = layer_norm(config)
+            self.mixer = self.ssru, self.ssru_norm
         else:
             self.convolution = Convolution(config, causal=cross)
             self.convolution_norm = layer_norm(config)
@@ -200,7 +206,7 @@ class Transformer(nn.Module):
 
     def binarize_inputs(self, layers: str) -> None:
         """Give linear layers `binarized` inputs: `attention` its own, `linear` also the feed-forward ones."""
-        blocks = (Attention, Convolution) + ((FeedForward,) if layers == "linear" else ())
+        blocks = (Attention, Convolution, SSRU) + ((FeedForward,) if layers == "linear" else ())
         for block in self.modules():
             for layer in block.children() if isinstance(block, blocks) else ():
                 if isinstance(layer, nn.Linear):
@@ -211,7 +217,8 @@ class Transformer(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Embedding) and not module.weight.is_meta:
                 nn.init.normal_(module.weight, std=self.config.d_model**-0.5)
 
@@ -219,7 +226,10 @@ class Transformer(nn.Module):
         end = start + ids_BT.shape[1]
         if end > len(self.positions):
             raise ValueError(f"a sentence of {end} pieces; max_length is {self.config.max_length}")
-        x_BTD = embedding(ids_BT) * math.sqrt(self.config.d_model) + self.positions[start:end]
+        x_BTD = embedding(ids_BT)
+        if self.config.begin == "zeros":
+            x_BTD = x_BTD.masked_fill(ids_BT[:, :, None] == BEGIN, 0.0)
+        x_BTD = x_BTD * math.sqrt(self.config.d_model) + self.positions[start:end]
         return self.dropout(x_BTD.to(compute_type(x_BTD)))
 
     def encode(self, source_BS: Tensor) -> tuple[Tensor, Tensor]:
@@ -289,18 +299,19 @@ def sinusoids(length: int, width: int, form: str = "interleaved") -> Tensor:
     """Position encodings [length, width] (Vaswani et al. 2017, section 3.5).
 
     form  interleaved: sine and cosine of a frequency side by side; single: the same computed in float32, as
-          in OpenNMT-py (1e-5 apart at position 100); halves: all sines, then all cosines, as in Marian of
-          transformers; fairseq: halves in float32 as in fairseq and M2M-100, whose frequencies reach 1/10000
-          (their exponents divide by one less), and whose first position is 2
+          in OpenNMT-py (1e-5 apart at position 100); halves: all sines, then all cosines, as in transformers'
+          Marian; marian: halves, and the exponent of frequency i is i / (width / 2 - 1), not i / (width / 2),
+          as in Marian itself (src/graph/node_initializers.cpp); fairseq: the same in float32 as in fairseq and
+          M2M-100, whose first position is 2
     """
     kind = torch.float32 if form in ("single", "fairseq") else torch.float64
     if torch.get_default_device().type == "meta":
         return torch.empty(length, width)
-    first, divisor = (2, width - 2) if form == "fairseq" else (0, width)
+    first, divisor = 2 * (form == "fairseq"), width - 2 * (form in ("fairseq", "marian"))
     position = torch.arange(first, first + length, dtype=kind)[:, None]
-    rate = torch.exp(torch.arange(0, width, 2, dtype=kind) * (-math.log(10000.0) / divisor))
+    rate = torch.exp(torch.arange(0, width, 2, dtype=kind) * (-math.log(10000.0) / max(divisor, 1)))
     table = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
-    return (table.mT if form in ("halves", "fairseq") else table).flatten(1).float()
+    return (table.mT if form in ("halves", "marian", "fairseq") else table).flatten(1).float()
 
 
 def mask_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:

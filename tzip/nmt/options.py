@@ -27,9 +27,9 @@ class Config:
     activation: str = option("relu", "activation function of the feed-forward layers", choices=("relu", "gelu", "silu"))
     positions: str = option(
         "interleaved",
-        "position encodings: sines and cosines by turns, or in halves; single: by turns, in single precision; fairseq:"
-        " in halves, down to a frequency of 1/10000, counted from 2, in single precision",
-        choices=("interleaved", "halves", "single", "fairseq"),
+        "position encodings: sines and cosines by turns, or in halves; single: by turns, in single precision; marian: "
+        "in halves, down to a frequency of 1/10000; fairseq: as marian, counted from 2, in single precision",
+        choices=("interleaved", "halves", "single", "marian", "fairseq"),
     )
     epsilon: float = option(1e-5, "number that LayerNorm adds to the variance", low=1e-12, high=0.1)
     source_end: bool = option(True, "whether a source ends in END")
@@ -42,6 +42,12 @@ class Config:
         "cycle", "order in which distinct layers are used", choices=("sequence", "cycle", "cycle-reversed")
     )
     target_prefix: int = option(0, "piece that every translation begins with; 0 = none", low=0, high=1 << 20)
+    decoder_mixer: str = option(
+        "same",
+        "the decoder's mixer, if it is another; ssru: a recurrent unit",
+        choices=("same", "attention", "convolution", "ssru"),
+    )
+    begin: str = option("embedded", "the decoder's first input", choices=("embedded", "zeros"))
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads or self.d_model % 2:
@@ -72,6 +78,11 @@ class Config:
         return [depth % unique if depth < turn else unique - 1 - depth % unique for depth in range(layers)]
 
     @property
+    def mixers(self) -> tuple[str, str]:
+        """The mixer of the encoder, and that of the decoder."""
+        return self.mixer, self.mixer if self.decoder_mixer == "same" else self.decoder_mixer
+
+    @property
     def targets(self) -> int:
         """Pieces in the vocabulary of the target."""
         return self.target_vocabulary or self.vocabulary
@@ -79,6 +90,7 @@ class Config:
 
 LATER = ("activation", "positions", "epsilon", "source_end", "target_vocabulary")
 LATER += ("attention_dropout", "activation_dropout", "encoder_unique", "decoder_unique", "sharing", "target_prefix")
+LATER += ("decoder_mixer", "begin")
 OF_PIECES = ("vocabulary", "source_end", "target_vocabulary", "target_prefix")  # options that the vocabulary decides
 
 

@@ -15,7 +15,7 @@ from tzip.nmt.soft import ENTRY, SoftTargets, starts
 
 BATCH_TOKENS = 4096  # of a text that a teacher reads: no option, for other batches round otherwise
 POSITIONS = 1024  # whose logits are in memory at a time
-FORM = ("heads", "norm", "activation", "positions", "epsilon")  # options that no tensor's shape shows
+FORM = ("heads", "norm", "activation", "positions", "epsilon", "begin")  # options that no tensor's shape shows
 
 
 @torch.no_grad()

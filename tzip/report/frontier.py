@@ -28,7 +28,7 @@ RANKING = ["rank", "method", "test", "variants", "on_frontier", "area", "area_sd
 LAYERS = {"attention": "the attention layers", "linear": "the attention and feed-forward layers"}
 LAYERS["all"] = "all matrices, embeddings included,"
 DISTILLATION = "Hinton, Vinyals & Dean 2015; Kim & Rush 2016"
-CONVOLUTION = "Chia & Witteveen 2018; Wu et al. 2019"
+MIXERS = {"convolution": "Chia & Witteveen 2018; Wu et al. 2019", "ssru": "Kim et al. 2019"}
 BUDGET = "Shoham & Gersho 1988"
 
 
@@ -69,7 +69,7 @@ def explained(plan: Mapping[str, str], tuning: str = "") -> str:
 def source(plan: Mapping[str, str]) -> str:
     """The publications that the methods of a plan come from; none of a user's own method that names none."""
     sources = [DISTILLATION] if plan.get("student") else []
-    sources += [CONVOLUTION] if plan.get("mixer") == "convolution" else []
+    sources += [MIXERS[mixer] for mixer in (plan.get("mixer") or "").split(" + ") if mixer in MIXERS]
     for step, kind in (("prune", "pruners"), ("quantize", "quantizers")):
         name = options.parse(plan.get(step) or "")[0]
         sources += [registry.source(kind, name)] if name in registry.names(kind) else []

@@ -16,7 +16,7 @@ TYPES = ("float32", "int16", "int8")
 USES = ("shortlist",)
 PIECES = "pieces.model"  # beside CTranslate2's own files, for whoever translates text
 ACTIVATIONS = {"relu": Activation.RELU, "gelu": Activation.GELU, "silu": Activation.SWISH}
-FORM = {"mixer": ("attention",), "binary_inputs": ("none",)}
+FORM = {"mixer": ("attention",), "decoder_mixer": ("attention", "same"), "binary_inputs": ("none",)}
 NEVER = -1e9  # a bias whose probability is 0 in float32, yet no infinity that arithmetic could turn into NaN
 
 
@@ -26,7 +26,7 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     options.type       int8 scales each row of a weight by its largest value and quantizes activations at run
                        time (as Quinn & Ballesteros 2018); int16 scales a tensor to 10 bits (as Devlin 2017)
     options.shortlist  a file of `shortlist.write`, for translation with use_vmap=True
-    ValueError in one line if the model has convolutions or binary inputs, or the shortlist is of another
+    ValueError in one line if the model has a mixer beside attention or binary inputs, or the shortlist is of another
     vocabulary.
     """
     exporting.only(model, FORM, "CTranslate2")
@@ -87,6 +87,7 @@ def specify(model: Transformer) -> ctranslate2.specs.TransformerSpec:
             set_norm(side.layer_norm, norm)
         for target, layer in zip(side.layer, layers, strict=True):
             set_layer(target, layer)
+    spec.decoder.start_from_zero_embedding = config.begin == "zeros"
     set_linear(spec.decoder.projection, model.generator)
     spec.decoder.projection.bias[[PAD, BEGIN]] = NEVER  # which our own search never writes either
     return spec

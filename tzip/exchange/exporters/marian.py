@@ -24,6 +24,7 @@ USES = ()
 FORM = {
     "norm": ("post",),
     "mixer": ("attention",),
+    "decoder_mixer": ("attention", "same"),
     "binary_inputs": ("none",),
     "source_end": (True,),
     "epsilon": (1e-5,),
@@ -127,6 +128,10 @@ def configuration(config: Config) -> dict[str, Any]:
 def tensors(model: Transformer, orders: list[list[int]]) -> dict[str, Tensor]:
     """The weights by Marian's names, embeddings and output layer in the order of its ids."""
     state = model.state_dict()
+    if model.config.begin == "zeros":  # the row of its padding, which nothing else reads
+        row = state["target_embedding.weight"].clone()
+        row[BEGIN] = 0.0
+        state["target_embedding.weight"] = row
     if model.config.positions == "interleaved":
         state = halved(state, model.config.d_model)
     result = {}
