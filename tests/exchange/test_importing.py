@@ -31,7 +31,7 @@ def made() -> Transformer:
 
 
 def test_formats_are_the_files_of_the_folder() -> None:
-    assert imports.formats() == ["m2m100", "mapping", "marian", "opennmt", "tzip"]
+    assert imports.formats() == ["m2m100", "mapping", "marian", "marian_nmt", "opennmt", "tzip"]
     assert imports.uses("opennmt") == ("pieces", "target_pieces")
 
 
@@ -39,7 +39,7 @@ def test_formats_are_the_files_of_the_folder() -> None:
     ("given", "said"),
     [
         ({}, "nowhere: no such file or folder"),
-        ({"format": "fairseq"}, "format = 'fairseq' is not one of m2m100, mapping, marian, opennmt, tzip"),
+        ({"format": "fairseq"}, "format = 'fairseq' is not one of m2m100, mapping, marian, marian_nmt, opennmt, tzip"),
         ({"format": "../evil"}, "is not one of"),
         ({"format": "marian", "pieces": "x"}, "pieces: the format marian has no such option"),
         ({"format": "tzip", "prefix": "x"}, "prefix: the format tzip has no such option"),

@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +31,7 @@ TRAINING = Training(updates=600, batch_tokens=1500, learning_rate=0.005, warmup=
 Made = Callable[[str], tuple[Path, Path]]
 
 
-def trained(folder: Path, texts: Path, **form: str) -> None:
+def trained(folder: Path, texts: Path, updates: int = TRAINING.updates, **form: Any) -> None:
     """A checkpoint of ours, trained here: sines and cosines by turns, rare letters in bytes."""
     text = [texts / f"train.{end}" for end in ("en", "de")]
     pieces = train_pieces(text, folder / "pieces.model", Options(size=1200))
@@ -37,7 +39,7 @@ def trained(folder: Path, texts: Path, **form: str) -> None:
     torch.manual_seed(1)
     model = Transformer(Config(vocabulary=len(pieces), max_length=LONGEST + 1, **SIZES, **form))
     data, log = Encoded(folder / "train"), folder / "log.jsonl"
-    train.train(model, data, TRAINING, seed=1, folder=folder / "state", log=log)
+    train.train(model, data, replace(TRAINING, updates=updates), seed=1, folder=folder / "state", log=log)
     checkpoint.save(folder / "checkpoint", model.eval(), pieces.model)
 
 

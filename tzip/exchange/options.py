@@ -43,4 +43,5 @@ class Export:
         choices=("float32", "float16", "int16", "int8"),
         metavar="TYPE",
     )
-    shortlist: str = option("", "target shortlist, of tzip shortlist; for ctranslate2", metavar="FILE")
+    shortlist: str = option("", "target shortlist, of tzip shortlist; for ctranslate2, firefox", metavar="FILE")
+    calibration: str = option("", "source text, of which int8 scales activations; for firefox", metavar="FILE")

@@ -75,13 +75,18 @@ def vocabulary(path: Path, settings: dict[str, Any], shared: bool, prefix: str) 
     sides = [huggingface.numbered(path / name, size) for name, size in sizes.items()]
     orders = [order(path / name, side, settings) for name, side in zip(sizes, sides, strict=True)]
     lists = [importing.spelled(side, rows, NAMES) for side, rows in zip(sides, orders, strict=True)]
-    codes = [piece for piece in sides[0] if piece.startswith(">>") and piece.endswith("<<")]
-    if codes and not prefix:
-        choices = ", ".join(codes[:20]) + (", ..." if len(codes) > 20 else "")
-        raise ValueError(f"{path}: it translates into several languages; give prefix, one of {choices}")
+    check_prefix(path, sides[0], prefix)
     models = [importing.piece_model(path / f"{side}.spm") for side in ("source", "target")]
     models[1] = b"" if models[0] == models[1] else models[1]
     return Lists(*models, *lists, prefix=prefix), [orders[0], orders[-1]]
+
+
+def check_prefix(path: Path, pieces: list[str], prefix: str) -> None:
+    """ValueError if the pieces have languages to translate into, and none is given."""
+    codes = [piece for piece in pieces if piece.startswith(">>") and piece.endswith("<<")]
+    if codes and not prefix:
+        choices = ", ".join(codes[:20]) + (", ..." if len(codes) > 20 else "")
+        raise ValueError(f"{path}: it translates into several languages; give prefix, one of {choices}")
 
 
 def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:

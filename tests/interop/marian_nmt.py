@@ -1,0 +1,139 @@
+"""Exports for Marian and for Firefox held against what reads them: Firefox's engine, transformers' converter.
+
+`make test-interop` runs this file, which `make test` does not.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from sacrebleu import corpus_bleu
+
+from tests.interop.conftest import HERE
+from tests.interop.equality import tell, tzip
+from tests.interop.exported import in_transformers, opened, trained
+from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
+from tzip.exchange import importing
+from tzip.exchange.importers.marian import DECODER, ENCODER
+from tzip.files import read_lines, write_text
+from tzip.format import model as model_file
+from tzip.nmt import checkpoint
+from tzip.nmt.options import Search
+
+NATIVE = {"positions": "marian", "begin": "zeros", "epsilon": 1e-6}
+CASES = {"float32": [], "int8": ["--calibration", "calibration.txt"]}
+LIMIT = 2.0  # the engine's longest translation is 2 · source + 4 pieces, ours 2 · source + 10; ours end before
+
+
+@pytest.fixture(scope="module")
+def student(corpus: Callable, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A student with a recurrent decoder, trained here, as a file of 8 bits and exported for Firefox; and the texts."""
+    folder, texts = tmp_path_factory.mktemp("student"), corpus("texts")
+    trained(folder, texts, decoder_mixer="ssru", **NATIVE)
+    write_text(folder / "calibration.txt", "".join(f"{line}\n" for line in read_lines(texts / "dev.en")))
+    tzip("compress", folder / "checkpoint", folder / "small.tzip", "--quantize", "uniform:bits=8", "--scope", "all")
+    data = ["--data", folder / "train"]
+    tzip("shortlist", folder / "small.tzip", folder / "list", *data, "--candidates", 20, "--frequent", 50)
+    for kind, given in CASES.items():
+        more = [folder / name if name == "calibration.txt" else name for name in given]
+        options = ["--to", "firefox", "--type", kind, "--shortlist", folder / "list", "--output", folder / kind]
+        tzip("export", folder / "small.tzip", *options, *more)
+    return folder, texts
+
+
+@pytest.fixture(scope="module")
+def engine(student: tuple[Path, Path], environment: Callable) -> Callable[..., list[str]]:
+    """(type, more arguments) → Firefox's translations of the test set."""
+    folder, texts = student
+
+    def translate(kind: str, *more: object) -> list[str]:
+        said = in_transformers(
+            environment("firefox"), folder, HERE / "peers" / "firefox.py", folder / kind, texts / "test.en", *more
+        )
+        return json.loads(said)
+
+    return translate
+
+
+@pytest.fixture(scope="module")
+def ours(student: tuple[Path, Path]) -> list[str]:
+    folder, texts = student
+    return model_file.translate(*opened(folder), read_lines(texts / "test.en"), Search(beam=1, max_ratio=LIMIT))
+
+
+def bleu(texts: list[str], folder: Path) -> float:
+    return corpus_bleu(texts, [read_lines(folder / "test.de")]).score
+
+
+def test_firefox_in_float32_translates_as_we_do(
+    student: tuple[Path, Path], engine: Callable, ours: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    found = engine("float32")
+    same = sum(a == b for a, b in zip(found, ours, strict=True))
+    tell(capsys, f"firefox, float32: {same} of {len(ours)} the same; BLEU {bleu(ours, student[1]):.2f}")
+    assert bleu(ours, student[1]) > 20
+    assert same >= 0.99 * len(ours)
+
+
+def test_firefox_in_8_bits_keeps_bleu(
+    student: tuple[Path, Path], engine: Callable, ours: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    found = engine("int8")
+    scores = [bleu(texts, student[1]) for texts in (found, ours)]
+    same = sum(a == b for a, b in zip(found, ours, strict=True))
+    tell(capsys, f"firefox, int8: BLEU {scores[0]:.2f}, ours in float32 {scores[1]:.2f}; {same} the same")
+    assert abs(scores[0] - scores[1]) <= 0.3
+
+
+def test_firefox_with_a_shortlist(student: tuple[Path, Path], engine: Callable, capsys: pytest.CaptureFixture) -> None:
+    """Restricted to what the lexicon suggests, BLEU hardly changes; an empty list changes it a lot."""
+    folder, texts = student
+    whole, short = engine("int8"), engine("int8", folder / "int8" / "lex.s2t.bin")
+    scores = [bleu(found, texts) for found in (short, whole)]
+    same = sum(a == b for a, b in zip(short, whole, strict=True))
+    tell(capsys, f"firefox, shortlist: BLEU {scores[0]:.2f}, without {scores[1]:.2f}; {same} the same")
+    assert abs(scores[0] - scores[1]) <= 1.0
+    assert short != whole
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_what_firefox_reads_is_the_model(kind: str, student: tuple[Path, Path]) -> None:
+    """Read back: bit for bit in float32; in 8 bits to half a step of a matrix, whose weights were 8 bits before."""
+    folder, _ = student
+    model, _ = opened(folder)
+    read = importing.read(folder / kind, importing.Options(format="marian_nmt", pieces=""))
+    for name, parameter in importing.build(read).named_parameters():
+        weight = model.get_parameter(name)
+        if weight.shape[0] == model.config.vocabulary:
+            weight, parameter = (torch.cat([x[[UNKNOWN]], x[END:]]) for x in (weight, parameter))
+        step = weight.abs().max() / 127 if kind == "int8" and weight.dim() == 2 else 0.0
+        assert (weight - parameter).abs().max() <= 0.501 * step, name
+
+
+def test_transformers_converter_reads_marians_archive(corpus: Callable, environment: Callable, tmp_path: Path) -> None:
+    """The same weights by transformers' names, and the same pieces of a text."""
+    texts = corpus("texts")
+    trained(tmp_path, texts, updates=1, **NATIVE)
+    tzip("compress", tmp_path / "checkpoint", tmp_path / "small.tzip")
+    tzip("export", tmp_path / "small.tzip", "--to", "marian_nmt", "--output", tmp_path / "marian")
+    in_transformers(environment("marian"), tmp_path, HERE / "peers" / "converted.py", tmp_path / "marian", "out")
+    model, pieces = opened(tmp_path)
+    imported = importing.read(tmp_path / "out", importing.Options(format="marian"))
+    found, own = importing.build(imported), Pieces(imported.pieces)
+    lines = read_lines(texts / "test.en")
+    assert own.encode(lines) == pieces.encode(lines)
+    compared = 0
+    for stack, names in (("encoder", ENCODER), ("decoder", DECODER)):
+        for i in range(len(getattr(model, stack))):
+            for name in names:
+                for part in ("weight", "bias"):
+                    path = f"{stack}.{i}.{name}.{part}"
+                    assert torch.equal(model.get_parameter(path), found.get_parameter(path)), path
+                    compared += 1
+    assert compared == sum(parameter.numel() > 0 for parameter in model.parameters()) - 2
+    kept = [i for i in range(len(pieces)) if i not in (PAD, BEGIN)]
+    for name in ("target_embedding.weight", "generator.bias"):
+        assert torch.equal(model.get_parameter(name)[kept], found.get_parameter(name)[kept]), name
+    assert checkpoint.origin(tmp_path / "checkpoint") is None
