@@ -270,7 +270,10 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(compressed):
         ("compress checkpoint x.tzip --updates 5", "--updates is for fine-tuning, which needs --data"),
         ("compress checkpoint x.tzip --teacher-checkpoint checkpoint", "give --teacher"),
         ("translate model.tzip source --beam 0", "beam = '0'"),
-        ("export model.tzip --output x --to onnx", "to = 'onnx' is not one of ctranslate2, marian, safetensors"),
+        (
+            "export model.tzip --output x --to onnx",
+            "to = 'onnx' is not one of ctranslate2, firefox, marian, marian_nmt, s",
+        ),
         ("export model.tzip --output x --type int4", "type = 'int4' is not one of float32, float16, int16, int8"),
         ("export model.tzip --output x --to marian --type int8", "type = int8: marian has float32, float16"),
         ("export model.tzip --output x --to safetensors --shortlist text", "shortlist: safetensors has no such option"),

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from ctranslate2.converters.marian import MarianConverter, load_vocab
 
 from tests.exchange.test_exporters import apart
 from tests.exchange.test_exporting import SIZE, untrained
 from tests.toys.small import TEXT
-from tzip.data.pieces import Pieces
+from tzip.data.pieces import END, UNKNOWN, Pieces
 from tzip.exchange import exporting, importing, marianfile
+from tzip.exchange.exporters import ctranslate2 as ctranslate
 from tzip.exchange.exporters import marian_nmt
 from tzip.exchange.exporting import Options
 from tzip.exchange.importers.marian_nmt import names
@@ -124,6 +126,28 @@ def test_an_archive_gives_back_the_same_model(
     again = write(tmp_path / "again", found, pieces, "marian_nmt")
     for file in folder.iterdir():
         assert file.read_bytes() == (again / file.name).read_bytes(), file.name
+
+
+@pytest.mark.parametrize("tie", ["all", "none"])
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_ctranslate2s_own_converter_reads_the_same_weights(
+    tmp_path: Path, vocabulary: Pieces, norm: str, tie: str
+) -> None:
+    """Those of our export to CTranslate2, but for rows that Marian has not, and for the converter's own positions."""
+    model = untrained(1, norm=norm, tie=tie, **NATIVE)
+    folder = write(tmp_path / "m", model, vocabulary, "marian_nmt")
+    lists = [folder / name for name in (["vocab.yml"] if tie == "all" else ["src.vocab.yml", "trg.vocab.yml"])]
+    converter = MarianConverter(str(folder / "model.npz"), [str(path) for path in lists])
+    read, ours = converter._load(), ctranslate.specify(model)
+    assert read.decoder.start_from_zero_embedding == ours.decoder.start_from_zero_embedding
+    assert load_vocab(lists[0]) == ["</s>", "<unk>", *vocabulary.spell(range(4, SIZE))]
+    variables, expected = read.variables(), ours.variables()
+    assert variables.keys() == expected.keys()
+    for name, value in variables.items():
+        wanted = expected[name]
+        if np.ndim(wanted) and len(wanted) == SIZE:
+            wanted = wanted[[END, UNKNOWN, *range(4, SIZE)]]
+        assert "position_encodings" in name or np.array_equal(value, wanted), name
 
 
 # ── refusals ──────────────────────────────────────────────────────────────────────────────────────

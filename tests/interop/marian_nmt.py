@@ -1,9 +1,10 @@
-"""Exports for Marian and for Firefox held against what reads them: Firefox's engine, transformers' converter.
+"""Exports for Firefox held against its engine: greedy translations, 8 bits, a shortlist.
 
 `make test-interop` runs this file, which `make test` does not.
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,10 @@ from sacrebleu import corpus_bleu
 from tests.interop.conftest import HERE
 from tests.interop.equality import tell, tzip
 from tests.interop.exported import in_transformers, opened, trained
-from tzip.data.pieces import BEGIN, END, PAD, UNKNOWN, Pieces
+from tzip.data.pieces import END, UNKNOWN
 from tzip.exchange import importing
-from tzip.exchange.importers.marian import DECODER, ENCODER
 from tzip.files import read_lines, write_text
 from tzip.format import model as model_file
-from tzip.nmt import checkpoint
 from tzip.nmt.options import Search
 
 NATIVE = {"positions": "marian", "begin": "zeros", "epsilon": 1e-6}
@@ -112,28 +111,12 @@ def test_what_firefox_reads_is_the_model(kind: str, student: tuple[Path, Path]) 
         assert (weight - parameter).abs().max() <= 0.501 * step, name
 
 
-def test_transformers_converter_reads_marians_archive(corpus: Callable, environment: Callable, tmp_path: Path) -> None:
-    """The same weights by transformers' names, and the same pieces of a text."""
-    texts = corpus("texts")
-    trained(tmp_path, texts, updates=1, **NATIVE)
-    tzip("compress", tmp_path / "checkpoint", tmp_path / "small.tzip")
-    tzip("export", tmp_path / "small.tzip", "--to", "marian_nmt", "--output", tmp_path / "marian")
-    in_transformers(environment("marian"), tmp_path, HERE / "peers" / "converted.py", tmp_path / "marian", "out")
-    model, pieces = opened(tmp_path)
-    imported = importing.read(tmp_path / "out", importing.Options(format="marian"))
-    found, own = importing.build(imported), Pieces(imported.pieces)
-    lines = read_lines(texts / "test.en")
-    assert own.encode(lines) == pieces.encode(lines)
-    compared = 0
-    for stack, names in (("encoder", ENCODER), ("decoder", DECODER)):
-        for i in range(len(getattr(model, stack))):
-            for name in names:
-                for part in ("weight", "bias"):
-                    path = f"{stack}.{i}.{name}.{part}"
-                    assert torch.equal(model.get_parameter(path), found.get_parameter(path)), path
-                    compared += 1
-    assert compared == sum(parameter.numel() > 0 for parameter in model.parameters()) - 2
-    kept = [i for i in range(len(pieces)) if i not in (PAD, BEGIN)]
-    for name in ("target_embedding.weight", "generator.bias"):
-        assert torch.equal(model.get_parameter(name)[kept], found.get_parameter(name)[kept]), name
-    assert checkpoint.origin(tmp_path / "checkpoint") is None
+def test_the_example_of_the_page(student: tuple[Path, Path], environment: Callable, tmp_path: Path) -> None:
+    """docs/export.md, whose Python needs Firefox's engine: it prints a translation by the shortlist."""
+    folder, _ = student
+    page = (HERE.parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
+    (example,) = (body for body in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "fxtranslate" in body)
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "firefox").symlink_to(folder / "int8")
+    said = in_transformers(environment("firefox"), tmp_path, "-c", example)
+    assert len(said.split()) > 2

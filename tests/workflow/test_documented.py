@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from tests.data.test_pieces import sentences
+from tests.exchange.test_marian_nmt import SSRU
 from tests.test_docs import examples, in_order, words
 from tests.toys import foreign as foreignmodels
-from tests.toys import m2m100
+from tests.toys import m2m100, small
 from tests.toys.foreign import PIECES
 from tests.toys.workflow import command, copy_sources
 from tzip import cli
 from tzip.data.pieces import Pieces
-from tzip.exchange import importing
+from tzip.exchange import exporting, importing
 from tzip.files import read_json, read_lines, write_text
 from tzip.format import model as model_file
 from tzip.nmt import checkpoint
@@ -39,6 +40,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     foreignmodels.marian(folder / "opus-mt-en-de", made, max_position_embeddings=LENGTH)
     m2m100.write(folder / "nllb-200-distilled-600M", m2m100.model("nllb"), "nllb")
     m2m100.write(folder / "m2m100_418M", m2m100.model("m2m100"))
+    vocabulary = small.vocabulary(folder)
+    for name, engine in (("opus-2020-02-26", "marian_nmt"), ("firefox-ende", "firefox")):
+        native = foreignmodels.model(len(vocabulary), **SSRU)
+        exporting.write(folder / name, native, vocabulary, exporting.Options(to=engine))
     read = importing.read(folder / "opus-mt-en-de", importing.Options(format="marian"))
     for seed, (name, count) in enumerate(LINES.items()):
         sources = sentences(count, 10 + seed)
@@ -68,11 +73,13 @@ def test_the_page_can_be_followed(folder: Path, monkeypatch: pytest.MonkeyPatch)
         for line in body.splitlines():
             ran = tzip(line, monkeypatch) if words(line)[0] == "tzip" else command(folder, *words(line))
             said[line] = ran
-    assert len(said) == 22
+    assert len(said) == 28
     sizes = {path.stem: path.stat().st_size for path in folder.glob("*.tzip")}
     assert sizes["kmeans4"] < sizes["uniform8"] < sizes["whole"] / 2
     assert "imported from marian" in said["tzip inspect kmeans4.tzip"]
-    assert len(read_lines("kmeans4.de")) == LINES["test"]
+    for translated in ("kmeans4.de", "student.de"):
+        assert len(read_lines(translated)) == LINES["test"]
+    assert read_json("exported/firefox/origin.json")["format"] == "marian_nmt"
     (chosen,) = [ran for line, ran in said.items() if line.endswith("--at 4x")]
     assert re.match(r"(kmeans|uniform)-b[48]-all: .* BLEU on own ", chosen)
     for name in ("ctranslate2", "marian", "dense"):

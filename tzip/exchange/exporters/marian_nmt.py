@@ -39,6 +39,7 @@ SAME = {  # what every model has, and Marian or its readers ask for
     "dec-cell-high-depth": 1,
     "ulr-dim-emb": 0,
     "transformer-postprocess-emb": "d",
+    "transformer-guided-alignment-layer": "last",
 }
 SEARCH = {"relative-paths": True, "beam-size": 5, "normalize": 0.6, "word-penalty": 0.0}
 
