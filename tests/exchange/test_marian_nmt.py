@@ -16,6 +16,7 @@ from tzip.exchange import exporting, importing, marianfile
 from tzip.exchange.exporters import ctranslate2 as ctranslate
 from tzip.exchange.exporters import marian_nmt
 from tzip.exchange.exporting import Options
+from tzip.exchange.importers import marian_nmt as marian
 from tzip.exchange.importers.marian_nmt import names
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
@@ -201,6 +202,16 @@ def test_a_model_that_ours_is_not_is_refused(tmp_path: Path, vocabulary: Pieces,
         read(folder)
 
 
+def test_a_model_is_recognized_by_what_is_in_its_file(tmp_path: Path, vocabulary: Pieces) -> None:
+    for to, file in (("marian_nmt", "model.npz"), ("firefox", "model.bin")):
+        folder = write(tmp_path / to, untrained(0, **SSRU), vocabulary, to)
+        assert [marian.recognizes(path, importing.Options()) for path in (folder, folder / file)] == [True, True]
+        (folder / file).write_bytes(b"PK" if to == "firefox" else b"")
+        assert not marian.recognizes(folder, importing.Options())
+    np.savez(tmp_path / "x.npz", a=np.ones(1))
+    assert not marian.recognizes(tmp_path / "x.npz", importing.Options())
+
+
 def test_dropout_and_orders_are_read(tmp_path: Path, vocabulary: Pieces) -> None:
     """`da` and `n`; a bias that is left out; source and target tied without the output, under its newer name."""
     model = untrained(0, tie="none", norm="pre", **NATIVE)
@@ -238,7 +249,8 @@ def test_vocabularies_that_do_not_fit_are_refused(tmp_path: Path, vocabulary: Pi
     (folder / "target.spm").unlink()
     with pytest.raises(ValueError, match=r"no SentencePiece model \(.spm\) that cuts the text; give pieces"):
         read(folder)
-    (folder / "other.npz").write_bytes(b"")
+    (folder / "other.npz").write_bytes((folder / "model.npz").read_bytes())
+    (folder / "model.npz.optimizer.npz").write_bytes(b"")
     with pytest.raises(ValueError, match=r"it must have one model, .npz or .bin; found: model.npz, other.npz"):
         read(folder)
 

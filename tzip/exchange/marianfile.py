@@ -28,6 +28,19 @@ LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # texts, lists and dicti
 Values = dict[str, np.ndarray]
 
 
+def is_model(path: Path) -> bool:
+    """Whether a file begins like a container, or is an archive with a model's options."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if not start.startswith(b"PK"):
+        return start == struct.pack("<Q", VERSION)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return f"{SETTINGS}.npy" in archive.namelist()
+    except zipfile.BadZipFile:
+        return False
+
+
 def load(path: Path) -> tuple[Values, dict[str, Any]]:
     """The tensors of a file as float32 by their names, and its options; ValueError in one line for all else.
 
@@ -124,6 +137,8 @@ def value(name: str, shape: tuple[int, ...], kind: int, data: bytes) -> np.ndarr
     where = f"'{name[:80]}'"
     if kind not in TYPES:
         raise ValueError(f"{where} is of type {kind:#x}; {', '.join(f'{known:#x}' for known in TYPES)} are read")
+    if (kind == INT8) != (name == SETTINGS) or (kind == INTGEMM8 and name.endswith("_Wt")):
+        raise ValueError(f"{where} is of type {kind:#x}, in which tzip knows no such item")
     if not shape or min(shape) < 1:
         raise ValueError(f"{where} has no numbers: shape {list(shape)}")
     count = math.prod(shape)

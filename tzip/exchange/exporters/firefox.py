@@ -47,12 +47,8 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
         said = "int8 needs it; give a text" if options.type == "int8" else f"type = {options.type} has no use for it"
         raise ValueError(f"calibration: {said}")
     models = [renumbered(pieces, target) for target in (False, True)]
-    named = (
-        zip(("srcvocab.spm", "trgvocab.spm"), models, strict=True)
-        if models[0] != models[1]
-        else [("vocab.spm", models[0])]
-    )
-    for name, data in named:
+    alike = models[0] == models[1]
+    for name, data in zip(["vocab.spm"] if alike else ["srcvocab.spm", "trgvocab.spm"], models, strict=False):
         (folder / name).write_bytes(data)
     values, settings = marian_nmt.values(model), marian_nmt.settings(model.config)
     file, multipliers = "model.bin", {}

@@ -6,6 +6,7 @@ self-attention or recurrent units (SSRU). Numbers that scale activations for pro
 Firefox's alphas) are left out: products here are of the numbers that 8-bit weights stand for.
 """
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,11 @@ ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
 BIAS = "decoder_ff_logit_out_b"
 
 
+def recognizes(path: Path, options: importing.Options) -> bool:
+    """Whether `path` is a model of Marian, or a folder with one."""
+    return bool(models(path))
+
+
 def read(path: Path, options: importing.Options) -> importing.Imported:
     """Read the folder or model file `path`; ValueError in one line for a model that ours is not."""
     file = path if path.is_file() else model_file(path)
@@ -64,24 +70,22 @@ def read(path: Path, options: importing.Options) -> importing.Imported:
     config = make(Config, sizes | form | MARIAN | {"tie": "none", "max_length": POSITIONS}, str(file))
     result = taken(tensors, config, settings, orders)
     tensors.finish(name for name in values if name.endswith("_QuantMultA"))
-    tie = importing.tie(result, shared=not lists.target)
-    return importing.Imported(
-        make(Config, vars(config) | {"tie": tie}, str(file)), result, pack(lists), (file, *read_files)
-    )
+    config = dataclasses.replace(config, tie=importing.tie(result, shared=not lists.target))
+    return importing.Imported(config, result, pack(lists), (file, *read_files))
 
 
 def model_file(folder: Path) -> Path:
     """The one model in a folder."""
-    found = [path for path in sorted(folder.iterdir()) if path.is_file() and is_model(path.name)]
-    if len(found) != 1:
+    if len(found := models(folder)) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise ValueError(f"{folder}: it must have one model, .npz or .bin; found: {names}. Name the file itself")
     return found[0]
 
 
-def is_model(name: str) -> bool:
-    """Whether a file may be a model: no state of an optimizer, and no shortlist (lex.*.s2t.bin)."""
-    return name.endswith((".npz", ".bin")) and not name.endswith((".optimizer.npz", ".s2t.bin"))
+def models(path: Path) -> list[Path]:
+    """The models in a folder, or the file itself if it is one."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [file for file in files if file.suffix in (".npz", ".bin") and file.is_file() and marianfile.is_model(file)]
 
 
 def checked(settings: dict[str, Any], where: str) -> dict[str, Any]:
