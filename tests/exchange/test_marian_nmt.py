@@ -14,10 +14,9 @@ from tests.toys.small import TEXT
 from tzip.data.pieces import END, UNKNOWN, Pieces
 from tzip.exchange import exporting, importing, marianfile
 from tzip.exchange.exporters import ctranslate2 as ctranslate
-from tzip.exchange.exporters import marian_nmt
 from tzip.exchange.exporting import Options
 from tzip.exchange.importers import marian_nmt as marian
-from tzip.exchange.importers.marian_nmt import names
+from tzip.exchange.marianform import names, settings, values
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Config
 
@@ -197,7 +196,7 @@ SETTINGS = [
 def test_a_model_that_ours_is_not_is_refused(tmp_path: Path, vocabulary: Pieces, over: dict, said: str) -> None:
     model = untrained(0, **NATIVE)
     folder = write(tmp_path / "m", model, vocabulary, "marian_nmt")
-    marianfile.save_archive(folder / "model.npz", marian_nmt.values(model), marian_nmt.settings(model.config) | over)
+    marianfile.save_archive(folder / "model.npz", values(model), settings(model.config) | over)
     with pytest.raises(ValueError, match=said):
         read(folder)
 
@@ -218,13 +217,13 @@ def test_dropout_and_orders_are_read(tmp_path: Path, vocabulary: Pieces) -> None
     model.source_embedding.weight = model.target_embedding.weight
     torch.nn.init.zeros_(model.generator.bias)
     folder = write(tmp_path / "m", model, vocabulary, "marian_nmt")
-    values, settings = marian_nmt.values(model), marian_nmt.settings(model.config)
-    values["Wemb"] = values.pop("encoder_Wemb")
-    del values["decoder_Wemb"], values["decoder_ff_logit_out_b"]
-    values["decoder_ff_logit_out_Wt"] = values.pop("decoder_ff_logit_out_W").T
-    settings |= {"tied-embeddings-src": True, "output-omit-bias": True, "transformer-dropout": 0.3}
-    settings |= {"transformer-postprocess": "a", "transformer-dropout-ffn": 0.2, "guided-alignment": "align.txt"}
-    marianfile.save_archive(folder / "model.npz", values, settings)
+    changed, given = values(model), settings(model.config)
+    changed["Wemb"] = changed.pop("encoder_Wemb")
+    del changed["decoder_Wemb"], changed["decoder_ff_logit_out_b"]
+    changed["decoder_ff_logit_out_Wt"] = changed.pop("decoder_ff_logit_out_W").T
+    given |= {"tied-embeddings-src": True, "output-omit-bias": True, "transformer-dropout": 0.3}
+    given |= {"transformer-postprocess": "a", "transformer-dropout-ffn": 0.2, "guided-alignment": "align.txt"}
+    marianfile.save_archive(folder / "model.npz", changed, given)
     for file in ("src", "trg"):
         (folder / f"{file}.vocab.yml").rename(folder / f"opus.{file}.vocab.yml")
     found, _ = read(folder)

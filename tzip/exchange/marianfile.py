@@ -160,6 +160,14 @@ def is_plain(name: str) -> bool:
     return name.endswith("Wemb")
 
 
+def check_prefix(path: Path, pieces: list[str], prefix: str) -> None:
+    """ValueError if the pieces have languages to translate into, and none is given."""
+    codes = [piece for piece in pieces if piece.startswith(">>") and piece.endswith("<<")]
+    if codes and not prefix:
+        choices = ", ".join(codes[:20]) + (", ..." if len(codes) > 20 else "")
+        raise ValueError(f"{path}: it translates into several languages; give prefix, one of {choices}")
+
+
 # ── writing ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -13,9 +13,7 @@ from tzip import files
 from tzip.data import lists
 from tzip.data.pieces import BEGIN, END, Pieces
 from tzip.data.sentencepiece_model import Piece, join, split
-from tzip.exchange import exporting, lexfile, marianfile
-from tzip.exchange.exporters import marian_nmt
-from tzip.exchange.importers.marian_nmt import names
+from tzip.exchange import exporting, lexfile, marianfile, marianform
 from tzip.exchange.marianfile import LARGEST
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Search
@@ -23,7 +21,7 @@ from tzip.nmt.search import search
 
 TYPES = ("float32", "int8")
 USES = ("calibration", "shortlist")
-FORM = marian_nmt.FORM | {
+FORM = marianform.FORM | {
     "norm": ("post",),
     "decoder_mixer": ("ssru",),
     "activation": ("relu",),
@@ -50,7 +48,7 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     alike = models[0] == models[1]
     for name, data in zip(["vocab.spm"] if alike else ["srcvocab.spm", "trgvocab.spm"], models, strict=False):
         (folder / name).write_bytes(data)
-    values, settings = marian_nmt.values(model), marian_nmt.settings(model.config)
+    values, settings = marianform.values(model), marianform.settings(model.config)
     file, multipliers = "model.bin", {}
     if options.type == "int8":
         file = "model.intgemm.alphas.bin"
@@ -58,21 +56,20 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
         multipliers = {name: LARGEST / (float(abs(values[name]).max()) or 1.0) for name in weights}
         for name, largest in activations(model, pieces, files.read_lines(options.calibration)).items():
             alpha = LARGEST / (largest or 1.0)
-            values[name] = marian_nmt.array(torch.tensor([[alpha]]))
+            values[name] = marianform.array(torch.tensor([[alpha]]))
             if name == f"decoder_Wemb{ALPHA}":  # as 8-bit number, too
                 multipliers[name] = LARGEST / alpha
     marianfile.save_container(folder / file, values, settings, multipliers)
     if options.shortlist:
-        sides = (marian_nmt.spelled(pieces, target) for target in (False, True))
+        sides = (marianform.spelled(pieces, target) for target in (False, True))
         lexfile.write(folder / "lex.s2t.bin", *lexfile.of(options.shortlist, *sides))
 
 
 def matrices(model: Transformer) -> dict[str, str]:
     """Our name of each linear layer of the stacks → Marian's of its matrix."""
     linear = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    return {
-        ours: theirs for name, theirs in names(model.config).items() if (ours := name.removesuffix(".weight")) in linear
-    }
+    named = {name.removesuffix(".weight"): theirs for name, theirs in marianform.names(model.config).items()}
+    return {name: theirs for name, theirs in named.items() if name in linear}
 
 
 def activations(model: Transformer, pieces: Pieces, lines: list[str]) -> dict[str, float]:
@@ -107,7 +104,7 @@ def renumbered(pieces: Pieces, target: bool) -> bytes:
         raise ValueError(f"prefix = {prefix}: Firefox's engine puts nothing before a text")
     own, rest = split(pieces.models[target])
     by_text = {piece.text: piece for piece in own if piece.type not in (UNKNOWN, CONTROL)}
-    words = marian_nmt.spelled(pieces, target)
+    words = marianform.spelled(pieces, target)
     if by_text.keys() != set(words[2:]):
         other = sorted(by_text.keys() ^ set(words[2:]))[0]
         side = "target" if target else "source"

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from tzip.data.lists import Lists, pack
-from tzip.exchange import huggingface, importing
+from tzip.exchange import huggingface, importing, marianfile
 from tzip.nmt.model import sinusoids
 from tzip.nmt.options import Config
 from tzip.options import make, shown
@@ -75,18 +75,10 @@ def vocabulary(path: Path, settings: dict[str, Any], shared: bool, prefix: str) 
     sides = [huggingface.numbered(path / name, size) for name, size in sizes.items()]
     orders = [order(path / name, side, settings) for name, side in zip(sizes, sides, strict=True)]
     lists = [importing.spelled(side, rows, NAMES) for side, rows in zip(sides, orders, strict=True)]
-    check_prefix(path, sides[0], prefix)
+    marianfile.check_prefix(path, sides[0], prefix)
     models = [importing.piece_model(path / f"{side}.spm") for side in ("source", "target")]
     models[1] = b"" if models[0] == models[1] else models[1]
     return Lists(*models, *lists, prefix=prefix), [orders[0], orders[-1]]
-
-
-def check_prefix(path: Path, pieces: list[str], prefix: str) -> None:
-    """ValueError if the pieces have languages to translate into, and none is given."""
-    codes = [piece for piece in pieces if piece.startswith(">>") and piece.endswith("<<")]
-    if codes and not prefix:
-        choices = ", ".join(codes[:20]) + (", ..." if len(codes) > 20 else "")
-        raise ValueError(f"{path}: it translates into several languages; give prefix, one of {choices}")
 
 
 def order(path: Path, pieces: list[str], settings: dict[str, Any]) -> list[int]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from tzip.data.lists import Lists, pack
 from tzip.data.pieces import sentence_pieces
 from tzip.exchange import importing, marianfile
-from tzip.exchange.importers.marian import check_prefix
+from tzip.exchange.marianform import ACTIVATIONS, BIAS, MARIAN, ORDERS, RATES, SIZES, names
 from tzip.nmt.options import Config
 from tzip.options import make, shown
 
@@ -26,8 +26,6 @@ USES = ("pieces", "target_pieces", "prefix")
 NEEDS = ()
 POSITIONS = 5000  # that a model has; Marian computes them as it needs them
 NAMES = ("<pad>", "<unk>", "<s>", "</s>")
-MARIAN = {"positions": "marian", "begin": "zeros", "epsilon": 1e-6}  # the same in every model
-ACTIVATIONS = {"relu": "relu", "swish": "silu"}  # Marian's gelu is x · sigmoid(1.702 x), which ours is not
 NO = ("false",)
 # What would change the computation, and the values that our model computes; the first is the default.
 FORM: dict[str, tuple[Any, ...]] = {
@@ -43,15 +41,7 @@ FORM: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("transformer-no-bias", "transformer-no-affine"), NO),
     **dict.fromkeys(("layer-normalization", "right-left", "ulr"), NO),
 }
-# Before and after each block, and at the top of a stack, without dropout: n normalizes, a adds the input.
-ORDERS = {("", "an", ""): "post", ("n", "a", "n"): "pre"}
-SIZES = {"dim-emb": "d_model", "enc-depth": "encoder_layers", "dec-depth": "decoder_layers"}
-SIZES |= {"transformer-heads": "heads", "transformer-dim-ffn": "d_ff"}
-RATES = {"transformer-dropout": "dropout", "transformer-dropout-attention": "attention_dropout"}
-RATES |= {"transformer-dropout-ffn": "activation_dropout"}
 REQUIRED = ("type", "dim-vocabs", *SIZES, "transformer-ffn-activation")
-ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
-BIAS = "decoder_ff_logit_out_b"
 
 
 def recognizes(path: Path, options: importing.Options) -> bool:
@@ -151,7 +141,7 @@ def vocabulary(
     if pieces[0] == pieces[-1]:
         pieces = pieces[:1]
     orders = [order(one, path) for one, path in zip(pieces, lists or models, strict=False)]
-    check_prefix(folder, pieces[0], options.prefix)
+    marianfile.check_prefix(folder, pieces[0], options.prefix)
     ours = [importing.spelled(one, rows, NAMES) for one, rows in zip(pieces, orders, strict=True)]
     target_model = data[-1] if data[-1] != data[0] else b""
     return Lists(data[0], target_model, *ours, prefix=options.prefix), [orders[0], orders[-1]], [*models, *lists]
@@ -244,32 +234,3 @@ def vector(tensor: Tensor, name: str) -> Tensor:
     if tensor.dim() != 1:
         raise ValueError(f"tensor '{name}' {list(tensor.shape)} is no vector")
     return tensor
-
-
-def names(config: Config) -> dict[str, str]:
-    """Our name of every parameter of the layers → Marian's, whose layers count from 1."""
-    result, before = {}, "_pre" if config.norm == "pre" else ""
-    norms: dict[str, tuple[str, str]] = {}  # our module → Marian's name, and what follows it
-    for stack, mixer in zip(("encoder", "decoder"), config.mixers, strict=True):
-        for i in range(getattr(config, f"{stack}_layers")):
-            ours, theirs = f"{stack}.{i}", f"{stack}_l{i + 1}"
-            blocks = {"self_attention": "self"} if mixer == "attention" else {}
-            blocks |= {"cross_attention": "context"} if stack == "decoder" else {}
-            for block, name in blocks.items():
-                for part, letter in ATTENTION.items():
-                    result[f"{ours}.{block}.{part}.weight"] = f"{theirs}_{name}_W{letter}"
-                    result[f"{ours}.{block}.{part}.bias"] = f"{theirs}_{name}_b{letter}"
-                norms[f"{ours}.{block}_norm"] = f"{theirs}_{name}_Wo", before
-            if mixer == "ssru":
-                parts = {"input.weight": "W", "forget.weight": "Wf", "forget.bias": "bf"}
-                result |= {f"{ours}.ssru.{part}": f"{theirs}_rnn_{name}" for part, name in parts.items()}
-                norms[f"{ours}.ssru_norm"] = f"{theirs}_rnn" + ("" if before else "_ffn"), before
-            for number, part in enumerate(("inner", "outer"), 1):
-                result[f"{ours}.feed_forward.{part}.weight"] = f"{theirs}_ffn_W{number}"
-                result[f"{ours}.feed_forward.{part}.bias"] = f"{theirs}_ffn_b{number}"
-            norms[f"{ours}.feed_forward_norm"] = f"{theirs}_ffn_ffn", before
-        if before:
-            norms[f"{stack}_norm"] = f"{stack}_top", ""
-    for module, (name, end) in norms.items():
-        result |= {f"{module}.weight": f"{name}_ln_scale{end}", f"{module}.bias": f"{name}_ln_bias{end}"}
-    return result
