@@ -48,7 +48,8 @@ def test_a_container_gives_back_the_same_model(tmp_path: Path, vocabulary: Piece
 def test_8_bits_give_back_the_same_model_to_half_a_step(
     tmp_path: Path, vocabulary: Pieces, calibration: str, tie: str
 ) -> None:
-    model = untrained(2, tie=tie, d_ff=48, **SSRU)
+    shared = {"encoder_unique": 1, "decoder_unique": 1} if tie == "decoder" else {}
+    model = untrained(2, tie=tie, d_ff=48, **SSRU, **shared)
     folder = write(tmp_path / "m", model, vocabulary, "firefox", type="int8", calibration=calibration)
     found, _ = read(folder)
     matrices = firefox.matrices(model)

@@ -66,8 +66,9 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
 
 
 def matrices(model: Transformer) -> dict[str, str]:
-    """Our name of each linear layer of the stacks → Marian's of its matrix."""
-    linear = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    """Our name of each linear layer of the stacks → Marian's of its matrix; of a shared layer, of each use."""
+    modules = model.named_modules(remove_duplicate=False)
+    linear = {name for name, module in modules if isinstance(module, nn.Linear)}
     named = {name.removesuffix(".weight"): theirs for name, theirs in marianform.names(model.config).items()}
     return {name: theirs for name, theirs in named.items() if name in linear}
 
