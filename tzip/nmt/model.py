@@ -132,8 +132,7 @@ class Layer(nn.Module):
             self.self_attention_norm = layer_norm(config)
             self.mixer = self.self_attention, self.self_attention_norm
         elif mixer == "ssru":
-            self.ssru = SSRU(config.d_model)
-            self.ssru_norm = layer_norm(config)
+            self.ssru, self.ssru_norm = SSRU(config.d_model), layer_norm(config)
             self.mixer = self.ssru, self.ssru_norm
         else:
             self.convolution = Convolution(config, causal=cross)
@@ -300,9 +299,8 @@ def sinusoids(length: int, width: int, form: str = "interleaved") -> Tensor:
 
     form  interleaved: sine and cosine of a frequency side by side; single: the same computed in float32, as
           in OpenNMT-py (1e-5 apart at position 100); halves: all sines, then all cosines, as in transformers'
-          Marian; marian: halves, and the exponent of frequency i is i / (width / 2 - 1), not i / (width / 2),
-          as in Marian itself (src/graph/node_initializers.cpp); fairseq: the same in float32 as in fairseq and
-          M2M-100, whose first position is 2
+          Marian; marian: halves, with the exponents i / (width / 2 - 1) of Marian itself, not i / (width / 2);
+          fairseq: marian in float32, with a first position of 2, as in M2M-100
     """
     kind = torch.float32 if form in ("single", "fairseq") else torch.float64
     if torch.get_default_device().type == "meta":
