@@ -76,7 +76,7 @@ def test_a_format_is_recognized(made, vocabulary_file: Path, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="prefix: the format tzip has no such option"):
         importing.read(tmp_path / "ours", Options(prefix="x"))
     (tmp_path / "bart").mkdir()
-    choices = "no format recognizes it; format is one of m2m100, mapping, marian, opennmt, tzip"
+    choices = "no format recognizes it; format is one of m2m100, mapping, marian, marian_nmt, opennmt, tzip"
     for text, said in (("[]", "a folder with 'config.json'"), ('{"model_type": "bart"}', "model_type = 'bart'")):
         (tmp_path / "bart" / "config.json").write_text(text)
         with pytest.raises(ValueError, match=f"bart: .*{said}: {choices}"):

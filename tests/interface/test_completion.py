@@ -48,7 +48,7 @@ def complete(script: Path, *words: str) -> list[str]:
         (("compress", "--compile", "t"), ["true"]),
         (("compress", "a", "b", "--prune", ""), registry.names("pruners")),
         (("compress", "--quantize", "bin"), ["binarize", "binarynet"]),
-        (("import", "a", "b", "--format", "mar"), ["marian"]),
+        (("import", "a", "b", "--format", "mar"), ["marian", "marian_nmt"]),
         (("methods", "k"), ["kmeans"]),
         (("completion", ""), ["bash", "zsh"]),
         (("compress", "--data", ""), []),  # a file: bash's own completion

@@ -127,7 +127,10 @@ WRONG = [
     ({"import": {"format": "marian"}}, "key 'source' is missing in baseline.import"),
     ({"imports": {}}, "unknown key 'imports' in baseline; did you mean 'import'?"),
     (imported(formt="x"), "unknown key 'formt' in baseline.import; did you mean 'format'?"),
-    (imported(format="fairseq"), "baseline.import.format = 'fairseq' is not one of mapping, marian, opennmt"),
+    (
+        imported(format="fairseq"),
+        "baseline.import.format = 'fairseq' is not one of m2m100, mapping, marian, marian_nmt, opennmt",
+    ),
     (imported(prefix=">>de<<"), "baseline.import.prefix: the format opennmt has no such option"),
     (imported(pieces=None), "baseline.import.pieces: the format opennmt needs it; give a file"),
     (imported(source={"member": "x"}), "baseline.import.source: a file is given by url or by path"),
