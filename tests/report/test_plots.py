@@ -165,6 +165,18 @@ def test_the_script_draws_all_layers_of_a_row_or_says_what_is_missing(example: P
     assert "no array 'cross'; it has source, encoder" in error
 
 
+def test_a_note_stands_below_the_legend(tmp_path: Path) -> None:
+    figure, axes = plt.subplots(layout="constrained")
+    axes.plot([0, 1], [0, 1], color="black")
+    handles = [plt.Line2D([], [], color=(1.0, 0.0, 0.0), label=str(i)) for i in range(8)]
+    figure.legend(handles=handles, loc="outside lower left", ncols=4)
+    plots.save(figure, [tmp_path / "with.png"], "a note\nof two lines")
+    image = plt.imread(tmp_path / "with.png")[:, :, :3]
+    red = np.flatnonzero((image[:, :, 0] - image[:, :, 1:].max(2) > 0.9).any(1))
+    inked = np.flatnonzero((image.min(2) < 0.9).any(1))
+    assert len(inked[inked > red.max() + 20]) > 20  # the note, below the last row of the legend
+
+
 def test_weights_are_read_from_checkpoint_and_file(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 

@@ -42,6 +42,10 @@ def save(figure: Figure, outputs: Sequence[str | Path], note: str = "") -> None:
     for path in paths:
         if path.suffix not in METADATA:
             raise ValueError(f"{path}: no figure format '{path.suffix}'; choose from {', '.join(METADATA)}")
+    figure.canvas.draw()
+    figure.set_layout_engine("none")  # all stays where it is now, legends too, however much paper the note adds
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     if note:
         figure.text(0.01, -0.005, note, va="top", fontsize=8.5, color=MUTED, style="italic")
     with matplotlib.rc_context(STYLE):
