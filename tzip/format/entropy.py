@@ -3,6 +3,8 @@
 import numpy as np
 from constriction import stream
 
+from tzip.compression.code import counted
+
 Categorical, AnsCoder = stream.model.Categorical, stream.stack.AnsCoder
 
 PRECISION = 24  # the probabilities of a model are integers that sum to 2**PRECISION
@@ -35,10 +37,7 @@ def probabilities(levels: np.ndarray) -> np.ndarray:
 
 def encode(symbols: np.ndarray, alphabet: int) -> tuple[bytes, bytes]:
     """Levels (`alphabet` bytes) and coded bytes of `symbols`, integers [count] in 0 … alphabet − 1."""
-    counts = np.zeros(alphabet, np.int64)
-    for start in range(0, len(symbols), CHUNK):
-        counts += np.bincount(symbols[start : start + CHUNK], minlength=alphabet)
-    model = levels(counts)
+    model = levels(counted(symbols, alphabet))
     if np.count_nonzero(model) < 2:
         return model.tobytes(), b""
     rank = np.cumsum(model > 0, dtype=np.int32) - 1
