@@ -47,7 +47,7 @@ def peer(file: Path, folder: Path, kind: str, batch: int) -> Engine:
     model, pieces, _ = model_file.restore(file)
     exporting.write(folder / kind, model, pieces, Export(type=kind))
     translator = ctranslate2.Translator(str(folder / kind), "cpu", inter_threads=1, intra_threads=1)
-    cut = sentencepiece.SentencePieceProcessor(model_file=str(folder / kind / "pieces.model"))
+    cut = sentencepiece.SentencePieceProcessor(model_file=str(folder / kind / "source.spm"))
 
     def translate(lines: list[str], beam: int) -> list[str]:
         rows = cut.encode(lines, out_type=str)

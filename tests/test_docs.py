@@ -152,8 +152,6 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch) -> None
     ran, said = 0, ""
     for language, body in in_order("export.md", ("sh", "python")):
         if language == "python":
-            if "source.spm" in body:  # of an imported model; tests/exchange/test_exporting.py runs it
-                continue
             if "fxtranslate" in body:  # another package; tests/interop/marian_nmt.py runs it
                 continue
             exec(compile(body, "docs/export.md", "exec"), {})
@@ -163,10 +161,10 @@ def test_the_page_on_export_can_be_followed(tmp_path: Path, monkeypatch) -> None
             if words(line)[0] == "tzip":
                 said += tzip_says(line, tmp_path)
                 ran += 1
-    assert ran == 17
-    folders = {"float32", "int16", "int8", "short", "marian", "marian_nmt", "firefox32", "firefox", "dense"}
+    assert ran == 18
+    folders = {"float32", "int16", "int8", "short", "marian", "marian_nmt", "firefox32", "firefox", "dense", "carded"}
     assert {path.name for path in Path("exported").iterdir()} == folders
-    assert len(re.findall(r"bytes, \w+ for \w+$", said, re.MULTILINE)) == len(folders)
+    assert len(re.findall(r"bytes on disk, .*: \w+ for \w+,$", said, re.MULTILINE)) == len(folders)
 
 
 def test_the_page_on_python_can_be_followed(tmp_path: Path, monkeypatch, capsys) -> None:

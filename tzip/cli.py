@@ -158,9 +158,10 @@ def run_export(args: argparse.Namespace) -> None:
     from tzip.format import model as model_file
 
     model, pieces, archive = model_file.restore(args.model)
-    exporting.write(args.output, model, pieces, settings, archive.history.get("origin"))
-    sizes = [path.stat().st_size for path in args.output.iterdir()]
-    print(f"{args.output}: {sum(sizes):,} bytes, {settings.type} for {settings.to}")
+    exporting.write(args.output, model, pieces, settings, archive.history)
+    size, small = sum(path.stat().st_size for path in args.output.iterdir()), args.model.stat().st_size
+    print(f"{args.output}: {size:,} bytes on disk, about as many in memory: {settings.type} for {settings.to},")
+    print(f"whatever the bits of {args.model} ({small:,} bytes); docs/costs.md has words per second of each engine")
 
 
 @command(

@@ -109,11 +109,14 @@ def test_from_marian_through_a_small_file_to_marian(tmp_path: Path) -> None:
     small, _ = pipeline.build(model, theirs.model, variant, name="small", seed=1, origin=origin)
     container.write(tmp_path / "small.tzip", small)
     restored, kept_pieces, kept = model_file.restore(tmp_path / "small.tzip")
-    exporting.write(tmp_path / "again", restored, kept_pieces, TO_MARIAN, kept.history["origin"])
+    exporting.write(tmp_path / "again", restored, kept_pieces, TO_MARIAN, kept.history)
     found, again = read(tmp_path / "again")
     assert apart(restored, found) == 0.0
     assert again.model == theirs.model
     assert checkpoint.origin(tmp_path / "again") == origin
+    card = (tmp_path / "again" / "README.md").read_text()
+    for said in ("- Compressed by: quantize uniform:bits=8", f"`{'0' * 64}` config.json"):
+        assert said in card
     for name in ("vocab.json", "source.spm", "target.spm"):
         ours, theirs = ((tmp_path / folder / name).read_bytes() for folder in ("again", "theirs"))
         assert ours == theirs if name.endswith("spm") else json.loads(ours) == json.loads(theirs)

@@ -222,17 +222,23 @@ def sides(vocabulary: Pieces) -> Pieces:
 def test_the_documented_snippet_needs_nothing_of_this_library(
     tmp_path: Path, vocabulary: Pieces, sides: Pieces, imported: bool
 ) -> None:
-    """Run as it stands on docs/export.md, where tzip cannot be imported; blank lines stay blank."""
+    """Run as it stands on docs/export.md, and in the card of the folder, where tzip cannot be imported."""
     pieces = sides if imported else vocabulary
     form = {"vocabulary": len(pieces), "target_vocabulary": 0 if pieces.shared else pieces.targets}
     model = Transformer(Config(**TOY | form | {"tie": "none", "source_end": pieces.decides().get("source_end", True)}))
-    exporting.write(tmp_path / "exported/int8", model.eval(), pieces, exporting.Options())
-    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "docs/export.md").read_text(encoding="utf-8"), re.DOTALL)
-    (snippet,) = (code for code in snippets if "translate_batch" in code and ("source.spm" in code) == imported)
-    snippet = f"import sys; sys.modules['tzip'] = None\n{snippet}"
-    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split("\n")[1:] == ([""] * 2 if imported else [""])
+    folder = tmp_path / "exported/int8"
+    exporting.write(folder, model.eval(), pieces, exporting.Options(), {})
+    (ours,) = inference.Translator(folder).translate(["The child is reading a book."], inference.Options(alpha=0.0))
+    printed = []
+    for place, page in ((tmp_path, ROOT / "docs/export.md"), (folder, folder / "README.md")):
+        snippets = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        (snippet,) = (code for code in snippets if "translate_batch" in code)
+        snippet = f"import sys; sys.modules['tzip'] = None\n{snippet}"
+        done = subprocess.run([sys.executable, "-c", snippet], cwd=place, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        printed.append(done.stdout)
+    assert printed[0] == printed[1] + "\n"  # a blank line stays blank
+    assert printed[1][:20] == ours[:20] != ""  # then its limit of length is another
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
@@ -329,7 +335,7 @@ def test_what_is_no_export_is_refused_in_one_line(tmp_path: Path, vocabulary: Pi
         translator.translate(["a"], inference.Options(shortlist=True))
     with pytest.raises(ValueError, match="nowhere: not a folder of tzip export"):
         inference.Translator(tmp_path / "nowhere")
-    for name in ("model.bin", "pieces.model", "shared_vocabulary.json"):
+    for name in ("model.bin", "source.spm", "shared_vocabulary.json"):
         shutil.copytree(tmp_path / "whole", tmp_path / name)
         (tmp_path / name / name).unlink()
         with pytest.raises(ValueError, match="not a folder of tzip export"):

@@ -16,11 +16,13 @@ from torch import Tensor
 
 from tzip import files
 from tzip.data.pieces import Pieces
+from tzip.exchange import card
 from tzip.exchange.options import Export as Options
 from tzip.nmt import checkpoint
 from tzip.nmt.model import Transformer, check_scores
 
 DEFAULTS = Options()
+ALL = ("to", "type", "license", "base_model")  # options of every engine
 
 
 def write(
@@ -28,12 +30,12 @@ def write(
     model: Transformer,
     pieces: Pieces,
     options: Options = DEFAULTS,
-    origin: dict[str, Any] | None = None,
+    history: dict[str, Any] | None = None,
 ) -> None:
     """Write the folder that the engine's own library opens.
 
-    model   as `format.model.restore` gives it: what is exported is what the compressed file holds
-    origin  where the model came from, if it was imported
+    model    as `format.model.restore` gives it: what is exported is what the compressed file holds
+    history  that file's record of what was done, for a model card beside the export
     The folder must be new or empty, and appears whole or not at all. ValueError in one line if the engine has
     no such option, or no model of this form, or the vocabulary is not the model's.
     """
@@ -41,7 +43,7 @@ def write(
     if options.type not in exporter.TYPES:
         raise ValueError(f"type = {options.type}: {options.to} has {', '.join(exporter.TYPES)}")
     for field in dataclasses.fields(options):
-        if getattr(options, field.name) != field.default and field.name not in ("to", "type", *exporter.USES):
+        if getattr(options, field.name) != field.default and field.name not in (*ALL, *exporter.USES):
             raise ValueError(f"{field.name}: {options.to} has no such option")
     check_scores(model)
     for count, expected in ((len(pieces), model.config.vocabulary), (pieces.targets, model.config.targets)):
@@ -49,7 +51,10 @@ def write(
             raise ValueError(f"{count} pieces, but the model has {expected}")
     with files.replacing_folder(folder) as temporary, torch.no_grad():
         exporter.write(temporary, model, pieces, options)
-        if origin:
+        if history is None:
+            return
+        files.write_text(temporary / card.NAME, card.text(history, options, exporter.OPEN))
+        if origin := history.get("origin"):
             files.write_json(temporary / checkpoint.ORIGIN, origin)
 
 

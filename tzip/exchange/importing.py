@@ -24,7 +24,7 @@ from tzip import files
 from tzip.config import imports
 from tzip.data import packed
 from tzip.data.pieces import Pieces, sentence_pieces
-from tzip.exchange import huggingface
+from tzip.exchange import card, huggingface
 from tzip.exchange.options import Import as Options
 from tzip.exchange.tensors import Tensors, arranged, layers, near, of_torch, opened, parts, some, tie
 from tzip.nmt import checkpoint
@@ -110,6 +110,7 @@ def read(source: str | Path, options: Options) -> Imported:
         except RecursionError:
             raise ValueError(f"{source}: a file of it is nested too deep") from None
         record = origin(imported.files, options.format)
+        record |= {"license": license} if (license := card.license_of(path)) else {}
     check_pieces(Pieces(imported.pieces))
     tensors = fitting(imported.tensors, imported.config)
     config = limited(imported.config, options.max_length)

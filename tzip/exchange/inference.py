@@ -11,7 +11,7 @@ from tzip.data.pieces import END, Pieces
 from tzip.nmt.options import Hypothesis, Progress, Search, length_penalty
 from tzip.options import option, same
 
-PIECES = "pieces.model"
+PIECES = ("pieces.model", "source.spm")  # lists of an imported model; else one SentencePiece model for both sides
 SHORTLIST = "vmap.txt"  # CTranslate2's name of it
 NEAR = 0.5  # of alpha: length^(alpha / 2) is near ((5 + length) / 6)^alpha, up to 30 pieces within 20 %
 LEAST_ALPHA = 1e-9  # at 0, CTranslate2 searches on until its best hypothesis has ended; our search does not
@@ -43,7 +43,7 @@ class Translator:
         try:
             config = files.read_json(folder / "config.json")
             self.max_length, self.source_end = config["max_length"], config["add_source_eos"]
-            self.pieces = Pieces(folder / PIECES)
+            self.pieces = Pieces(folder / next((name for name in PIECES if (folder / name).exists()), PIECES[0]))
             self.engine = ctranslate2.Translator(str(folder), "cpu", inter_threads=1, intra_threads=threads)
         except (FileNotFoundError, KeyError, RuntimeError) as error:
             raise ValueError(f"{folder}: not a folder of tzip export: {error}") from None

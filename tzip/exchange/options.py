@@ -45,3 +45,5 @@ class Export:
     )
     shortlist: str = option("", "target shortlist, of tzip shortlist; for ctranslate2, firefox", metavar="FILE")
     calibration: str = option("", "source text, of which int8 scales activations; for firefox", metavar="FILE")
+    license: str = option("", "license for the model card, as cc-by-4.0 [that of the imported model]", metavar="ID")
+    base_model: str = option("", "model that this one was made from, for the card [the imported one]", metavar="NAME")

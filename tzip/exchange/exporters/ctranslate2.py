@@ -14,14 +14,29 @@ from tzip.nmt.model import Attention, Layer, Transformer
 
 TYPES = ("float32", "int16", "int8")
 USES = ("shortlist",)
-PIECES = "pieces.model"  # beside CTranslate2's own files, for whoever translates text
+PIECES = "pieces.model"  # of an imported model: the lists that tzip/exchange/inference.py reads
 ACTIVATIONS = {"relu": Activation.RELU, "gelu": Activation.GELU, "silu": Activation.SWISH}
 FORM = {"mixer": ("attention",), "decoder_mixer": ("attention", "same"), "binary_inputs": ("none",)}
+SIDES = ("source.spm", "target.spm")  # SentencePiece models, which CTranslate2 leaves to whoever translates text
+OPEN = """
+```python
+import ctranslate2
+import sentencepiece
+
+source = sentencepiece.SentencePieceProcessor(model_file="source.spm")
+target = sentencepiece.SentencePieceProcessor(model_file="target.spm")
+translator = ctranslate2.Translator(".", device="cpu", intra_threads=1)
+(found,) = translator.translate_batch([source.encode("The child is reading a book.", out_type=str)], beam_size=5)
+print(target.decode(found.hypotheses[0]))
+```
+
+A model for several languages wants their pieces: before each source (`>>deu<<`), or as `target_prefix`.
+"""
 NEVER = -1e9  # a bias whose probability is 0 in float32, yet no infinity that arithmetic could turn into NaN
 
 
 def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.Options) -> None:
-    """Write a folder that `ctranslate2.Translator` opens: weights, vocabulary, SentencePiece model.
+    """Write a folder that `ctranslate2.Translator` opens: weights, vocabulary, SentencePiece models.
 
     options.type       int8 scales each row of a weight by its largest value and quantizes activations at run
                        time (as Quinn & Ballesteros 2018); int16 scales a tensor to 10 bits (as Devlin 2017)
@@ -47,10 +62,10 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     spec.validate()
     spec.optimize(quantization=options.type)
     spec.save(str(folder))
-    (folder / PIECES).write_bytes(pieces.model)
-    for side, data in zip(("source.spm", "target.spm"), pieces.models, strict=True):
-        if data != pieces.model:  # of an imported model: what other programs can open
-            (folder / side).write_bytes(data)
+    for side, data in zip(SIDES, pieces.models, strict=True):
+        (folder / side).write_bytes(data)
+    if pieces.model not in pieces.models:
+        (folder / PIECES).write_bytes(pieces.model)
 
 
 def check_shortlist(path: str | Path, sources: set[str], targets: set[str]) -> None:

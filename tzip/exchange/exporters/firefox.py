@@ -27,6 +27,23 @@ FORM = marianform.FORM | {
     "activation": ("relu",),
     "tie": ("all", "decoder"),
 }
+OPEN = """
+The package `fxtranslate` has Firefox's engine:
+
+```python
+from pathlib import Path
+
+import fxtranslate
+
+(model,) = Path(".").glob("model*.bin")
+vocabularies = sorted(Path(".").glob("*vocab.spm"))  # one for both sides, or source and target
+source, target = vocabularies[0].read_bytes(), vocabularies[-1].read_bytes()
+translator = fxtranslate.Translator(model=model.read_bytes(), src_vocab=source, trg_vocab=target)
+print(translator.translate("The child is reading a book."))
+```
+
+`lex.s2t.bin`, where there is one, is its option `shortlist`.
+"""
 UNKNOWN, CONTROL = 2, 3  # types of pieces
 ALPHA = "_QuantMultA"
 

@@ -21,6 +21,15 @@ from tzip.nmt.options import Config
 
 TYPES = ("float32", "float16")
 USES = ()
+OPEN = """
+```python
+from transformers import MarianMTModel, MarianTokenizer
+
+tokenizer, model = MarianTokenizer.from_pretrained("."), MarianMTModel.from_pretrained(".")
+batch = tokenizer(["The child is reading a book."], return_tensors="pt")
+print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))
+```
+"""
 FORM = {
     "norm": ("post",),
     "mixer": ("attention",),

@@ -16,6 +16,11 @@ from tzip.nmt.model import Transformer
 
 TYPES = ("float32",)
 USES = ()
+OPEN = """
+Marian reads text in pieces:
+
+    spm_encode --model source.spm < TEXT | marian-decoder --config decoder.yml | spm_decode --model target.spm
+"""
 SEARCH = {"relative-paths": True, "beam-size": 5, "normalize": 0.6, "word-penalty": 0.0}
 
 

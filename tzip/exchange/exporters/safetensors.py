@@ -13,6 +13,9 @@ from tzip.nmt.options import settings
 
 TYPES = ("float32", "float16")
 USES = ()
+OPEN = """
+`safetensors.torch.load_file("model.safetensors")` gives the weights; `tzip compress FOLDER OUTPUT` takes the folder.
+"""
 
 
 def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.Options) -> None:
