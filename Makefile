@@ -42,4 +42,4 @@ test-faults: $(READY)
 	$(IN_VENV) python -m pytest --fuzz 10000 $(FAULTS) tests/format/test_fuzz.py
 
 test-interop: $(READY)
-	$(IN_VENV) python -m pytest tests/interop/equality.py tests/interop/exported.py tests/interop/m2m100.py tests/interop/marian_nmt.py
+	$(IN_VENV) python -m pytest tests/interop/equality.py tests/interop/exported.py tests/interop/m2m100.py tests/interop/marian_nmt.py tests/interop/archives.py
