@@ -125,7 +125,7 @@ def test_what_firefox_reads_is_the_model(kind: str, student: tuple[Path, Path]) 
         weight = model.get_parameter(name)
         if weight.shape[0] == model.config.vocabulary:
             weight, parameter = (torch.cat([x[[UNKNOWN]], x[END:]]) for x in (weight, parameter))
-        step = weight.abs().max() / 127 if kind == "int8" and weight.dim() == 2 else 0.0
+        step = weight.abs().max() / 63 if kind == "int8" and weight.dim() == 2 else 0.0
         assert (weight - parameter).abs().max() <= 0.501 * step, name
 
 

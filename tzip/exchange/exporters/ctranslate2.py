@@ -5,6 +5,7 @@ from pathlib import Path
 import ctranslate2
 import numpy as np
 from ctranslate2.specs.common_spec import Activation
+from ctranslate2.specs.model_spec import NumpyVariable, visit_spec
 from torch import Tensor, nn
 
 from tzip import files
@@ -38,8 +39,8 @@ NEVER = -1e9  # a bias whose probability is 0 in float32, yet no infinity that a
 def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.Options) -> None:
     """Write a folder that `ctranslate2.Translator` opens: weights, vocabulary, SentencePiece models.
 
-    options.type       int8 scales each row of a weight by its largest value and quantizes activations at run
-                       time (as Quinn & Ballesteros 2018); int16 scales a tensor to 10 bits (as Devlin 2017)
+    options.type       int8 scales each row of a weight by its largest value (see `in_7_bits`) and quantizes activations
+                       at run time (as Quinn & Ballesteros 2018); int16 scales a tensor to 10 bits (as Devlin 2017)
     options.shortlist  a file of `shortlist.write`, for translation with use_vmap=True
     ValueError in one line if the model has a mixer beside attention or binary inputs, or the shortlist is of another
     vocabulary.
@@ -60,7 +61,9 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
         check_shortlist(options.shortlist, set(sources), set(targets))
         spec.register_vocabulary_mapping(options.shortlist)
     spec.validate()
-    spec.optimize(quantization=options.type)
+    spec.optimize(quantization=None if options.type == "int8" else options.type)
+    if options.type == "int8":
+        visit_spec(spec, in_7_bits)
     spec.save(str(folder))
     for side, data in zip(SIDES, pieces.models, strict=True):
         (folder / side).write_bytes(data)
@@ -132,6 +135,18 @@ def set_linear(spec: ctranslate2.specs.model_spec.LayerSpec, *linears: nn.Linear
 
 def set_norm(spec: ctranslate2.specs.model_spec.LayerSpec, norm: nn.LayerNorm) -> None:
     spec.gamma, spec.beta = array(norm.weight), array(norm.bias)
+
+
+def in_7_bits(spec: ctranslate2.specs.model_spec.LayerSpec, name: str, value: object) -> None:
+    """Quantize a weight to -63 ... 63 per row, see `exporting.LARGEST_WEIGHT`."""
+    key = name.rpartition("/")[2]
+    if not isinstance(value, NumpyVariable) or not hasattr(spec, f"{key}_scale"):
+        return
+    weight = value.numpy()
+    largest = np.abs(weight).max(axis=1).clip(min=np.finfo(np.float32).tiny * exporting.LARGEST_WEIGHT)
+    scale = np.float32(exporting.LARGEST_WEIGHT) / largest
+    setattr(spec, key, NumpyVariable(np.rint(weight * scale[:, None]).astype(np.int8)))
+    setattr(spec, f"{key}_scale", NumpyVariable(scale))
 
 
 def array(x: Tensor) -> np.ndarray:

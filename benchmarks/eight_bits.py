@@ -1,0 +1,71 @@
+"""What 8-bit weights up to 127 cost where sums of two products are cut at 16 bits, and up to 63 do not.
+
+    python benchmarks/eight_bits.py results/firefox --firefox build/firefox-venv/bin/python
+
+The run is that of config/firefox.yaml, see benchmarks/costs.py. Greedy BLEU of the test set by each engine's products:
+CTranslate2 with oneDNN, its choice on processors of AMD, and with MKL; Firefox's engine. A processor with VNNI cuts
+nothing, and there the columns of 127 and 63 are alike.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from sacrebleu import corpus_bleu
+
+from tzip.exchange import exporting
+from tzip.exchange.exporters import firefox
+from tzip.files import read_lines
+from tzip.format import model as model_file
+from tzip.nmt.options import Search
+
+COSTS = Path(__file__).with_name("costs.py")
+LARGEST = (127, exporting.LARGEST_WEIGHT)
+
+
+def said(command: list[object], **more: str) -> list[str]:
+    """The translations that a peer of benchmarks/costs.py prints."""
+    done = subprocess.run(list(map(str, command)), env=os.environ | more, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])["lines"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of the run, as results/firefox")
+    parser.add_argument("--firefox", type=Path, required=True, help="Python of the environment with fxtranslate")
+    parser.add_argument("--attention", nargs="+", default=[f"attention-{bits}bit" for bits in (8, 4, 3, 2)])
+    parser.add_argument("--recurrent", nargs="+", default=[f"recurrent-{bits}bit" for bits in (8, 4, 3, 2)])
+    args = parser.parse_args()
+    source, dev = args.run / "data" / "test" / "test.en", args.run / "data" / "dev.en"
+    lines, references = read_lines(source), [read_lines(args.run / "data" / "test" / "test.de")]
+    print("| row | engine | float32 | " + " | ".join(f"8 bits, up to {largest}" for largest in LARGEST) + " |")
+    print("|---|---|---|---|---|")
+    for row in (*args.attention, *args.recurrent):
+        model, pieces, _ = model_file.restore(args.run / "seed-1" / row / "model.tzip")
+        found = {"float32": model_file.translate(model, pieces, lines, Search(beam=1))}
+        engines = ["Firefox"] if row in args.recurrent else ["CTranslate2, oneDNN", "CTranslate2, MKL"]
+        for largest in LARGEST:
+            exporting.LARGEST_WEIGHT = firefox.LARGEST_WEIGHT = largest
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch, "model")
+                to = {"to": "firefox", "calibration": str(dev)} if row in args.recurrent else {"to": "ctranslate2"}
+                exporting.write(folder, model, pieces, exporting.Options(type="int8", **to))
+                if row in args.recurrent:
+                    peer = [args.firefox, COSTS.with_name("costs_firefox.py"), folder, source]
+                    found["Firefox", largest] = said(peer)
+                    continue
+                peer = [sys.executable, COSTS, "--child", "folder", folder, source]
+                for engine, mkl in zip(engines, "01", strict=True):
+                    found[engine, largest] = said(peer, CT2_USE_MKL=mkl)
+        bleu = {key: f"{corpus_bleu(texts, references).score:.2f}" for key, texts in found.items()}
+        for engine in engines:
+            cells = [f"`{row}`", engine, bleu["float32"], *(bleu[engine, largest] for largest in LARGEST)]
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
