@@ -6,7 +6,7 @@
 
 The run is that of config/firefox.yaml: two models of nearly one size, one with self-attention in the decoder and one
 with recurrent units, each in several numbers of bits. Every engine translates the same lines greedily, in a process of
-its own with one thread. Time is the processor's once the model is open, the faster of two rounds; memory is what the
+its own with one thread. Time is the processor's once the model is open, the fastest of five rounds; memory is what the
 process has more after a first sentence than before it opened the model.
 
 Firefox's engine (fxtranslate) opens what `tzip export --to firefox` makes of each .tzip, in 8 bits; CTranslate2 what
@@ -31,7 +31,7 @@ from sacrebleu import corpus_bleu
 from tzip.files import read_lines
 
 FIREFOX = Path(__file__).with_name("costs_firefox.py")
-ROUNDS = 2
+ROUNDS = 5
 Cost = dict[str, Any]
 
 

@@ -26,7 +26,7 @@ def main() -> None:
     translator = fxtranslate.Translator(model=model, src_vocab=vocabulary, trg_vocab=vocabulary)
     translator.translate(lines[0])
     memory, seconds = resident() - before, []
-    for _ in range(2):
+    for _ in range(5):
         started = time.process_time()
         found = [translator.translate(line) for line in lines]
         seconds.append(time.process_time() - started)
