@@ -9,14 +9,14 @@ with recurrent units, each in several numbers of bits. Every engine translates t
 its own with one thread. Time is the processor's once the model is open, the fastest of five rounds; memory is what the
 process has more after a first sentence than before it opened the model.
 
-Firefox's engine (fxtranslate) opens what `tzip export --to firefox` makes of each .tzip, in 8 bits; CTranslate2 what
-`tzip export --to ctranslate2` makes of the first file. The last rows are the engines' own files of the models that were
-never compressed: what is downloaded today, by `gzip -9`.
+Firefox's engine (fxtranslate) opens what `tzip export --to firefox` makes of each .tzip, in 8 bits. The
+last rows are the engines' own files of the models that were never compressed: what is downloaded today, by `gzip -9`.
 """
 
 import argparse
 import gzip
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -31,6 +31,7 @@ from sacrebleu import corpus_bleu
 from tzip.files import read_lines
 
 FIREFOX = Path(__file__).with_name("costs_firefox.py")
+OWN = (sys.executable, __file__, "--child")
 ROUNDS = 5
 Cost = dict[str, Any]
 
@@ -75,8 +76,6 @@ def by_ctranslate2(folder: Path) -> Callable[[list[str]], list[str]]:
 
 def child(how: str, place: Path, source: Path) -> None:
     """In a process of its own: measure one engine and print it. Libraries are imported before memory is counted."""
-    import ctranslate2  # noqa: F401
-    import sentencepiece  # noqa: F401
     import torch
 
     import tzip.exchange.inference
@@ -88,8 +87,10 @@ def child(how: str, place: Path, source: Path) -> None:
     print(json.dumps(measured(opened, read_lines(source))))
 
 
-def run(*command: object) -> Cost:
-    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
+def run(*command: object, **variables: str) -> Cost:
+    """What a process prints that measures one engine; with these environment variables, too."""
+    environment = os.environ | variables
+    done = subprocess.run(list(map(str, command)), env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -104,20 +105,20 @@ def exported(file: Path, folder: Path, *options: object) -> tuple[int, int]:
 def costs(args: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, str, int, int, Cost]]:
     """File, engine, bytes to download, bytes that the engine opens, and what was measured."""
     seed = args.run / f"seed-{args.seed}"
-    own, firefox = [sys.executable, __file__, "--child"], ("--to", "firefox", "--type", "int8", "--calibration")
+    firefox = ("--to", "firefox", "--type", "int8", "--calibration")
     for row in (*args.attention, *args.recurrent):
         file = seed / row / "model.tzip"
         size = file.stat().st_size
-        yield row, "tzip, float32", size, size, run(*own, "torch", file, args.source)
+        yield row, "tzip, float32", size, size, run(*OWN, "torch", file, args.source)
         if row in args.attention:
-            yield row, "tzip, `--engine ctranslate2 --precision int8`", size, size, run(*own, "int8", file, args.source)
+            yield row, "tzip, `--engine ctranslate2 --precision int8`", size, size, run(*OWN, "int8", file, args.source)
         else:
             folder = scratch / row
             _, opened = exported(file, folder, *firefox, args.calibration)
             yield row, "Firefox, int8", size, opened, run(args.firefox, FIREFOX, folder, args.source)
     folder = scratch / "ctranslate2"
     sizes = exported(seed / "baseline" / "model.tzip", folder, "--to", "ctranslate2", "--type", "int8")
-    yield "baseline", "CTranslate2, int8, its own file", *sizes, run(*own, "folder", folder, args.source)
+    yield "baseline", "CTranslate2, int8, its own file", *sizes, run(*OWN, "folder", folder, args.source)
     folder = scratch / "firefox"
     sizes = exported(seed / args.student / "model.tzip", folder, *firefox, args.calibration)
     yield args.student, "Firefox, int8, its own file", *sizes, run(args.firefox, FIREFOX, folder, args.source)

@@ -8,29 +8,18 @@ nothing, and there the columns of 127 and 63 are alike.
 """
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from costs import FIREFOX, OWN, run
 from sacrebleu import corpus_bleu
 
 from tzip.exchange import exporting
-from tzip.exchange.exporters import firefox
 from tzip.files import read_lines
 from tzip.format import model as model_file
 from tzip.nmt.options import Search
 
-COSTS = Path(__file__).with_name("costs.py")
 LARGEST = (127, exporting.LARGEST_WEIGHT)
-
-
-def said(command: list[object], **more: str) -> list[str]:
-    """The translations that a peer of benchmarks/costs.py prints."""
-    done = subprocess.run(list(map(str, command)), env=os.environ | more, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])["lines"]
 
 
 def main() -> None:
@@ -49,18 +38,16 @@ def main() -> None:
         found = {"float32": model_file.translate(model, pieces, lines, Search(beam=1))}
         engines = ["Firefox"] if row in args.recurrent else ["CTranslate2, oneDNN", "CTranslate2, MKL"]
         for largest in LARGEST:
-            exporting.LARGEST_WEIGHT = firefox.LARGEST_WEIGHT = largest
+            exporting.LARGEST_WEIGHT = largest
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch, "model")
                 to = {"to": "firefox", "calibration": str(dev)} if row in args.recurrent else {"to": "ctranslate2"}
                 exporting.write(folder, model, pieces, exporting.Options(type="int8", **to))
                 if row in args.recurrent:
-                    peer = [args.firefox, COSTS.with_name("costs_firefox.py"), folder, source]
-                    found["Firefox", largest] = said(peer)
+                    found["Firefox", largest] = run(args.firefox, FIREFOX, folder, source)["lines"]
                     continue
-                peer = [sys.executable, COSTS, "--child", "folder", folder, source]
                 for engine, mkl in zip(engines, "01", strict=True):
-                    found[engine, largest] = said(peer, CT2_USE_MKL=mkl)
+                    found[engine, largest] = run(*OWN, "folder", folder, source, CT2_USE_MKL=mkl)["lines"]
         bleu = {key: f"{corpus_bleu(texts, references).score:.2f}" for key, texts in found.items()}
         for engine in engines:
             cells = [f"`{row}`", engine, bleu["float32"], *(bleu[engine, largest] for largest in LARGEST)]

@@ -284,35 +284,6 @@ def test_a_shortlist_of_two_vocabularies(tmp_path: Path, sides: Pieces) -> None:
     translator.search(SOURCES, inference.Options(shortlist=True))
 
 
-# ── shortlist ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: Pieces) -> None:
-    model = untrained(5)
-    made = shortlist.Shortlist((9,), {source: (source, 100 + source) for source in range(4, 20)})
-    shortlist.write(tmp_path / "list", made, vocabulary)
-    translator = exported(tmp_path / "exported", model, vocabulary, tmp_path / "list")
-    written = set()
-    for source in SOURCES:
-        allowed = {1, 9} | {piece for one in source for piece in made.of[one]}
-        for beam in (1, 4):
-            found = translator.search([source], inference.Options(beam=beam, shortlist=True))[0][0].pieces
-            assert set(found) <= allowed
-            written |= set(found)
-    assert len(written) > 5
-    free = {piece for (one,) in translator.search(SOURCES, inference.Options()) for piece in one.pieces}
-    assert not free <= {1, 9, *range(4, 20), *range(104, 120)}
-    compare(model, translator, SOURCES, beam=1)  # who does not ask for it does not get it
-
-
-def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: Pieces) -> None:
-    model = untrained(1)
-    shortlist.write(tmp_path / "list", shortlist.Shortlist(tuple(range(4, SIZE)), {}), vocabulary)
-    translator = exported(tmp_path / "exported", model, vocabulary, tmp_path / "list")
-    compare(model, translator, SOURCES, beam=1, shortlist=True)
-    compare(model, translator, SOURCES, beam=5, alpha=0.0, shortlist=True)
-
-
 # ── refusals ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -328,15 +299,6 @@ def test_a_model_that_does_not_fit_is_refused(tmp_path: Path, vocabulary: Pieces
     with pytest.raises(ValueError, match=said):
         exporting.write(tmp_path / "exported", Transformer(Config(**TOY | {"vocabulary": SIZE} | form)), vocabulary)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_shortlist_of_another_vocabulary_is_refused(tmp_path: Path, vocabulary: Pieces) -> None:
-    (word,) = vocabulary.spell([270])
-    for line, piece in [(f"{word}\tnowhere", "nowhere"), (f"nobody\t{word}", "nobody"), ("no map", "no map")]:
-        (tmp_path / "list").write_text(f"\t{word}\n{line}\n", encoding="utf-8")
-        with pytest.raises(ValueError, match=f"line 2: '{piece}' is not a piece"):
-            exported(tmp_path / "exported", untrained(0), vocabulary, tmp_path / "list")
-    assert [path.name for path in tmp_path.iterdir()] == ["list"]
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, vocabulary: Pieces) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.data.test_lists import ONE, SPECIAL
+from tests.exchange.test_exporting import SIZE, SOURCES, compare, exported, untrained
 from tests.toys.data import toy_pairs
 from tzip.data.lists import Lists, pack
 from tzip.data.pieces import Pieces
-from tzip.exchange import shortlist
+from tzip.exchange import inference, shortlist
 from tzip.exchange.shortlist import NULL, Options, Shortlist
 
 HAUS, BUCH, DAS, EIN = 10, 11, 12, 13
@@ -98,3 +99,41 @@ def test_the_file_is_tab_separated_and_leaves_out_what_it_cannot_say(tmp_path: P
     shortlist.write(tmp_path / "vmap", made, spelled(*words))
     text = (tmp_path / "vmap").read_text()
     assert text == "\t▁a\n▁a\t▁a \N{NO-BREAK SPACE}\n\N{NO-BREAK SPACE}\t\N{NO-BREAK SPACE}\n"
+
+
+# ── in an exported folder ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_shortlist_restricts_what_is_written(tmp_path: Path, vocabulary: Pieces) -> None:
+    model = untrained(5)
+    made = shortlist.Shortlist((9,), {source: (source, 100 + source) for source in range(4, 20)})
+    shortlist.write(tmp_path / "list", made, vocabulary)
+    translator = exported(tmp_path / "exported", model, vocabulary, tmp_path / "list")
+    written = set()
+    for source in SOURCES:
+        allowed = {1, 9} | {piece for one in source for piece in made.of[one]}
+        for beam in (1, 4):
+            found = translator.search([source], inference.Options(beam=beam, shortlist=True))[0][0].pieces
+            assert set(found) <= allowed
+            written |= set(found)
+    assert len(written) > 5
+    free = {piece for (one,) in translator.search(SOURCES, inference.Options()) for piece in one.pieces}
+    assert not free <= {1, 9, *range(4, 20), *range(104, 120)}
+    compare(model, translator, SOURCES, beam=1)  # who does not ask for it does not get it
+
+
+def test_a_shortlist_of_everything_changes_nothing(tmp_path: Path, vocabulary: Pieces) -> None:
+    model = untrained(1)
+    shortlist.write(tmp_path / "list", shortlist.Shortlist(tuple(range(4, SIZE)), {}), vocabulary)
+    translator = exported(tmp_path / "exported", model, vocabulary, tmp_path / "list")
+    compare(model, translator, SOURCES, beam=1, shortlist=True)
+    compare(model, translator, SOURCES, beam=5, alpha=0.0, shortlist=True)
+
+
+def test_a_shortlist_of_another_vocabulary_is_refused(tmp_path: Path, vocabulary: Pieces) -> None:
+    (word,) = vocabulary.spell([270])
+    for line, piece in [(f"{word}\tnowhere", "nowhere"), (f"nobody\t{word}", "nobody"), ("no map", "no map")]:
+        (tmp_path / "list").write_text(f"\t{word}\n{line}\n", encoding="utf-8")
+        with pytest.raises(ValueError, match=f"line 2: '{piece}' is not a piece"):
+            exported(tmp_path / "exported", untrained(0), vocabulary, tmp_path / "list")
+    assert [path.name for path in tmp_path.iterdir()] == ["list"]

@@ -8,6 +8,7 @@ import yaml
 
 import tzip
 from tzip.exchange.options import Export
+from tzip.format import sizes
 
 NAME = "README.md"
 FENCE = "---\n"
@@ -40,14 +41,13 @@ def text(history: Mapping[str, Any], options: Export, opened: str) -> str:
     front: dict[str, Any] = {"pipeline_tag": "translation", "tags": ["tzip", options.to]}
     front |= {"license": license} if license else {}
     front |= {"base_model": base, "base_model_relation": "quantized"} if base else {}
-    done = {key: value for key, value in history.get("variant", {}).items() if value not in ("", -1)}
     updates = history.get("updates", 0)
     lines = [
         FENCE + yaml.safe_dump(front, sort_keys=True) + FENCE,
         f"# {history.get('name', 'A translation model')}\n",
         f"Weights of a model that tzip {tzip.__version__} compressed, as {options.type} for `{options.to}`: the numbers"
         " that the compressed file holds.\n",
-        f"- Compressed by: {', '.join(f'{key} {value}' for key, value in done.items()) or 'nothing'}.",
+        f"- Compressed by: {sizes.done(history) or 'nothing'}.",
         f"- Fine-tuned: {f'{updates:,} updates' if updates else 'no'}.",
         f"- Base model: {base or 'not given'}.",
         f"- License: {license or 'not given; that of the base model and of its data holds'}.",

@@ -62,6 +62,12 @@ def write(
             files.write_json(temporary / checkpoint.ORIGIN, origin)
 
 
+def write_pieces(folder: Path, pieces: Pieces) -> None:
+    """The SentencePiece models that cut a source and join a translation, by the names that toolkits expect."""
+    for side, data in zip(("source.spm", "target.spm"), pieces.models, strict=True):
+        (folder / side).write_bytes(data)
+
+
 def only(model: Transformer, form: Mapping[str, tuple[Any, ...]], engine: str) -> None:
     """ValueError unless each option of the model that `form` names is one of its values."""
     for key, choices in form.items():

@@ -163,12 +163,17 @@ def lines(path: Path) -> list[str]:
     text.append(f"{counted['file_bytes'] - side:,} bytes of symbols and masks, {side:,} of side information: {parts}")
     ratios = (("printed", "as printed"), ("file", "in the file"), ("limit", "at the limit"))
     text.append(", ".join(f"{counted[f'ratio_{name}']:.2f}x {meaning}" for name, meaning in ratios))
-    done = {key: value for key, value in history.get("variant", {}).items() if value not in ("", -1)}
-    text.append(f"{history.get('name', '')}: {', '.join(f'{key} {value}' for key, value in done.items())}")
+    text.append(f"{history.get('name', '')}: {done(history)}")
     if origin := history.get("origin"):
         text.append(f"imported from {origin['format']}:")
         text += [f"  {sha256}  {name}" for name, sha256 in origin["files"].items()]
     return text
+
+
+def done(history: Mapping[str, Any]) -> str:
+    """The variant in a file's history, in words: each option that has a value."""
+    options = history.get("variant", {}).items()
+    return ", ".join(f"{key} {value}" for key, value in options if value not in ("", -1))
 
 
 def _bits(code: Code, bits_of: Callable[[int], float]) -> float:

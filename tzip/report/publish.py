@@ -41,7 +41,7 @@ def card(run: Path, row: str, seed: int, name: str) -> str:
     if row not in known:
         raise ValueError(f"{row}: no row of {run}; choose from {', '.join(known.index)}")
     file = results.place(run, seed, row, MODEL)
-    record = results.load(run / "provenance.json", ("config", "revision", "data"))
+    record = results.load(run / "provenance.json", ("config", "revision", "device"))
     config = record["config"]
     data, tests = config["datasets"][config["dataset"]], config["tests"]
     size = results.load(results.place(run, seed, row, "size.json"), results.SIZES)
@@ -76,8 +76,7 @@ def card(run: Path, row: str, seed: int, name: str) -> str:
         "",
         "## Data",
         "",
-        f"{config['dataset']}: {len(data.get('train') or []) or 'generated'} training text(s),"
-        " by URL and checksum in the run's `config.json`. "
+        f"{config['dataset']}, as the run's `config.json` describes it. "
         f"License: {data.get('license') or 'not given'}. {data.get('note') or ''}".rstrip(),
         "",
         "A model that learned from a text may be bound by that text's license. It knows what that text is about, and"

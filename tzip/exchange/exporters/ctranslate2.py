@@ -18,7 +18,6 @@ USES = ("shortlist",)
 PIECES = "pieces.model"  # of an imported model: the lists that tzip/exchange/inference.py reads
 ACTIVATIONS = {"relu": Activation.RELU, "gelu": Activation.GELU, "silu": Activation.SWISH}
 FORM = {"mixer": ("attention",), "decoder_mixer": ("attention", "same"), "binary_inputs": ("none",)}
-SIDES = ("source.spm", "target.spm")  # SentencePiece models, which CTranslate2 leaves to whoever translates text
 OPEN = """
 ```python
 import ctranslate2
@@ -65,8 +64,7 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     if options.type == "int8":
         visit_spec(spec, in_7_bits)
     spec.save(str(folder))
-    for side, data in zip(SIDES, pieces.models, strict=True):
-        (folder / side).write_bytes(data)
+    exporting.write_pieces(folder, pieces)
     if pieces.model not in pieces.models:
         (folder / PIECES).write_bytes(pieces.model)
 

@@ -14,7 +14,6 @@ from tzip.data import lists
 from tzip.data.pieces import BEGIN, END, Pieces
 from tzip.data.sentencepiece_model import Piece, join, split
 from tzip.exchange import exporting, lexfile, marianfile, marianform
-from tzip.exchange.exporting import LARGEST_WEIGHT
 from tzip.exchange.marianfile import LARGEST
 from tzip.nmt.model import Transformer
 from tzip.nmt.options import Search
@@ -71,7 +70,7 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
     if options.type == "int8":
         file = "model.intgemm.alphas.bin"
         weights = [name for name in values if name.endswith("Wemb") or name in matrices(model).values()]
-        multipliers = {name: LARGEST_WEIGHT / (float(abs(values[name]).max()) or 1.0) for name in weights}
+        multipliers = {name: exporting.LARGEST_WEIGHT / (float(abs(values[name]).max()) or 1.0) for name in weights}
         for name, largest in activations(model, pieces, files.read_lines(options.calibration)).items():
             alpha = LARGEST / (largest or 1.0)
             values[name] = marianform.array(torch.tensor([[alpha]]))

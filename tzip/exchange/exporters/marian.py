@@ -78,8 +78,7 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
             "separate_vocabs": not shared,
         },
     )
-    (folder / "source.spm").write_bytes(lists.source_model)
-    (folder / "target.spm").write_bytes(lists.target_model or lists.source_model)
+    exporting.write_pieces(folder, pieces)
     weights = exporting.typed(tensors(model, orders), options.type)
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 

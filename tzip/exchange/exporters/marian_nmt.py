@@ -38,8 +38,7 @@ def write(folder: Path, model: Transformer, pieces: Pieces, options: exporting.O
             raise ValueError(f"a piece is called like one of {', '.join(SPECIAL)}, which are special in Marian")
         text = yaml.safe_dump({word: row for row, word in enumerate(words)}, sort_keys=False, allow_unicode=True)
         files.write_text(folder / name, text)
-    for name, data in zip(("source.spm", "target.spm"), pieces.models, strict=True):
-        (folder / name).write_bytes(data)
+    exporting.write_pieces(folder, pieces)
     search = {"models": ["model.npz"], "vocabs": [lists[0], lists[-1]]} | SEARCH
     files.write_text(folder / "decoder.yml", yaml.safe_dump(search, sort_keys=False))
     marianfile.save_archive(folder / "model.npz", values(model), settings(model.config))
