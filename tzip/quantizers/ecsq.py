@@ -19,6 +19,7 @@ SOURCE = "Chou, Lookabaugh & Gray 1989; Wiedemann et al. 2020 (DeepCABAC); Marba
 STARTS = (1.0, 0.5, 0.25)  # first levels as far out as the largest weight, half and a quarter of it
 ROUNDS = 200  # of the fit, at most
 ENOUGH = 1e-6  # gain of a round, over the objective, that ends the fit
+EVERY = 8  # forward passes of a training from one further round to the next
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,12 @@ class Quantizer(Latent):
 
     Weights are divided by σ, the root of the mean square of those that share a step (one per tensor, row or group);
     levels and histogram are the tensor's. A level is the mean of the weights that took it. From even steps, levels and
-    histogram are iterated to a fixed point (`fitted`), and once more in each forward pass of a training. A level that
-    no weight took is gone for good. The weight itself is trained by the straight-through estimator.
+    histogram are iterated to a fixed point (`fitted`), and once more in every 8th forward pass of a training. A level
+    that no weight took is gone for good. The weight itself is trained by the straight-through estimator.
 
     levels  [2^bits - 1] float32 buffer, ascending but for those that are gone
     counts  [2^bits - 1] float64 buffer: the number of weights that took each level, 0 where one is gone
+    passes  [] int64 buffer: forward passes of a training so far
     """
 
     def __init__(self, weight: Tensor, options: Any, *, keep: Tensor | None = None, seed: int = 0):
@@ -52,6 +54,7 @@ class Quantizer(Latent):
         levels, counts = fitted(scaled.double().cpu(), 2**options.bits - 1, options.price)
         self.register_buffer("levels", levels.float().to(weight.device))
         self.register_buffer("counts", counts.to(weight.device))
+        self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
 
     def scaled(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The weights over σ, and σ [R, G] as `stored` makes it."""
@@ -70,7 +73,9 @@ class Quantizer(Latent):
 
     def forward(self, weight: Tensor) -> Tensor:
         if self.training:
-            self.refresh(zeroed(weight.detach(), self.keep))
+            if self.passes % EVERY == 0:
+                self.refresh(zeroed(weight.detach(), self.keep))
+            self.passes += 1
         return super().forward(weight)
 
     @torch.no_grad()
