@@ -103,3 +103,42 @@ def test_a_soft_teacher_matches_logits():
     apart = apart - apart.mean(-1, keepdim=True)
     (expected,) = torch.autograd.grad((apart**2).sum() / 18, student.weight)
     torch.testing.assert_close(gradients, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_two_passes_agree_by_the_formula_and_autograd(share):
+    """R-Drop, Liang et al. 2021: the loss of both, and α/2 of the divergences in both directions; in float64."""
+    torch.manual_seed(4)
+    student = torch.nn.Linear(12, 31).double()
+    hidden = torch.randn(2 * SIZE, 12, dtype=torch.float64, requires_grad=True)
+    target = torch.randint(31, (SIZE,)).repeat(2)
+    best = (3 * torch.randn(SIZE, 31, dtype=torch.float64)).log_softmax(-1).topk(31)
+    given = (best.indices.int().repeat(2, 1), best.values.repeat(2, 1))
+    learning = [hidden, student.weight, student.bias]
+
+    taught = Distillation(given, share, 2.0) if share else None
+    loss = smoothed_cross_entropy(hidden, student, target, 0.1, taught, r_drop=3.0)
+    gradients = torch.autograd.grad(loss, learning)
+
+    log_p = student(hidden).log_softmax(-1)
+    first, second = log_p.chunk(2)
+    between = ((first.exp() - second.exp()) * (first - second)).sum()
+    expected = smoothed_cross_entropy(hidden, student, target, 0.1, taught) + 3.0 / 2 * between
+    torch.testing.assert_close(loss, expected)
+    for gradient, reference in zip(gradients, torch.autograd.grad(expected, learning), strict=True):
+        torch.testing.assert_close(gradient, reference)
+
+
+@pytest.mark.parametrize("taught", [False, True])
+def test_passes_without_dropout_agree_already(taught):
+    """Then R-Drop's loss is that of one pass, and so are the gradients, also with a teacher's model."""
+    model, teacher = toy(dropout=0.0), toy(d_model=8) if taught else None
+    source, target = torch.tensor([[5, 6, END], [7, END, PAD]]), torch.tensor([[BEGIN, 8, END], [BEGIN, 9, END]])
+    found = []
+    for r_drop in (0.0, 5.0):
+        model.zero_grad()
+        loss = Objective(model.train(), 0.1, teacher, 0.5 * taught, r_drop=r_drop)(*Batch.of(source, target))
+        loss.backward()
+        found.append([loss.detach(), *(p.grad.clone() for p in model.parameters())])
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two)

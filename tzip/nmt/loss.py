@@ -1,5 +1,6 @@
 """The loss of an output layer, with or without a teacher, never holding the logits of a whole batch."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -17,19 +18,23 @@ class SmoothedCrossEntropy(torch.autograd.Function):
     in nats. With a `Distillation` it is (1-w)·that + w·T²·KL(softmax(teacher/T) ‖ softmax(student/T)) of the two
     models' logits (Hinton et al. 2015, section 2). The gradient, softmax minus target distribution, is computed
     in the forward pass, a few rows at a time: no [N, V] tensor outlives its rows.
+
+    r_drop  α > 0: states i and N/2 + i are of one position with other dropout, and α/2 · (KL(p ‖ p') + KL(p' ‖ p))
+               of their predictions is added for each i (R-Drop, Liang et al. 2021, equations 2 to 4); else 0
     """
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, taught):
+    def forward(
+        ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, taught, r_drop: float
+    ):
         learning = any(ctx.needs_input_grad)
         grads = [torch.zeros_like(x) for x in (hidden, weight, bias)] if learning else []
         weight_in = weight.to(hidden.dtype)
         kind = torch.promote_types(hidden.dtype, torch.float32)
         loss = hidden.new_zeros((), dtype=kind)
         share, temperature = (taught.share, taught.temperature) if taught else (0.0, 1.0)
-        rows = ROWS.get(hidden.device.type, 1024)
-        for start in range(0, len(target), rows):
-            part, target_part = hidden[start : start + rows], target[start : start + rows, None]
+        for rows in chunks(len(target), ROWS.get(hidden.device.type, 1024), hidden.device, bool(r_drop)):
+            part, target_part = hidden[rows], target[rows, None]
             logits = (part @ weight_in.t()).to(kind).add_(bias)
             log_p = F.log_softmax(logits, dim=-1)
             hit = log_p.gather(1, target_part)
@@ -39,8 +44,11 @@ class SmoothedCrossEntropy(torch.autograd.Function):
             loss -= (1 - share) * log_likelihood
             softened = log_p if temperature == 1 else F.log_softmax(logits.div_(temperature), dim=-1)
             if taught:
-                wanted = taught.log_probabilities(slice(start, start + rows), kind)
+                wanted = taught.log_probabilities(rows, kind)
                 loss += share * temperature**2 * divergence(wanted, softened)
+            if r_drop:
+                divergences, slopes = disr_drop(*log_p.chunk(2))
+                loss += r_drop / 2 * divergences
             if learning:
                 error = log_p.exp_()
                 if softened is not log_p:
@@ -50,9 +58,11 @@ class SmoothedCrossEntropy(torch.autograd.Function):
                 error.scatter_add_(1, target_part, torch.full_like(hit, (1 - share) * (smoothing - 1)))
                 if taught:
                     subtract(error, wanted, share * temperature)
+                if r_drop:
+                    error.add_(slopes, alpha=r_drop / 2)
                 grads[2] += error.sum(dim=0)
                 error = error.to(hidden.dtype)
-                grads[0][start : start + rows] = error @ weight_in
+                grads[0][rows] = error @ weight_in
                 grads[1] += error.t() @ part
         ctx.save_for_backward(*grads)
         return loss
@@ -87,7 +97,7 @@ class Distillation(NamedTuple):
     share: float
     temperature: float
 
-    def log_probabilities(self, rows: slice, kind: torch.dtype) -> LogProbabilities:
+    def log_probabilities(self, rows: slice | Tensor, kind: torch.dtype) -> LogProbabilities:
         """The teacher's softened distribution at some of the positions."""
         if len(self.given) == 2:
             pieces, values = (x[rows] for x in self.given)
@@ -111,11 +121,39 @@ def subtract(error: Tensor, teacher: LogProbabilities, factor: float) -> None:
         error.scatter_add_(1, teacher.pieces, teacher.values.exp_().mul_(-factor))
 
 
+def chunks(count: int, most: int, device: torch.device, paired: bool) -> Iterator[slice | Tensor]:
+    """At most `most` of the rows 0 ... count - 1 at a time; `paired`: i and count / 2 + i together, in two halves."""
+    half = count // 2
+    for start in range(0, half if paired else count, most // (1 + paired)):
+        if paired:
+            first = torch.arange(start, min(start + most // 2, half), device=device)
+            yield torch.cat([first, first + half])
+        else:
+            yield slice(start, start + most)
+
+
+def disr_drop(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """KL(p ‖ q) + KL(q ‖ p) in nats, summed over the rows, of log-probabilities [n, V]; its gradient [2n, V].
+
+    The gradient is that of both models' logits: p (log p - log q - KL(p ‖ q)) + p - q, and the same of q.
+    """
+    gap, p, q = first - second, first.exp(), second.exp()
+    there, back = (p * gap).sum(1, keepdim=True), -(q * gap).sum(1, keepdim=True)
+    between = p - q
+    slopes = torch.cat([p.mul_(gap - there).add_(between), q.mul_(gap.neg_().sub_(back)).sub_(between)])
+    return (there + back).sum(), slopes
+
+
 def smoothed_cross_entropy(
-    hidden: Tensor, layer: nn.Linear, target: Tensor, smoothing: float, taught: Distillation | None = None
+    hidden: Tensor,
+    layer: nn.Linear,
+    target: Tensor,
+    smoothing: float,
+    taught: Distillation | None = None,
+    r_drop: float = 0.0,
 ) -> Tensor:
     """The loss in nats, summed over `target` [N], of the states `hidden` [N, D]."""
-    return SmoothedCrossEntropy.apply(hidden, layer.weight, layer.bias, target, smoothing, taught)
+    return SmoothedCrossEntropy.apply(hidden, layer.weight, layer.bias, target, smoothing, taught, r_drop)
 
 
 class Objective(nn.Module):
@@ -123,6 +161,7 @@ class Objective(nn.Module):
 
     teacher             a frozen model; None where the batch itself holds what a teacher says, or there is none
     share, temperature  of a teacher, see `Distillation`
+    r_drop  α of R-Drop: in training each sentence passes twice, with other dropout; the sum is of their mean
     compiled  whether encoder and decoder are (torch.compile), for all shapes at once; the loss, which takes
               a few rows of large matrices at a time, gains nothing by it
     """
@@ -135,10 +174,11 @@ class Objective(nn.Module):
         share: float = 0.0,
         temperature: float = 1.0,
         compiled: bool = False,
+        r_drop: float = 0.0,
     ):
         super().__init__()
         self.model, self.smoothing, self.teacher = model, smoothing, teacher
-        self.share, self.temperature = share, temperature
+        self.share, self.temperature, self.r_drop = share, temperature, r_drop
         self.states = torch.compile(states, dynamic=True) if compiled else states
 
     def forward(
@@ -155,10 +195,18 @@ class Objective(nn.Module):
             with torch.no_grad():
                 last = self.teacher.generator
                 given = (self.states(self.teacher, *batch), last.weight, last.bias)
-        taught = Distillation(given, self.share, self.temperature) if given else None
         target_N = target_BT[:, 1:].flatten().index_select(0, predicted_N)
+        r_drop = self.r_drop if self.training else 0.0
+        if r_drop:
+            second = predicted_N + batch[1].numel()
+            batch = (*(torch.cat([x, x]) for x in batch[:2]), torch.cat([predicted_N, second]))
+            of_positions = 1 if len(given) == 3 else 2  # of what a teacher says; a model's output layer follows
+            given = (*(torch.cat([x, x]) for x in given[:of_positions]), *given[of_positions:])
+            target_N = torch.cat([target_N, target_N])
+        taught = Distillation(given, self.share, self.temperature) if given else None
         state_ND = self.states(self.model, *batch)
-        return smoothed_cross_entropy(state_ND, self.model.generator, target_N, self.smoothing, taught)
+        loss = smoothed_cross_entropy(state_ND, self.model.generator, target_N, self.smoothing, taught, r_drop)
+        return loss / 2 if r_drop else loss
 
 
 def states(model: nn.Module, source_BS: Tensor, target_BT: Tensor, predicted_N: Tensor) -> Tensor:

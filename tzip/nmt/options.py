@@ -134,6 +134,7 @@ class Training:
     smoothing: float = option(0.1, "label smoothing", low=0.0, high=0.99)
     teacher: float = option(0.0, "weight of knowledge distillation in the loss; 0 = no teacher", low=0.0, high=1.0)
     temperature: float = option(1.0, "temperature of distillation; divides both models' logits", low=0.05, high=100.0)
+    r_drop: float = option(0.0, "weight α of R-Drop, for which a batch passes twice; 0 = one pass", low=0.0, high=100.0)
     top: int = option(0, "most likely pieces of the teacher to learn from, computed once per text; 0 = all", low=0)
     precision: str = option(
         "auto", "precision of matrix products; auto = bf16 where the hardware has it", choices=("auto", "bf16", "fp32")

@@ -78,7 +78,8 @@ def train(
         state.resume()
         if options.compile:
             torch.use_deterministic_algorithms(True)  # of the compiler too
-        objective = Objective(model, options.smoothing, frozen, options.teacher, options.temperature, options.compile)
+        distilled = (frozen, options.teacher, options.temperature)
+        objective = Objective(model, options.smoothing, *distilled, options.compile, options.r_drop)
         if processes > 1:
             objective = nn.parallel.DistributedDataParallel(objective)
         batches = stream(state.update * options.accumulate * processes + rank, processes)
