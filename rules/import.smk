@@ -1,8 +1,8 @@
 # Instead of the rules pieces and train: a model from elsewhere, and its vocabulary.
 rule import_pieces:
-    """The vocabulary of an imported baseline."""
+    """The vocabulary of an imported baseline, the same of all seeds."""
     input:
-        f"{RUN}/seed-{SEEDS[0]}/checkpoint/pieces.model",
+        expand(f"{OF_SEED}/checkpoint/pieces.model", seed=SEEDS),
     output:
         f"{RUN}/data/pieces.model",
     log:
@@ -13,7 +13,7 @@ rule import_pieces:
     conda:
         "../envs/data.yaml"
     shell:
-        "cp {input} {output} 2> {log}"
+        "bash -c 'for file in {input}; do cmp {input[0]} $file || exit 1; done; cp {input[0]} {output}' > {log} 2>&1"
 
 
 rule import_baseline:
@@ -33,7 +33,7 @@ rule import_baseline:
     resources:
         mem_mb=growing(4000),
     params:
-        model=lambda wildcards: imports.flags(config, DOWNLOADS),
+        model=lambda wildcards: imports.flags(config, DOWNLOADS, wildcards.seed),
         own=own(IMPORTED),
         max_length=MAX_LENGTH,
         folder=subpath(output.model, parent=True),

@@ -18,6 +18,7 @@ from tzip.exchange import importing
 from tzip.exchange.importing import Options
 from tzip.files import read_json
 from tzip.format import container
+from tzip.format import model as model_file
 from tzip.nmt import checkpoint
 from tzip.nmt.model import Transformer
 
@@ -86,6 +87,25 @@ def test_a_format_is_recognized(made, vocabulary_file: Path, tmp_path: Path) -> 
     shutil.copytree(tmp_path / "marian", tmp_path / "ours", dirs_exist_ok=True)
     with pytest.raises(ValueError, match="ours: it may be marian or tzip; say which by format"):
         importing.read(tmp_path / "ours", Options())
+
+
+def test_a_compressed_model_comes_back_as_its_file_has_it(made, vocabulary_file: Path, tmp_path: Path) -> None:
+    """From the file or from the folder in which it is published; a damaged one is refused."""
+    checkpoint.save(tmp_path / "ours", made, vocabulary_file.read_bytes())
+    file = tmp_path / "published" / "model.tzip"
+    file.parent.mkdir()
+    commands.tzip("compress", str(tmp_path / "ours"), str(file), "--quantize", "uniform:bits=4", "--scope", "all")
+    model, pieces, _ = model_file.restore(file)
+    for place in (file, file.parent):
+        imported = importing.read(place, Options())
+        assert imported.origin["format"] == "tzip"
+        assert list(imported.origin["files"]) == ["model.tzip"]
+        assert imported.pieces == pieces.model
+        assert equal(importing.build(imported), model)
+    assert not equal(model, made)
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"model\.tzip: "):
+        importing.read(file, Options())
 
 
 def test_a_member_of_an_archive(tmp_path: Path) -> None:

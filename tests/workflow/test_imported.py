@@ -160,12 +160,26 @@ def test_what_is_downloaded_and_how_the_command_names_it() -> None:
     place = "models.example.org/released/model.tar.gz"
     assert list(imports.downloads(found)) == [place]
     assert imports.inputs(found, "store") == [f"store/{place}"]
-    assert imports.flags(found, "store") == (
+    assert imports.flags(found, "store", 1) == (
         f"store/{place}::averaged-10-epoch.pt --format opennmt --pieces store/{place}::sentencepiece.model"
     )
     found = checked(baseline={"import": {"format": "marian", "source": FOLDER, "prefix": ">>de<<"}})
-    assert imports.flags(found, "store") == ("store/hub.example/org/m/resolve/abc --format marian --prefix '>>de<<'")
+    assert imports.flags(found, "store", 1) == ("store/hub.example/org/m/resolve/abc --format marian --prefix '>>de<<'")
     assert len(imports.inputs(found, "store")) == len(imports.downloads(found)) == 2
+
+
+def test_each_seed_may_have_a_model_of_its_own(tmp_path: Path) -> None:
+    for seed in (1, 3):
+        (tmp_path / f"seed-{seed}.tzip").write_bytes(bytes([seed]))
+    section = {"format": "tzip", "source": str(tmp_path / "seed-{seed}.tzip")}
+    found = checked(baseline={"import": section}, seeds=[1, 3])
+    assert imports.inputs(found, "store") == [str(tmp_path / f"seed-{seed}.tzip") for seed in (1, 3)]
+    assert imports.flags(found, "store", 3) == f"{tmp_path}/seed-3.tzip --format tzip"
+    imports.check_data(found, "store", "")
+    assert imports.note(found).endswith("tzip, seed-*.tzip")
+    (tmp_path / "seed-3.tzip").unlink()
+    with pytest.raises(ValueError, match=r"baseline\.import\.source of seed 3\.path: no file '.*seed-3\.tzip'"):
+        imports.check_data(found, "store", "")
 
 
 def test_a_local_model_is_a_file_or_a_folder(tmp_path: Path) -> None:

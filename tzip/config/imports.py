@@ -1,5 +1,7 @@
 """The imported baseline of a configuration: its options and its files; no torch."""
 
+import itertools
+import json
 import posixpath
 import shlex
 from pathlib import Path
@@ -10,12 +12,14 @@ from tzip.config import datasets
 from tzip.files import spell_place
 
 FOLDER = Path(__file__).parent.parent / "exchange" / "importers"
+SEED = "{seed}"  # in a file's name: each seed has a baseline of its own
 FILES = ("source", "pieces", "target_pieces", "mapping")  # what may be a file by url
 
 
-def given(config: dict[str, Any]) -> dict[str, Any] | None:
-    """The section baseline.import; None where the baseline is trained."""
-    return config["baseline"].get("import")
+def given(config: dict[str, Any], seed: Any = SEED) -> dict[str, Any] | None:
+    """The section baseline.import, with a seed in the place of {seed}; None where the baseline is trained."""
+    section = config["baseline"].get("import")
+    return section and json.loads(json.dumps(section).replace(SEED, str(seed)))
 
 
 def formats() -> list[str]:
@@ -67,12 +71,13 @@ def place(file: dict[str, Any]) -> str:
 
 
 def files(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every file that the import names, by its place in the configuration."""
-    section, result = given(config) or {}, {}
-    for key in FILES:
-        several = parts(section.get(key, []))
-        for i, file in enumerate(several):
-            result[f"baseline.import.{key}.{i}" if len(several) > 1 else f"baseline.import.{key}"] = file
+    """Every file that the import names, by its place in the configuration; those of each seed."""
+    result = {}
+    for seed, key in itertools.product(config["seeds"], FILES):
+        files_of_seed, several = (parts((given(config, one) or {}).get(key, [])) for one in (seed, SEED))
+        for i, file in enumerate(files_of_seed):
+            where = f"baseline.import.{key}.{i}" if len(several) > 1 else f"baseline.import.{key}"
+            result[where if file == several[i] else f"{where} of seed {seed}"] = file
     return result
 
 
@@ -97,9 +102,9 @@ def check_data(config: dict[str, Any], folder: str, mirror: str) -> None:
     datasets.check_files(single, folder, mirror)
 
 
-def flags(config: dict[str, Any], folder: str) -> str:
-    """The import as import.py's arguments."""
-    section = given(config)
+def flags(config: dict[str, Any], folder: str, seed: Any) -> str:
+    """A seed's import as the arguments of `tzip import`."""
+    section = given(config, seed)
     words = [source(section["source"], folder), "--format", section["format"]]
     for key in uses(section["format"]):
         if key in section:
@@ -117,7 +122,7 @@ def source(file: Any, folder: str) -> str:
 
 def note(config: dict[str, Any]) -> str:
     """The note that is shown with every score of the run; empty where the baseline was trained."""
-    section = given(config)
+    section = given(config, "*")
     if not section:
         return ""
     file = parts(section["source"])[0]
