@@ -22,6 +22,9 @@ def test_every_configuration_of_the_repository_is_right(file: str) -> None:
     checked = run.check(load(*below, file))
     students.check(checked)
     assert BASELINE in checked["rows"]
+    if file == "multi30k-baseline.yaml":  # nothing of it is fine-tuned
+        assert all(row["finetune"].get("updates", 0) == 0 for row in checked["variants"].values())
+        return
     control = checked["variants"][checked["control"]]
     assert checked["control"] in checked["rows"]
     assert control["quantize"]["method"] == "fp16"
@@ -289,7 +292,8 @@ def test_a_mirror_is_looked_at_for_what_is_not_there_yet(tmp_path: Path) -> None
 
 def test_the_corpus_of_the_repository_is_called_synthetic() -> None:
     assert "synthetic" in run.note_flag(run.check(DEFAULT))
-    assert run.note_flag(run.check(load("multi30k.yaml"))) == ""
+    assert run.note_flag(run.check(load("multi30k-baseline.yaml"))) == ""
+    assert "imported, not trained here: tzip, multi30k-*" in run.note_flag(run.check(load("multi30k.yaml")))
 
 
 def test_what_is_recorded_does_not_depend_on_where_the_data_came_from() -> None:

@@ -22,6 +22,11 @@ def given(config: dict[str, Any], seed: Any = SEED) -> dict[str, Any] | None:
     return section and json.loads(json.dumps(section).replace(SEED, str(seed)))
 
 
+def is_shared(config: dict[str, Any]) -> bool:
+    """Whether one imported model is the baseline of every seed."""
+    return given(config) is not None and given(config, "one") == given(config, "other")
+
+
 def formats() -> list[str]:
     """The names of what can be imported: the files of the folder."""
     return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")

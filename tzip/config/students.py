@@ -99,7 +99,7 @@ def check_teachers(
     if entry.get("teachers") != ALL:
         return
     said = f"{where}.teachers = {ALL!r}"
-    if imports.given(config):
+    if imports.is_shared(config):
         raise ValueError(f"{said}: the baseline is imported, the same for every seed; choose own")
     if not share(training) and not translated:
         raise ValueError(f"{said}: nothing is learned from a teacher; set the share teacher, with top")
