@@ -19,8 +19,8 @@ class SmoothedCrossEntropy(torch.autograd.Function):
     models' logits (Hinton et al. 2015, section 2). The gradient, softmax minus target distribution, is computed
     in the forward pass, a few rows at a time: no [N, V] tensor outlives its rows.
 
-    r_drop  α > 0: states i and N/2 + i are of one position with other dropout, and α/2 · (KL(p ‖ p') + KL(p' ‖ p))
-               of their predictions is added for each i (R-Drop, Liang et al. 2021, equations 2 to 4); else 0
+    r_drop  α > 0: states i and N/2 + i are of one position with other dropout, and α/2 · (KL(p ‖ p') + KL(p' ‖ p)) of
+            their predictions is added for each i (R-Drop, Liang et al. 2021, equations 2 to 4); else 0
     """
 
     @staticmethod
@@ -47,7 +47,7 @@ class SmoothedCrossEntropy(torch.autograd.Function):
                 wanted = taught.log_probabilities(rows, kind)
                 loss += share * temperature**2 * divergence(wanted, softened)
             if r_drop:
-                divergences, slopes = disr_drop(*log_p.chunk(2))
+                divergences, slopes = disagreement(*log_p.chunk(2))
                 loss += r_drop / 2 * divergences
             if learning:
                 error = log_p.exp_()
@@ -132,7 +132,7 @@ def chunks(count: int, most: int, device: torch.device, paired: bool) -> Iterato
             yield slice(start, start + most)
 
 
-def disr_drop(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def disagreement(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """KL(p ‖ q) + KL(q ‖ p) in nats, summed over the rows, of log-probabilities [n, V]; its gradient [2n, V].
 
     The gradient is that of both models' logits: p (log p - log q - KL(p ‖ q)) + p - q, and the same of q.
