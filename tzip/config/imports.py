@@ -1,6 +1,5 @@
 """The imported baseline of a configuration: its options and its files; no torch."""
 
-import itertools
 import json
 import posixpath
 import shlex
@@ -19,7 +18,12 @@ FILES = ("source", "pieces", "target_pieces", "mapping")  # what may be a file b
 def given(config: dict[str, Any], seed: Any = SEED) -> dict[str, Any] | None:
     """The section baseline.import, with a seed in the place of {seed}; None where the baseline is trained."""
     section = config["baseline"].get("import")
-    return section and json.loads(json.dumps(section).replace(SEED, str(seed)))
+    return section and of_seed(section, seed)
+
+
+def of_seed(section: Any, seed: Any) -> Any:
+    """A part of the configuration with a seed in the place of {seed}."""
+    return json.loads(json.dumps(section).replace(SEED, str(seed)))
 
 
 def is_shared(config: dict[str, Any]) -> bool:
@@ -77,12 +81,14 @@ def place(file: dict[str, Any]) -> str:
 
 def files(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every file that the import names, by its place in the configuration; those of each seed."""
-    result = {}
-    for seed, key in itertools.product(config["seeds"], FILES):
-        files_of_seed, several = (parts((given(config, one) or {}).get(key, [])) for one in (seed, SEED))
-        for i, file in enumerate(files_of_seed):
+    section, result = given(config) or {}, {}
+    for key in FILES:
+        several = parts(section.get(key, []))
+        for i, file in enumerate(several):
             where = f"baseline.import.{key}.{i}" if len(several) > 1 else f"baseline.import.{key}"
-            result[where if file == several[i] else f"{where} of seed {seed}"] = file
+            for seed in config["seeds"]:
+                own = of_seed(file, seed)
+                result[where if own == file else f"{where} of seed {seed}"] = own
     return result
 
 
