@@ -23,7 +23,7 @@ def test_every_configuration_of_the_repository_is_right(file: str) -> None:
     students.check(checked)
     assert BASELINE in checked["rows"]
     if file == "multi30k-baseline.yaml":  # nothing of it is fine-tuned
-        assert all(row["finetune"].get("updates", 0) == 0 for row in checked["variants"].values())
+        assert {checked["variants"][row]["finetune"]["updates"] for row in set(checked["rows"]) - {BASELINE}} == {0}
         return
     control = checked["variants"][checked["control"]]
     assert checked["control"] in checked["rows"]
