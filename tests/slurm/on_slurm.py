@@ -13,8 +13,10 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -28,7 +30,7 @@ from tzip.files import read_json
 RULE = r"(?m)^\s*(?:local)?rule (\w+):"  # in what Snakemake says
 TRAINING = RUN / "seed-1" / "training.json"
 WEIGHTS = "checkpoint/model.safetensors"
-UPDATES = 2000  # more than a minute, where the whole miniature takes seconds to train
+UPDATES = 2000  # about a minute, where the whole miniature takes seconds to train
 SOON = ["--slurm-init-seconds-before-status-checks", "3"]  # these jobs are short
 LONG = ["--config", f"training={{updates: {UPDATES}, every: 500}}"]
 
@@ -163,8 +165,27 @@ def test_a_grid_of_200_variants_is_fifty_jobs(tmp_path: Path, local: Future) -> 
     assert len(re.findall(r"submitted with SLURM jobid", said)) - len(submissions(said, "record")) == 50
 
 
+def process_of(script: str, folder: Path) -> psutil.Process:
+    """The one that runs a script of the workflow in a folder."""
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            if f"workflow_scripts/{script}" in process.cmdline() and process.cwd() == str(folder):
+                return process
+    raise AssertionError(f"nothing runs {script} in {folder}")
+
+
 def test_a_training_longer_than_its_time_limit_ends_over_several_jobs(copied: Path, undisturbed: Future) -> None:
-    said = through_slurm(copied, *train_alone(1), "--retries", "12", *LONG)
+    """However fast the machine: the first job stands still until SLURM ends it."""
+    process = submit(copied, *train_alone(1), "--retries", "12", *LONG)
+    try:
+        wait_for(lambda: updates_done(copied) > 0, 300)
+        process_of("train.py", copied).suspend()
+        assert process.wait(900) == 0, (copied / "slurm.log").read_text()[-6000:]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(60)
+    said = (copied / "slurm.log").read_text()
     jobs = submissions(said, "train")
     assert len(jobs) > 1, said[-3000:]
     assert read_json(copied / TRAINING)["updates"] == UPDATES
