@@ -28,16 +28,21 @@ def main() -> None:
     except SafetensorError as error:
         raise ValueError(f"{args.checkpoint / 'model.safetensors'}: {error}") from None
     codes = container.read(args.model).codes
-    coded = [name for name, code in codes.items() if code.codebook is not None and name in trained]
+    coded = [name for name, code in codes.items() if name in trained and is_clustered(code)]
     if not coded:
-        raise ValueError(f"{args.model}: no tensor with a codebook; give a quantized row's file")
+        raise ValueError(f"{args.model}: no tensor with a codebook of weights; give the file of a k-means row")
     arrays = {}
     for name in args.tensors or typical(coded):
         if name not in coded:
-            raise ValueError(f"--tensors: '{name}' has no codebook; choose from {', '.join(coded)}")
+            raise ValueError(f"--tensors: '{name}' has no codebook of weights; choose from {', '.join(coded)}")
         arrays |= {f"{name}/{key}": value for key, value in clustered(trained[name], codes[name]).items()}
     with replacing(args.output) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
+
+
+def is_clustered(code: Code) -> bool:
+    """Whether the entries of its codebook are weights: not vectors, and not in units of a scale."""
+    return code.codebook is not None and code.codebook.ndim == 1 and code.scales is None and code.residual is None
 
 
 def typical(names: list[str]) -> list[str]:

@@ -116,6 +116,8 @@ WRONG = [
     ("threads/train", 0, "threads.train: 0 is less than the minimum of 1"),
     ("attention/row", [], "unknown key 'row' in attention; did you mean 'rows'? choose from sentence,"),
     ("attention/rows", ["kmeans-3bit"], "attention.rows = 'kmeans-3bit' is not defined; did you mean"),
+    ("weights", "kmeans-3bit", "weights = 'kmeans-3bit' is not a row of kmeans; did you mean"),
+    ("weights", "bs-fixed", "weights = 'bs-fixed' is not a row of kmeans; choose from"),
     ("speed", [{"row": "kmeans-3bit"}], "speed.row = 'kmeans-3bit' is not defined; did you mean"),
     ("speed", [{"row": "baseline", "type": "int4"}], "speed.0.type = 'int4' is not one of float32, int16, int8"),
     ("speed", [{"row": "baseline", "beams": 4}], "unknown key 'beams' in speed.0; did you mean 'beam'?"),

@@ -198,4 +198,8 @@ def test_weights_are_read_from_checkpoint_and_file(tmp_path: Path) -> None:
     for figure in ("weights", "cumulative"):
         assert script("figures", figure, "--weights", arrays, "--output", tmp_path / f"{figure}.svg") == (0, "")
     _, error = script("weights", *paths, "--tensors", "nothing")
-    assert error == f"error: --tensors: 'nothing' has no codebook; choose from {name}\n"
+    assert error == f"error: --tensors: 'nothing' has no codebook of weights; choose from {name}\n"
+    scaled = code.Code((20, 30), symbols, coded.codebook, scales=np.ones((20, 1), np.float16))
+    container.write(tmp_path / "model.tzip", container.Archive({}, {name: scaled}, b"vocabulary", {}))
+    why = "no tensor with a codebook of weights; give the file of a k-means row"
+    assert script("weights", *paths) == (1, f"error: {tmp_path / 'model.tzip'}: {why}\n")

@@ -250,7 +250,7 @@ class Run(Keys):
         low=1,
     )
     attention: Attention = option(Attention(), "the figure of attention maps")
-    weights: str = option("", "the quantized row whose weights are drawn before and after; empty: none")
+    weights: str = option("", "the row of kmeans whose weights are drawn before and after; empty: none")
     threads: Threads = option(Threads(), "threads of one job; they decide how sums are rounded")
 
 

@@ -133,8 +133,11 @@ def check_names(config: dict[str, Any]) -> None:
     if config["control"]:
         check_name(config["control"], config["variants"], "control")
     if config["weights"]:
-        quantized = [row for row in rows if "quantize" in config["variants"][row]]
-        check_name(config["weights"], quantized, "weights")
+        clustered = [row for row in rows if config["variants"][row].get("quantize", {}).get("method") == "kmeans"]
+        if config["weights"] not in clustered:  # other codebooks are in units of a scale, or follow the weights
+            raise ValueError(
+                f"weights = {config['weights']!r} is not a row of kmeans; {choose(config['weights'], clustered)}"
+            )
     for entry in config["speed"]:
         check_name(entry["row"], config["rows"], "speed.row")
     for test in config["tests"]:
