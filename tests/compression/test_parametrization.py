@@ -48,6 +48,19 @@ def test_both_ways_of_summing_agree() -> None:
         assert torch.allclose(how(values, indices, 256).double(), wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize("edges", [0, 1, 2, 14, 32, 33, 254])
+def test_values_fall_between_edges_as_a_search_finds_them(edges: int) -> None:
+    """On an edge too; edges that are equal or infinite are those of levels that are gone."""
+    generator = torch.Generator().manual_seed(edges)
+    ascending = torch.randn(edges, generator=generator).mul(4).round().div(4).sort().values
+    if edges > 2:
+        ascending[0], ascending[-2:] = -torch.inf, torch.inf
+    values = torch.cat([torch.randn(5000, generator=generator), ascending, torch.tensor([torch.inf, -torch.inf])])
+    found = parametrization.bucket(values, ascending)
+    assert found.dtype == torch.int32
+    assert found.tolist() == torch.bucketize(values, ascending).tolist()
+
+
 @pytest.mark.parametrize(
     ("per", "form"), [("tensor", (1, 1)), ("row", (3, 1)), ("32", (3, 3)), ("64", (3, 2)), ("128", (3, 1))]
 )

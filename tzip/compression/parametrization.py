@@ -11,6 +11,7 @@ from tzip.compression.code import Code, counted, looked_up, matrix
 LARGEST = torch.finfo(torch.float16).max
 TINY = 2.0**-24  # the smallest scale that float16 has
 BLOCK = 1 << 19  # weights of a large tensor whose levels are found at a time
+COMPARED = 32  # edges that are compared one after the other, at most
 FITTING = 20  # iterations of a least-squares scale; a handful are needed
 
 
@@ -57,6 +58,20 @@ def summed_by_sorting(values: Tensor, indices: Tensor, entries: int) -> Tensor:
     ordered, order = torch.sort(indices.int(), stable=True)
     ends = torch.searchsorted(ordered, torch.arange(entries + 1, dtype=torch.int32, device=indices.device))
     return torch.segment_reduce(values[order], "sum", lengths=ends.diff(), unsafe=True)
+
+
+def bucket(values: Tensor, edges: Tensor) -> Tensor:
+    """How many of the ascending `edges` are below each value (no NaN): torch.bucketize, int32 of the values' shape.
+
+    Few edges are compared one after the other: on a CPU twice to four times as fast as a search with branches.
+    """
+    different, times = edges.unique_consecutive(return_counts=True)
+    if values.device.type != "cpu" or len(different) > COMPARED:
+        return torch.bucketize(values, edges, out_int32=True)
+    count, above = torch.zeros_like(values, dtype=torch.uint8), torch.empty_like(values, dtype=torch.bool)
+    for edge, number in zip(different.tolist(), times.tolist(), strict=True):
+        count.add_(torch.gt(values, edge, out=above).view(torch.uint8), alpha=number)
+    return count.int()
 
 
 def zeroed(weight: Tensor, keep: Tensor | None) -> Tensor:

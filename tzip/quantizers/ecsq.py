@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tzip.compression.parametrization import TINY, Latent, blocks, scale_form, spread, stored, summed, zeroed
+from tzip.compression.parametrization import TINY, Latent, blocks, bucket, scale_form, spread, stored, summed, zeroed
 from tzip.options import option, scale_rounding, shared_scale
 
 SOURCE = "Chou, Lookabaugh & Gray 1989; Wiedemann et al. 2020 (DeepCABAC); Marban et al. 2020 (EC2T)"
@@ -65,7 +65,7 @@ class Quantizer(Latent):
 
     def indices(self, scaled: Tensor) -> Tensor:
         edges = boundaries(self.levels.double(), self.counts, self.options.price)
-        return torch.bucketize(scaled, edges.float(), out_int32=True)
+        return bucket(scaled, edges.float())
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         scaled, scales = self.scaled(weight)

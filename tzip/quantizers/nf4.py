@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tzip.compression.parametrization import TINY, Latent, blocks, scale_form, spread, stored
+from tzip.compression.parametrization import TINY, Latent, blocks, bucket, scale_form, spread, stored
 from tzip.options import scale_rounding, shared_scale
 
 OFFSET = 0.9677083  # the largest probability, as in the authors' code: the mean of 29/30 and 31/32
@@ -29,7 +29,7 @@ class Quantizer(Latent):
         levels = normal_levels().to(weight.device)
         scales = stored(blocks(weight.abs(), scale_form(weight.shape, self.options.per)).amax(2), self.options)
         scaled = weight / spread(scales, weight.shape).clamp(min=TINY)
-        return torch.bucketize(scaled, (levels[1:] + levels[:-1]) / 2, out_int32=True), levels, scales
+        return bucket(scaled, (levels[1:] + levels[:-1]) / 2), levels, scales
 
 
 @functools.cache
