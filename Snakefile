@@ -57,3 +57,7 @@ onstart:
         shown.add(f"{RUN}/report.html")
     for file in shown:
         Path(file).unlink(missing_ok=True)
+    # To start at most 100 jobs a second, Snakemake's scheduler looks again a second after each look, and once more for
+    # every job that ended: after hundreds of jobs it takes a sixth of a core from the jobs.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
