@@ -40,13 +40,13 @@ def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFra
     inside = rows[rows["percent"] >= floor]
     ends = inside[["percent", "percent_low", "percent_high"]].to_numpy()
     ends = ends[ends >= floor - LONGEST_WHISKER]
-    _axes(axes, [*rows["ratio"], *published["ratio"]], [floor, *ends, 100.0], base)
+    behind = published[published["percent"] >= floor]
+    _axes(axes, [*rows["ratio"], *behind["ratio"]], [floor, *ends, 100.0], base)
     lower = rows[rows["percent"] < floor]
     if len(lower):  # room for their labels
         bottom, top = axes.get_ylim()
         axes.set(xlim=(0.95, 1.2 * axes.get_xlim()[1]), ylim=(bottom - 0.1 * (top - bottom), top))
     right, bottom = axes.get_xlim()[1], axes.get_ylim()[0]
-    behind = published[published["percent"] >= floor]
     stars = others[(others["percent"] >= floor) & (others["ratio"] < right)]
     avoid = _published(axes, behind, stars) + _variants(axes, inside, look)
     lower = lower.assign(shown=bottom + 0.025 * (axes.get_ylim()[1] - bottom))
