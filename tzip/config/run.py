@@ -134,10 +134,8 @@ def check_names(config: dict[str, Any]) -> None:
         check_name(config["control"], config["variants"], "control")
     if config["weights"]:
         clustered = [row for row in rows if config["variants"][row].get("quantize", {}).get("method") == "kmeans"]
-        if config["weights"] not in clustered:  # other codebooks are in units of a scale, or follow the weights
-            raise ValueError(
-                f"weights = {config['weights']!r} is not a row of kmeans; {choose(config['weights'], clustered)}"
-            )
+        # Other codebooks are in units of a scale, or follow the weights.
+        check_name(config["weights"], clustered, "weights", "is not a row of kmeans")
     for entry in config["speed"]:
         check_name(entry["row"], config["rows"], "speed.row")
     for test in config["tests"]:
@@ -146,9 +144,9 @@ def check_names(config: dict[str, Any]) -> None:
             raise ValueError(f"tests = {test!r} is the name of the development set; call the test set otherwise")
 
 
-def check_name(name: str, choices: Iterable[str], where: str) -> None:
+def check_name(name: str, choices: Iterable[str], where: str, otherwise: str = "is not defined") -> None:
     if name not in choices:
-        raise ValueError(f"{where} = {name!r} is not defined; {choose(name, choices)}")
+        raise ValueError(f"{where} = {name!r} {otherwise}; {choose(name, choices)}")
 
 
 def scores(config: dict[str, Any]) -> dict[str, Any]:
