@@ -175,9 +175,10 @@ def soft_targets(wildcards):
 
 
 def text_of_start(wildcards):
-    """The encoded training text, in the pieces of the model that a variant starts from."""
-    folder = students.texts(config, named(wildcards).get("from", ""))
-    return multiext(f"{folder}/train", ".tokens.npy", ".offsets.npy")
+    """The encoded pairs that a variant is fine-tuned on, in the pieces of the model that it starts from."""
+    student = named(wildcards).get("from", "")
+    prefix = students.data(config, student, wildcards.seed, variant=wildcards.variant)
+    return multiext(prefix, ".tokens.npy", ".offsets.npy")
 
 
 def text_of_origin(wildcards):

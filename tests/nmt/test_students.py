@@ -87,6 +87,32 @@ def test_where_the_lessons_of_several_teachers_lie() -> None:
     assert students.soft_targets(config, "3", student="flat") == []
 
 
+def test_a_variant_is_fine_tuned_on_the_references_or_on_what_teachers_write() -> None:
+    learned = {"data": "both", "teachers": "all"}
+    config = checked(variants={"student-4bit": learned | {"finetune": {"teacher": 0.5, "top": 4}}})
+    assert students.data(config, "tiny", "3", variant="student-4bit") == "results/default/seed-all/teacher/both"
+    found = students.soft_targets(config, "3", variant="student-4bit")
+    assert found == ["results/default/seed-all/teacher/both.top-4.npy"]
+    own = merged(OWN_PIECES, {"variants": {"student-4bit": {"data": "teacher"}}})
+    lessons = "results/default/data/students/tiny/teacher.seed-3"
+    assert students.data(checked(**own), "tiny", "3", variant="student-4bit") == lessons
+    assert students.data(checked(), "tiny", "3", variant="student-4bit") == "results/default/data/train"
+    assert students.data(checked(), "", "3", variant="baseline") == "results/default/data/train"
+    with refused("variants.student.data = 'both': nothing is fine-tuned; leave it out"):
+        checked(variants={"student": {"data": "both"}})
+
+
+def test_what_is_not_fine_tuned_has_no_teacher() -> None:
+    """Whatever the section finetune says for all variants."""
+    swept = [
+        {"quantize": "kmeans", "bits": 2, "finetune": {"updates": updates}, "name": f"u{updates}"} for updates in (0, 1)
+    ]
+    config = checked(finetune={"teacher": 0.5, "top": 8}, grid=swept)
+    for name in ("baseline", "convolutional", "u0-kmeans-b2-linear"):
+        assert students.soft_targets(config, "1", variant=name) == []
+    assert students.soft_targets(config, "1", variant="u1-kmeans-b2-linear") != []
+
+
 def test_a_student_with_pieces_of_its_own_has_no_teacher_by_words() -> None:
     """Where nothing is fine-tuned, a share in the section finetune says nothing."""
     tuned = "variants.student-4bit.finetune.teacher = 0.3: tiny has pieces of its own, not the baseline's; set it to 0"
@@ -95,7 +121,6 @@ def test_a_student_with_pieces_of_its_own_has_no_teacher_by_words() -> None:
     config = checked(**OWN_PIECES, finetune={"teacher": 0.5, "top": 8})
     assert students.soft_targets(config, "1", variant="student") == []
     assert not students.taught(config, "student")
-    assert students.soft_targets(config, "1", variant="convolutional") != []
 
 
 def test_who_is_taught() -> None:

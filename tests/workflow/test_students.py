@@ -18,7 +18,7 @@ STUDENTS = {
     "by-words": ALL | {"training": {"teacher": 0.5, "top": 8}, "data": "both"},
 }
 VARIANTS = {
-    "own-gptq": {"from": "own", "quantize": {"method": "gptq", "bits": 3}},
+    "own-gptq": {"from": "own", "quantize": {"method": "gptq", "bits": 3}, "data": "both"},
     "by-sentences": {"from": "by-sentences"},
     "by-words": {"from": "by-words"},
     "taught": {"quantize": {"method": "kmeans"}, "finetune": {"teacher": 0.5, "top": 4}, "teachers": "all"},
@@ -66,7 +66,7 @@ def test_a_student_learns_and_is_compressed_in_pieces_of_its_own(commands: dict[
         assert given(training, "--pieces") == f"{OWN}/pieces.model"
         assert given(training, "--encoder-unique") == "1"
         compressing = commands[f"compress.seed-{seed}.own-gptq.log"]
-        assert given(compressing, "--data") == f"{OWN}/train"
+        assert given(compressing, "--data") == f"{OWN}/both.seed-{seed}"
         assert given(compressing, "--statistics") == f"{RUN}/seed-{seed}/students/own/statistics.safetensors"
     assert given(commands["statistics.log"], "--data") == f"{OWN}/train"
     assert given(commands["shortlist_for_student.own.log"], "--data") == f"{OWN}/train"

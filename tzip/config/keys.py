@@ -121,6 +121,7 @@ class Method(Keys):
 
 
 Teachers = Literal["own", "all"]
+Lessons = Literal["train", "teacher", "both"]
 
 
 @key()
@@ -132,7 +133,12 @@ class Plan(Variant, Keys):
     quantize: Method | None = option(None, "quantizer of the weights")
     biases: Method | None = option(None, "quantizer of the biases of these layers")
     finetune: dict[str, Any] = option({}, "options that differ from the section finetune")
-    teachers: Teachers = option("own", "fine-tuning's teachers: the seed's baseline, or those of all seeds (with top)")
+    data: Lessons = option(
+        "train", "the targets of fine-tuning: the references, the baseline's beam translations, or both"
+    )
+    teachers: Teachers = option(
+        "own", "fine-tuning's teachers, by translations or with top: the seed's baseline, or those of all seeds"
+    )
 
 
 @key()
@@ -162,7 +168,7 @@ class Student(Keys):
     pieces: of("data/pieces.py") | None = option(
         None, "a vocabulary of its own: options that differ from the section pieces; without, the baseline's"
     )
-    data: Literal["train", "teacher", "both"] = option(
+    data: Lessons = option(
         "train", "the targets it learns from: the references, the baseline's beam translations, or both"
     )
     teachers: Teachers = option(

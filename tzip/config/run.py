@@ -82,7 +82,7 @@ def check_method(method: dict[str, Any], step: str, where: str) -> None:
 
 def plain(variant: dict[str, Any]) -> dict[str, Any]:
     """The keys of a variant that are Variant's, each method spelled as on the command line: kmeans:bits=4."""
-    kept = {key: value for key, value in variant.items() if key not in ("finetune", "from", "teachers")}
+    kept = {key: value for key, value in variant.items() if key not in ("finetune", "from", "data", "teachers")}
     for step in METHODS.keys() & kept.keys():
         given = dict(kept[step])
         kept[step] = options.spell(given.pop("method"), given)

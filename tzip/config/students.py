@@ -109,12 +109,13 @@ def check_teachers(
 
 def check_finetuning(config: dict[str, Any], name: str) -> None:
     """The teachers of a variant's fine-tuning; nothing is fine-tuned that is not compressed."""
-    variant = config["variants"][name]
-    given = config["finetune"] | variant["finetune"]
-    check_teachers(config, variant, given, f"variants.{name}")
-    tuned = ("prune" in variant or "quantize" in variant) and str(given.get("updates")) != "0"
-    if tuned and share(given) and own_pieces(config, variant.get("from", "")):
-        said = f"variants.{name}.finetune.teacher = {given['teacher']}"
+    variant, given, where = config["variants"][name], finetuning(config, name), f"variants.{name}"
+    kind, _ = lesson(variant, "")
+    if kind != "train" and not is_tuned(config, name):
+        raise ValueError(f"{where}.data = {kind!r}: nothing is fine-tuned; leave it out")
+    check_teachers(config, variant, given, where, kind != "train")
+    if share(given) and own_pieces(config, variant.get("from", "")):
+        said = f"{where}.finetune.teacher = {given['teacher']}"
         raise ValueError(f"{said}: {variant['from']} has pieces of its own, not the baseline's; set it to 0")
 
 
@@ -139,10 +140,15 @@ def texts(config: dict[str, Any], student: str = "") -> str:
     return f"{folder}/students/{student}" if own_pieces(config, student) else folder
 
 
-def data(config: dict[str, Any], student: str, seed: str) -> str:
-    """The prefix of the encoded pairs that a student learns from."""
-    given = config["students"][student]
-    kind, by = given["data"], ALL if given["teachers"] == ALL else seed
+def lesson(entry: dict[str, Any], seed: str) -> tuple[str, str]:
+    """Which targets a student or a variant learns from, and whose: one seed's baseline, or those of `all`."""
+    return entry.get("data", "train"), ALL if entry.get("teachers") == ALL else seed
+
+
+def data(config: dict[str, Any], student: str, seed: str, *, variant: str = "") -> str:
+    """The prefix of the encoded pairs that a student learns from, or a variant of it, or of the baseline ("")."""
+    given = config["variants"][variant] if variant else config["students"][student]
+    kind, by = lesson(given, seed)
     if kind == "train":
         return f"{texts(config, student)}/train"
     if own_pieces(config, student):
@@ -164,9 +170,16 @@ def taught(config: dict[str, Any], variant: str) -> bool:
 
 
 def finetuning(config: dict[str, Any], variant: str) -> dict[str, Any]:
-    """The options of a variant's fine-tuning; one whose student has pieces of its own has no teacher."""
+    """The options of a variant's fine-tuning; one that is not fine-tuned has no teacher."""
     given = config["finetune"] | config["variants"][variant]["finetune"]
-    return given | {"teacher": 0} if own_pieces(config, config["variants"][variant].get("from", "")) else given
+    return given if is_tuned(config, variant) else given | {"teacher": 0}
+
+
+def is_tuned(config: dict[str, Any], variant: str) -> bool:
+    """Whether a variant is fine-tuned: only what is compressed is."""
+    plan = config["variants"][variant]
+    updates = (config["finetune"] | plan["finetune"]).get("updates")
+    return ("prune" in plan or "quantize" in plan) and str(updates) != "0"
 
 
 def soft_targets(config: dict[str, Any], seed: str, *, student: str = "", variant: str = "") -> list[str]:
@@ -175,5 +188,5 @@ def soft_targets(config: dict[str, Any], seed: str, *, student: str = "", varian
         entry, given = config["students"][student], training(config, student)
     else:
         entry, given = config["variants"][variant], finetuning(config, variant)
-    by, kind = ALL if entry.get("teachers") == ALL else seed, entry["data"] if student else "train"
+    kind, by = lesson(entry, seed)
     return [f"{datasets.run_folder(config)}/seed-{by}/teacher/{kind}.top-{top(given)}.npy"] if top(given) else []
