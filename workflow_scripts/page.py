@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tzip import files
 from tzip.cli import run
-from tzip.report import frontier, page, results, speed, stages, tables
+from tzip.report import frontier, means, page, results, speed, stages, tables
 
 
 def add_captions(parser: argparse.ArgumentParser) -> None:
@@ -16,12 +16,13 @@ def main() -> None:
     args = results.arguments(__doc__, speed.add_arguments, add_captions, output="the page, .html")
     folder, test = args.results, args.tests[0]
     summary = results.read(args.results, args.rows, args.tests, args.seeds, args.control)
+    with_means = means.add(summary, args.results, args.rows, args.tests, args.seeds, args.control)
     costs = results.summarize_costs(results.read_costs(args.results, args.rows, args.tests, args.seeds))
     variants = frontier.read(folder, test)
     more = [
         frontier.table(variants),
         frontier.sources(variants),
-        *([tables.by_test(summary)] if len(args.tests) > 1 else []),
+        *([tables.by_test(with_means)] if len(args.tests) > 1 else []),
         frontier.ranking(frontier.read(folder, table="ranking"), len(args.seeds)),
         tables.cleaning(files.read_json(folder / "data" / "cleaning.json")),
         tables.speed(costs, results.read_training(folder, args.seeds)),

@@ -25,7 +25,6 @@ TRANSLATE = {
     "words_per_second": "words_per_second",
     "peak_memory_mb": "translate_memory_mb",
 }
-ENDS = ("low", "high")
 ATTENTION = ("sharpness", "sharpness_low", "sharpness_high", "distance")
 PAIRED = ("sharpness_change", "sharpness_change_low", "sharpness_change_high", "distance_low", "distance_high")
 
@@ -132,10 +131,16 @@ def summarize(frame: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     summary = pd.DataFrame(lines)
     taken = measured.set_index(["row", "test"]).reindex(pd.MultiIndex.from_frame(summary[["row", "test"]]))
     summary = summary.assign(**{key: taken[key].to_numpy() for key in taken})
+    summary = with_margins(summary)
+    summary["p_value"] = summary.groupby("test", sort=False)["p_value"].transform(resampling.holm)
+    return summary
+
+
+def with_margins(summary: pd.DataFrame) -> pd.DataFrame:
+    """Half of each interval; none of the baseline's percent, which is 100 by definition."""
     for key in ("bleu", "percent", "control_percent"):
         summary[f"{key}_margin"] = (summary[f"{key}_high"] - summary[f"{key}_low"]) / 2
-    summary.loc[summary["row"] == BASELINE, "percent_margin"] = np.nan  # it is 100 by definition
-    summary["p_value"] = summary.groupby("test", sort=False)["p_value"].transform(resampling.holm)
+    summary.loc[summary["row"] == BASELINE, "percent_margin"] = np.nan
     return summary
 
 
@@ -148,29 +153,19 @@ def intervals(
     the BLEU of the row `control`; NaN without one), each with _low and _high; control_percent itself. Resamples and
     their seed are those of the baseline's first score.
     """
-    lines = []
-    for test in tests:
-        first = load(place(run, seeds[0], BASELINE, f"{test}.score.json"), ("samples", "seed"))
-        resamples = resampling.Resamples(read_counts(run, rows, test, seeds), first["samples"], first["seed"])
-        for row in rows:
-            found = {
-                "bleu": resamples.contrast(lambda bleu, row=row: bleu[row]),
-                "percent": resamples.percent(row),
-                "difference": resamples.contrast(lambda bleu, row=row: bleu[row] - bleu[BASELINE]),
-            }
-            found["control_percent"] = (
-                resamples.contrast(lambda bleu, row=row: 100 * resampling.over(bleu[row], bleu[control]))
-                if control
-                else (np.nan, np.nan, np.nan)
-            )
-            ends = {
-                f"{key}_{end}": value
-                for key, (_, *both) in found.items()
-                for end, value in zip(ENDS, both, strict=True)
-            }
-            ends["control_percent"] = found["control_percent"][0]
-            lines.append({"row": row, "test": test, "control": control} | ends)
+    found = [(test, read_resamples(run, rows, test, seeds)) for test in tests]
+    lines = [
+        {"row": row, "test": test, "control": control} | of.ends(row, control) for test, of in found for row in rows
+    ]
     return pd.DataFrame(lines)
+
+
+def read_resamples(
+    run: str | Path, rows: Sequence[str], test: str, seeds: Sequence[int], more: int = 0
+) -> resampling.Resamples:
+    """Of one test set, as often as in the baseline's first score, with its seed and `more`."""
+    first = load(place(run, seeds[0], BASELINE, f"{test}.score.json"), ("samples", "seed"))
+    return resampling.Resamples(read_counts(run, rows, test, seeds), first["samples"], first["seed"] + more)
 
 
 def read(

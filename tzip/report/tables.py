@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from tzip import files
-from tzip.config import BASELINE
+from tzip.config import BASELINE, DEV
 from tzip.report import finetuning, paper
+from tzip.report.means import MEAN
 
 DASH = "–"  # what is shown where there is no number
 WIDTH = 120
@@ -294,7 +295,9 @@ def by_test(summary: pd.DataFrame) -> Table:
     lower = Column("lower-cased BLEU", "bleu_lowercase", ".2f", short="lower-cased")
     chrf, p = Column("chrF", "chrf", ".1f"), Column("p", "p_value", p_value)
     columns = (ROW, TEST, BLEU, lower, chrf, PERCENT, *of_control(frame), p)
-    notes = (margin(frame), *finetuning.notes(frame), f"sacrebleu: {summary['signature'].iloc[0]}")
+    tests = [test for test in frame["test"].unique() if test not in (DEV, MEAN)]
+    together = [f"{MEAN}: over {', '.join(tests)}; each set is resampled for itself"] if len(tests) > 1 else []
+    notes = (margin(frame), *together, *finetuning.notes(frame), f"sacrebleu: {summary['signature'].iloc[0]}")
     return Table("tests", "Scores by test set", frame, columns, notes)
 
 
