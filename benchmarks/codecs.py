@@ -4,7 +4,7 @@
     build/codecs-venv/bin/pip install torch==2.13.0
     build/codecs-venv/bin/pip install --no-deps -r benchmarks/codecs.txt
     python benchmarks/codecs.py results/multi30k-frontier --peers build/codecs-venv/bin/python \\
-        --rows uniform-3bit ternary --tests test2016
+        --rows uniform-4bit lsq-50x --tests test2016
 
 Bytes are all that has to be kept to translate: the tensors in their stored form, and for every peer the vocabulary as
 model.tzip stores it and the model's configuration as deflated JSON, some 150 bytes. Ours is the whole of model.tzip:
