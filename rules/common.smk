@@ -336,15 +336,20 @@ def behind():
             f"{folder}/inference/{TESTS[0]}.{setting}.hyp.txt",
         ]
         files += [shortlist(SimpleNamespace(variant=row, short=True))] if "-shortlist." in setting else []
+    learners = [config["students"][name] for name in students.used(config)]
+    learners += [config["variants"][name] for name in ROWS + config["made"]]
+    translated = any(students.lesson(learner, "")[0] != "train" for learner in learners)
     for seed in SEEDS:
         files.append(f"{RUN}/seed-{seed}/checkpoint/model.safetensors")
+        files += [f"{RUN}/seed-{seed}/teacher/train.{TARGET}"] if translated else []
         for student in students.used(config):
-            folder, given = students.texts(config, student), config["students"][student]
+            folder = students.texts(config, student)
             files.append(f"{RUN}/seed-{seed}/students/{student}/checkpoint/model.safetensors")
-            files += [f"{RUN}/seed-{seed}/teacher/train.{TARGET}"] if given["data"] != "train" else []
             encoded += [f"{folder}/train", f"{folder}/dev", students.data(config, student, seed)]
             files += soft_targets(SimpleNamespace(seed=seed, student=student))
         for variant in ROWS + config["made"]:
+            student = config["variants"][variant].get("from", "")
+            encoded.append(students.data(config, student, seed, variant=variant))
             files += statistics(SimpleNamespace(seed=seed, variant=variant))
             files += soft_targets(SimpleNamespace(seed=seed, variant=variant))
     return sorted({*files, *(f"{prefix}.tokens.npy" for prefix in encoded)})

@@ -71,6 +71,14 @@ def planned_rules(folder: Path, *arguments: str) -> set[str]:
     return {rule for rule, _ in planned(mini(folder, "--dry-run", *arguments))}
 
 
+def unasked(output: str, least: int) -> list[str]:
+    """The outputs of at least so many planned jobs that have no file which `rule all` asks for."""
+    (asked,) = re.findall(r"^(?:local)?rule all:\n    input: (.*)$", output, re.MULTILINE)
+    outputs = re.findall(r"^    output: (.*)$", output, re.MULTILINE)
+    assert len(outputs) > least
+    return [line for line in outputs if set(line.split(", ")).isdisjoint(asked.split(", "))]
+
+
 def copy_sources(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     for name in SOURCES:

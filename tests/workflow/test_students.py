@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.toys.workflow import RUN, copy_sources, mini
+from tests.toys.workflow import RUN, copy_sources, mini, unasked
 
 pytestmark = pytest.mark.xdist_group("students")
 
@@ -21,6 +21,7 @@ VARIANTS = {
     "own-gptq": {"from": "own", "quantize": {"method": "gptq", "bits": 3}, "data": "both"},
     "by-sentences": {"from": "by-sentences"},
     "by-words": {"from": "by-words"},
+    "written": {"quantize": {"method": "kmeans"}, "data": "teacher"},
     "taught": {"quantize": {"method": "kmeans"}, "finetune": {"teacher": 0.5, "top": 4}, "teachers": "all"},
 }
 ROWS = {
@@ -36,11 +37,16 @@ DATA, OWN = f"{RUN}/data", f"{RUN}/data/students/own"
 
 
 @pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The command of each job of a run of students, by its log without the folder."""
+def said(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What Snakemake says of a run of students."""
     folder = copy_sources(tmp_path_factory.mktemp("students"))
     (folder / "students.yaml").write_text(yaml.safe_dump(ROWS))
-    said = mini(folder, "students.yaml", "-n", "-p")
+    return mini(folder, "students.yaml", "-n", "-p")
+
+
+@pytest.fixture(scope="module")
+def commands(said: str) -> dict[str, str]:
+    """The command of each job of a run of students, by its log without the folder."""
     lines = [line.partition("Shell command: ")[2] for line in said.splitlines() if "Shell command: " in line]
     return {Path(log[1]).name: line for line in lines if (log := re.search(r"2> (?:>\(tee -i )?(\S+\.log)", line))} | {
         Path(log[1]).name: line for line in lines if (log := re.search(r"> (\S+\.log) 2>&1", line))
@@ -89,6 +95,11 @@ def test_the_baselines_of_all_seeds_teach(commands: dict[str, str]) -> None:
         assert given(training, "--train") == f"{RUN}/seed-all/teacher/both"
         assert given(training, "--soft-targets") == f"{RUN}/seed-all/teacher/both.top-8.npy"
         assert given(training, "--dev") == f"{DATA}/dev"
+        assert given(commands[f"compress.seed-{seed}.written.log"], "--data") == f"{RUN}/seed-{seed}/teacher/teacher"
         compressing = commands[f"compress.seed-{seed}.taught.log"]
         assert given(compressing, "--soft-targets") == f"{RUN}/seed-all/teacher/train.top-4.npy"
         assert "--teachers" not in compressing
+
+
+def test_every_job_of_students_has_a_file_that_the_run_asks_for(said: str) -> None:
+    assert unasked(said, 100) == []
