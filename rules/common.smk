@@ -170,15 +170,17 @@ def teacher(wildcards):
 
 def soft_targets(wildcards):
     """What the teachers say of the text to learn from, where `top` asks for it."""
-    learner = {key: value for key, value in vars(wildcards).items() if key in ("student", "variant")}
-    return students.soft_targets(config, wildcards.seed, **learner)
+    return students.soft_targets(config, wildcards.seed, **learner(wildcards))
 
 
-def text_of_start(wildcards):
-    """The encoded pairs that a variant is fine-tuned on, in the pieces of the model that it starts from."""
-    student = named(wildcards).get("from", "")
-    prefix = students.data(config, student, wildcards.seed, variant=wildcards.variant)
-    return multiext(prefix, ".tokens.npy", ".offsets.npy")
+def lessons(wildcards):
+    """The encoded pairs that a student learns from, or that a variant is fine-tuned on."""
+    return multiext(students.data(config, wildcards.seed, **learner(wildcards)), ".tokens.npy", ".offsets.npy")
+
+
+def learner(wildcards):
+    """The student or the variant that wildcards name, as `tzip.config.students` takes it."""
+    return {key: value for key, value in vars(wildcards).items() if key in ("student", "variant")}
 
 
 def text_of_origin(wildcards):
@@ -207,53 +209,6 @@ def start_config(wildcards):
 def prefix(name):
     """The common prefix of the two files of encoded pairs."""
     return lambda wildcards, input: input.get(name)[0].removesuffix(".tokens.npy")
-
-
-def lessons(wildcards):
-    """The encoded pairs that a student learns from."""
-    return multiext(students.data(config, wildcards.student, wildcards.seed), ".tokens.npy", ".offsets.npy")
-
-
-def of_student(*files):
-    """These files in the pieces of a student, its own or the baseline's."""
-    return lambda wildcards: [f"{students.texts(config, wildcards.student)}/{file}" for file in files]
-
-
-def seeds_of(teachers):
-    """The seeds whose baselines teach."""
-    return SEEDS if teachers == students.ALL else [teachers]
-
-
-def of_teachers(*files):
-    """These files of the checkpoints of the baselines that teach."""
-    return lambda wildcards: expand(f"{OF_SEED}/checkpoint/{{file}}", seed=seeds_of(wildcards.teachers), file=files)
-
-
-def lesson_sources(wildcards):
-    """Source files of the pairs to learn from, one per file of `lesson_targets`."""
-    return [f"{RUN}/data/train.{SOURCE}"] * len(lesson_targets(wildcards))
-
-
-def lesson_targets(wildcards):
-    """The teachers' translations of the training text; after the references for `both`."""
-    references = [f"{RUN}/data/train.{TARGET}"] if wildcards.targets == "both" else []
-    return references + expand(f"{OF_SEED}/teacher/train.{TARGET}", seed=seeds_of(wildcards.teachers))
-
-
-def student_model(wildcards):
-    """The student's model as flags; the longest sentence is that of the encoded pairs."""
-    return f"{flags(config['students'][wildcards.student]['model'])} --max-length {MAX_LENGTH}"
-
-
-def student_training(wildcards):
-    """How a student is trained, from which weights, and by which teacher, as flags."""
-    given = flags(students.training(config, wildcards.student))
-    if config["students"][wildcards.student]["start"] == "teacher":
-        given += " --start teacher"
-    if students.own_pieces(config, wildcards.student):
-        given += f" --dev {students.texts(config, wildcards.student)}/dev"  # the last of a flag counts
-    needed = [f"--teacher-checkpoint {Path(file).parent}" for file in teacher(wildcards)]
-    return " ".join([given, *needed, *(f"--soft-targets {file}" for file in soft_targets(wildcards))])
 
 
 def method_code(wildcards):
@@ -336,20 +291,20 @@ def behind():
             f"{folder}/inference/{TESTS[0]}.{setting}.hyp.txt",
         ]
         files += [shortlist(SimpleNamespace(variant=row, short=True))] if "-shortlist." in setting else []
-    learners = [config["students"][name] for name in students.used(config)]
+    used = students.used(config)
+    learners = [config["students"][name] for name in used]
     learners += [config["variants"][name] for name in ROWS + config["made"]]
-    translated = any(students.lesson(learner, "")[0] != "train" for learner in learners)
+    translated = any(map(students.translated, learners))
     for seed in SEEDS:
         files.append(f"{RUN}/seed-{seed}/checkpoint/model.safetensors")
         files += [f"{RUN}/seed-{seed}/teacher/train.{TARGET}"] if translated else []
-        for student in students.used(config):
+        for student in used:
             folder = students.texts(config, student)
             files.append(f"{RUN}/seed-{seed}/students/{student}/checkpoint/model.safetensors")
-            encoded += [f"{folder}/train", f"{folder}/dev", students.data(config, student, seed)]
+            encoded += [f"{folder}/train", f"{folder}/dev", students.data(config, seed, student=student)]
             files += soft_targets(SimpleNamespace(seed=seed, student=student))
         for variant in ROWS + config["made"]:
-            student = config["variants"][variant].get("from", "")
-            encoded.append(students.data(config, student, seed, variant=variant))
+            encoded.append(students.data(config, seed, variant=variant))
             files += statistics(SimpleNamespace(seed=seed, variant=variant))
             files += soft_targets(SimpleNamespace(seed=seed, variant=variant))
     return sorted({*files, *(f"{prefix}.tokens.npy" for prefix in encoded)})

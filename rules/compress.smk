@@ -33,7 +33,7 @@ rule compress:
         config=start_config,
         teacher=teacher,
         soft_targets=soft_targets,
-        train=text_of_start,
+        train=lessons,
         statistics=statistics,
     output:
         model=f"{OF_VARIANT}/model.tzip",

@@ -54,8 +54,8 @@ def test_where_the_files_of_a_student_lie() -> None:
     config = checked()
     assert students.checkpoint(config, "student", "3") == "results/default/seed-3/students/tiny/checkpoint"
     assert students.checkpoint(config, "baseline", "3") == "results/default/seed-3/checkpoint"
-    assert students.data(config, "tiny", "3") == "results/default/seed-3/teacher/both"
-    assert students.data(config, "flat", "3") == "results/default/data/train"
+    assert students.data(config, "3", student="tiny") == "results/default/seed-3/teacher/both"
+    assert students.data(config, "3", student="flat") == "results/default/data/train"
 
 
 def test_where_the_files_of_a_student_with_pieces_of_its_own_lie() -> None:
@@ -65,7 +65,7 @@ def test_where_the_files_of_a_student_with_pieces_of_its_own_lie() -> None:
         ({}, "train", "results/default/data/students/tiny/train"),
     ):
         config = checked(**merged(OWN_PIECES, {"students": {"tiny": given | {"data": kinds}}}))
-        assert students.data(config, "tiny", "3") == lessons
+        assert students.data(config, "3", student="tiny") == lessons
         assert students.texts(config, "tiny") == "results/default/data/students/tiny"
         assert students.texts(config, "flat") == students.texts(config) == "results/default/data"
     assert students.pieces(config, "tiny") == config["pieces"] | {"size": 300}
@@ -75,7 +75,7 @@ def test_where_the_files_of_a_student_with_pieces_of_its_own_lie() -> None:
 def test_where_the_lessons_of_several_teachers_lie() -> None:
     tiny, variant = {"teachers": "all", "training": {"top": 8}}, {"teachers": "all", "finetune": {"top": 4}}
     config = checked(students={"tiny": tiny}, variants={"student-4bit": variant})
-    assert students.data(config, "tiny", "3") == "results/default/seed-all/teacher/both"
+    assert students.data(config, "3", student="tiny") == "results/default/seed-all/teacher/both"
     assert students.soft_targets(config, "3", student="tiny") == ["results/default/seed-all/teacher/both.top-8.npy"]
     found = students.soft_targets(config, "3", variant="student-4bit")
     assert found == ["results/default/seed-all/teacher/train.top-4.npy"]
@@ -90,14 +90,14 @@ def test_where_the_lessons_of_several_teachers_lie() -> None:
 def test_a_variant_is_fine_tuned_on_the_references_or_on_what_teachers_write() -> None:
     learned = {"data": "both", "teachers": "all"}
     config = checked(variants={"student-4bit": learned | {"finetune": {"teacher": 0.5, "top": 4}}})
-    assert students.data(config, "tiny", "3", variant="student-4bit") == "results/default/seed-all/teacher/both"
+    assert students.data(config, "3", variant="student-4bit") == "results/default/seed-all/teacher/both"
     found = students.soft_targets(config, "3", variant="student-4bit")
     assert found == ["results/default/seed-all/teacher/both.top-4.npy"]
     own = merged(OWN_PIECES, {"variants": {"student-4bit": {"data": "teacher"}}})
     lessons = "results/default/data/students/tiny/teacher.seed-3"
-    assert students.data(checked(**own), "tiny", "3", variant="student-4bit") == lessons
-    assert students.data(checked(), "tiny", "3", variant="student-4bit") == "results/default/data/train"
-    assert students.data(checked(), "", "3", variant="baseline") == "results/default/data/train"
+    assert students.data(checked(**own), "3", variant="student-4bit") == lessons
+    assert students.data(checked(), "3", variant="student-4bit") == "results/default/data/train"
+    assert students.data(checked(), "3", variant="baseline") == "results/default/data/train"
     with refused("variants.student.data = 'both': nothing is fine-tuned; leave it out"):
         checked(variants={"student": {"data": "both"}})
 

@@ -22,7 +22,7 @@ def check(config: dict[str, Any]) -> None:
         check_model(student["model"], f"students.{name}.model", ("max_length",))
         check_training(training(config, name), f"students.{name}.training")
         check_pieces(config, name)
-        check_teachers(config, student, training(config, name), f"students.{name}", student["data"] != "train")
+        check_teachers(config, student, training(config, name), f"students.{name}")
         if student["start"] == "teacher" and not imports.given(config):  # else the job itself looks
             check_start(config, name)
     for name, variant in config["variants"].items():
@@ -92,16 +92,14 @@ def check_pieces(config: dict[str, Any], name: str) -> None:
         raise ValueError(f"{where}.start = 'teacher': the baseline's embeddings are of its own pieces; choose random")
 
 
-def check_teachers(
-    config: dict[str, Any], entry: dict[str, Any], training: dict[str, Any], where: str, translated: bool = False
-) -> None:
+def check_teachers(config: dict[str, Any], entry: dict[str, Any], training: dict[str, Any], where: str) -> None:
     """The baselines of all seeds teach by their translations, or by soft targets that are computed once."""
     if entry.get("teachers") != ALL:
         return
     said = f"{where}.teachers = {ALL!r}"
     if imports.is_shared(config):
         raise ValueError(f"{said}: the baseline is imported, the same for every seed; choose own")
-    if not share(training) and not translated:
+    if not share(training) and not translated(entry):
         raise ValueError(f"{said}: nothing is learned from a teacher; set the share teacher, with top")
     if share(training) and not top(training):
         raise ValueError(f"{said}: soft targets of several teachers are computed once; set top, such as 16")
@@ -110,10 +108,9 @@ def check_teachers(
 def check_finetuning(config: dict[str, Any], name: str) -> None:
     """The teachers of a variant's fine-tuning; nothing is fine-tuned that is not compressed."""
     variant, given, where = config["variants"][name], finetuning(config, name), f"variants.{name}"
-    kind, _ = lesson(variant, "")
-    if kind != "train" and not is_tuned(config, name):
-        raise ValueError(f"{where}.data = {kind!r}: nothing is fine-tuned; leave it out")
-    check_teachers(config, variant, given, where, kind != "train")
+    if translated(variant) and not is_tuned(config, name):
+        raise ValueError(f"{where}.data = {variant['data']!r}: nothing is fine-tuned; leave it out")
+    check_teachers(config, variant, given, where)
     if share(given) and own_pieces(config, variant.get("from", "")):
         said = f"{where}.finetune.teacher = {given['teacher']}"
         raise ValueError(f"{said}: {variant['from']} has pieces of its own, not the baseline's; set it to 0")
@@ -140,16 +137,22 @@ def texts(config: dict[str, Any], student: str = "") -> str:
     return f"{folder}/students/{student}" if own_pieces(config, student) else folder
 
 
+def translated(entry: dict[str, Any]) -> bool:
+    """Whether a student or a variant learns from what teachers write."""
+    return entry.get("data", "train") != "train"
+
+
 def lesson(entry: dict[str, Any], seed: str) -> tuple[str, str]:
     """Which targets a student or a variant learns from, and whose: one seed's baseline, or those of `all`."""
     return entry.get("data", "train"), ALL if entry.get("teachers") == ALL else seed
 
 
-def data(config: dict[str, Any], student: str, seed: str, *, variant: str = "") -> str:
-    """The prefix of the encoded pairs that a student learns from, or a variant of it, or of the baseline ("")."""
-    given = config["variants"][variant] if variant else config["students"][student]
-    kind, by = lesson(given, seed)
-    if kind == "train":
+def data(config: dict[str, Any], seed: str, *, student: str = "", variant: str = "") -> str:
+    """The prefix of the encoded pairs that a student or a variant learns from, in its own pieces."""
+    entry = config["students"][student] if student else config["variants"][variant]
+    student = student or entry.get("from", "")
+    kind, by = lesson(entry, seed)
+    if not translated(entry):
         return f"{texts(config, student)}/train"
     if own_pieces(config, student):
         return f"{texts(config, student)}/{kind}.seed-{by}"
