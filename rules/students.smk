@@ -1,6 +1,7 @@
 # Only runs with students, or with variants that learn from what teachers write, have these jobs. Nothing of a compression
 # method is among the inputs: the teacher is the baseline, whose file no method touches.
 
+
 def of_student(*files):
     """These files in the pieces of a student, its own or the baseline's."""
     return lambda wildcards: [f"{students.texts(config, wildcards.student)}/{file}" for file in files]
