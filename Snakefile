@@ -31,6 +31,7 @@ if IMPORTED:
     include: "rules/import.smk"
 
 
+include: "rules/students_common.smk"
 include: "rules/students.smk"
 include: "rules/compress.smk"
 include: "rules/evaluate.smk"
