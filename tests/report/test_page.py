@@ -15,7 +15,7 @@ import pytest
 from tests.toys.frontier import variants
 from tests.toys.run import MIRROR, ROWS, flags, script
 from tzip.report import page
-from tzip.report.verdicts import BY_CLOCK
+from tzip.report.verdicts import BY_CLOCK, UNMEASURED
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HEADLESS = [
@@ -232,6 +232,20 @@ def test_the_same_run_gives_the_same_page(run: Path) -> None:
         assert script("page", *selection, "--output", run / f"{name}.html") == (0, "")
     assert (run / "one.html").read_bytes() == (run / "two.html").read_bytes()
     assert "Scores by test set" not in (run / "one.html").read_text(encoding="utf-8")
+
+
+def test_claims_about_rows_that_a_run_does_not_have_are_counted_alone(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "few")
+    few = flags(tmp_path / "few", ("baseline", "kmeans-4bit"))
+    for name, output in (("claims", "few/tables"), ("timings", "few/timings"), ("page", "few.html")):
+        assert script(name, *few, "--output", tmp_path / output) == (0, "")
+    html = (tmp_path / "few.html").read_text(encoding="utf-8")
+    claims = json.loads((tmp_path / "few/tables/claims.json").read_text())
+    clock = json.loads((tmp_path / "few/timings/claim8.json").read_text())
+    claims = [claim["claim"] for claim in page.with_clock(claims, clock) if claim["verdict"] == UNMEASURED]
+    assert len(claims) > 2
+    assert f"{len(claims)} more are about rows that this run does not have." in html
+    assert not [claim for claim in claims if claim in unescape(html)]
 
 
 EIGHT = ("kmeans-8bit", "kmeans", 2.2, 40.0)

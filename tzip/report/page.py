@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from tzip.config import BASELINE
 from tzip.report import chart, paper
 from tzip.report.tables import Table, groups, to_csv
-from tzip.report.verdicts import BY_CLOCK, FAILS, HOLDS, Part
+from tzip.report.verdicts import BY_CLOCK, FAILS, HOLDS, UNMEASURED, Part
 
 TITLE = "How many bytes can a translation Transformer lose before it loses BLEU?"
 KEEP = 97.0  # % of the baseline's BLEU: what the answer calls keeping it
@@ -92,13 +92,14 @@ def build(
     table_1     Table 1, with what the clock said of it
     variants    `frontier.read` of the first test set: Table 1's rows and what grids added
     more        further tables in order
-    claims      `verdicts.as_json`
+    claims      `verdicts.as_json`; those whose rows the run does not have are left out
     figures     folder of the figures; those that are there are shown
     captions    folder of NAME.rst, one caption per figure; Snakemake's own report shows the same files
     provenance  provenance.json
     note        a warning for the top of the page, such as that the corpus is synthetic
     """
     row = best(variants)
+    measured = [claim for claim in claims if claim["verdict"] != UNMEASURED]
     words = {
         key: value for key in ("row", "label") for key, value in zip(variants[key], variants["words"], strict=True)
     }
@@ -112,7 +113,8 @@ def build(
         note=note,
         table_1=table_1,
         more=more,
-        claims=claims,
+        claims=measured,
+        unmeasured=len(claims) - len(measured),
         groups=groups,
         words=words,
         csv=csv,
@@ -121,7 +123,7 @@ def build(
         tiles=tiles(variants, claims),
         chart=chart.draw(variants, f"results/{name}", BASELINE if row is None else row["row"]),
         styles={HOLDS: "holds", FAILS: "fails"},
-        evidence=[[str(part(values)) for values in claim["parts"]] for claim in claims],
+        evidence=[[str(part(values)) for values in claim["parts"]] for claim in measured],
         figures=[
             _figure(place, figures, captions, described(variants))
             for place in FIGURES

@@ -64,7 +64,7 @@ def card(run: Path, row: str, seed: int, name: str) -> str:
         "",
         "## Scores",
         "",
-        "BLEU with its 95 % interval over sentences, and the difference to the uncompressed model of the same seed with"
+        "BLEU with its 95 % interval over sentences, and the difference to the run's baseline of the same seed with"
         " that of paired resamples:",
         "",
         "| test set | sentences | BLEU | chrF | difference |",
