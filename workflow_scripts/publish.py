@@ -28,9 +28,7 @@ def main() -> None:
     parser.add_argument("output", type=Path, metavar="DIR", help="where its results go")
     parser.add_argument("--model", type=row, action="append", default=[], metavar="ROW[:SEED]=DIR", help="to take")
     arguments = parser.parse_args()
-    for name, seed, folder in arguments.model:
-        publish.model(arguments.run, name, seed, folder)
-    publish.publish(arguments.run, arguments.output)
+    publish.publish(arguments.run, arguments.output, arguments.model)
 
 
 if __name__ == "__main__":

@@ -37,11 +37,16 @@ def test_what_is_not_there_is_told_and_nothing_is_written(finished: Path, tmp_pa
     for given, said in (
         (["--model", f"kmeans-9bit={tmp_path}/m"], f"{RUN}/seed-1/kmeans-9bit/model.tzip: missing"),
         (["--model", f"kmeans-4bit:7={tmp_path}/m"], f"{RUN}/seed-7/kmeans-4bit/model.tzip: missing"),
+        (
+            ["--model", f"kmeans-4bit={tmp_path}/a", "--model", f"kmeans-9bit={tmp_path}/b"],
+            f"{RUN}/seed-1/kmeans-9bit/model.tzip: missing",
+        ),
         (["--model", "kmeans-4bit"], "'kmeans-4bit' is not ROW=FOLDER or ROW:SEED=FOLDER"),
     ):
         assert said in command(finished, *PUBLISH, str(tmp_path / "published"), *given, ok=False)
         assert list(tmp_path.iterdir()) == []
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "mine").touch()
-    assert "published: exists already" in command(finished, *PUBLISH, str(tmp_path / "published"), ok=False)
+    given = (str(tmp_path / "published"), "--model", f"kmeans-4bit={tmp_path}/a")
+    assert "published: exists already" in command(finished, *PUBLISH, *given, ok=False)
     assert [path.name for path in tmp_path.rglob("*")] == ["published", "mine"]

@@ -1,6 +1,8 @@
 """What others get of a finished run: its results without what is large, and models to take, each with its card."""
 
+import contextlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +14,29 @@ FILES = ("report.html", "config.json", "provenance.json")
 MODEL, CARD = "model.tzip", "README.md"
 
 
-def publish(run: Path, output: Path) -> None:
-    """Copy a run's tables, timings, figures, page, configuration and provenance to the new folder `output`."""
+def publish(run: Path, output: Path, models: Iterable[tuple[str, int, Path]] = ()) -> None:
+    """Copy a run's tables, timings, figures, page, configuration and provenance to the new folder `output`.
+
+    models  rows to take: (row, seed, new folder) of each; its model.tzip goes there, with its card
+
+    All folders appear, or none.
+    """
     for name in (*FOLDERS, *FILES):
         if not (run / name).exists():
             raise results.missing(run / name)
-    with files.replacing_folder(output) as folder:
+    with contextlib.ExitStack() as folders:
+        folder = folders.enter_context(files.replacing_folder(output))
         for name in FOLDERS:
             shutil.copytree(run / name, folder / name)
         for name in FILES:
             shutil.copyfile(run / name, folder / name)
-
-
-def model(run: Path, row: str, seed: int, output: Path) -> None:
-    """Copy a row's model.tzip to the new folder `output`, and write its card beside it."""
-    file = results.place(run, seed, row, MODEL)
-    if not file.exists():
-        raise results.missing(file)
-    text = card(run, row, seed, output.name)
-    with files.replacing_folder(output) as folder:
-        shutil.copyfile(file, folder / MODEL)
-        files.write_text(folder / CARD, text)
+        for row, seed, place in models:
+            file = results.place(run, seed, row, MODEL)
+            if not file.exists():
+                raise results.missing(file)
+            folder = folders.enter_context(files.replacing_folder(place))
+            shutil.copyfile(file, folder / MODEL)
+            files.write_text(folder / CARD, card(run, row, seed, place.name))
 
 
 def card(run: Path, row: str, seed: int, name: str) -> str:
