@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.toys.workflow import RUN, command
 from tzip import files
+from tzip.options import flags
 
 PUBLISH = ("python", "workflow_scripts/publish.py", str(RUN))
 
@@ -28,6 +29,7 @@ def test_results_and_models_with_their_cards(finished: Path, tmp_path: Path) -> 
         score["signatures"]["bleu"],
         record["config"]["datasets"]["embedded"]["license"],
         record["revision"],
+        f"echo TEXT | tzip translate {flags(record['config']['search'])} small/model.tzip",
         f"snakemake {RUN}/seed-1/kmeans-4bit/model.tzip --cores all --configfile {RUN}/config.json",
     ):
         assert said in card

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tzip import files
+from tzip.options import flags
 from tzip.report import frontier, results
 
 FOLDERS = ("tables", "timings", "figures")
@@ -51,6 +52,7 @@ def card(run: Path, row: str, seed: int, name: str) -> str:
     size = results.load(results.place(run, seed, row, "size.json"), results.SIZES)
     scores = {test: results.load(results.place(run, seed, row, f"{test}.score.json")) for test in tests}
     source, target = data["languages"]
+    translate = f"tzip translate {flags(config['search'])}".rstrip()
     seeds = (
         f" (of the seeds {', '.join(map(str, config['seeds']))}; this is {seed})" if len(config["seeds"]) > 1 else ""
     )
@@ -63,7 +65,7 @@ def card(run: Path, row: str, seed: int, name: str) -> str:
         f"- What it is: row `{row}` of the run `{config['name']}`: {known[row]}{seeds}.",
         f"- SHA-256 of `{MODEL}`: `{files.sha256(file)}`.",
         "",
-        f"    echo TEXT | tzip translate {name}/{MODEL}",
+        f"    echo TEXT | {translate} {name}/{MODEL}",
         f"    tzip inspect {name}/{MODEL}",
         "",
         "## Scores",
@@ -75,8 +77,8 @@ def card(run: Path, row: str, seed: int, name: str) -> str:
         "|---|--:|--:|--:|--:|",
         *(_scored(test, result) for test, result in scores.items()),
         "",
-        f"sacreBLEU: `{next(iter(scores.values()))['signatures']['bleu']}`. Each is computed from what this file"
-        " translates.",
+        f"sacreBLEU: `{next(iter(scores.values()))['signatures']['bleu']}`. Each is computed from what"
+        f" `{translate}` makes of this file.",
         "",
         "## Data",
         "",
