@@ -3,6 +3,7 @@
 import argparse
 from itertools import product
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,11 @@ def sharpness(args: argparse.Namespace) -> plots.Figure:
             lines.append({"variant": row, "label": short(row), "seed": seed, "kind": kind} | measures)
         for kind, reason in sorted(record.get("left_out", {}).items(), reverse=True):
             left_out.setdefault((short(row), reason), {})[kind] = True
-    notes = [f"{row}: no maps of {', '.join(kinds)}: {reason}" for (row, reason), kinds in left_out.items()]
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (row, reason), kinds in left_out.items():
+        rows.setdefault((", ".join(kinds), reason), []).append(row)
+    said = [f"{', '.join(named)}: no maps of {kinds}: {reason}" for (kinds, reason), named in rows.items()]
+    notes = [fill(line, 75, break_on_hyphens=False) for line in said]
     args.note = "\n".join([args.note, *notes] if args.note else notes)
     measured = [f"{name}{end}" for name in ("sharpness", "distance") for end in ("", "_low", "_high")]
     return plots.sharpness(pd.DataFrame(lines, columns=["variant", "label", "seed", "kind", *measured]))

@@ -265,6 +265,8 @@ def test_the_answer_may_be_that_none_does() -> None:
     assert "No row keeps 97 % of that." in page.answer(variants(ONE))
     assert len(page.tiles(variants(ONE), [])) == 1
     assert len(page.tiles(variants(ONE), [{"verdict": "undecided"}])) == 1
+    judged = [{"verdict": page.FAILS}, {"verdict": "undecided"}]
+    assert page.tiles(variants(ONE), judged)[1] == ("0", "claims of the paper hold, of 2 measured; failed: 1")
 
 
 def test_the_gap_is_the_widest_of_the_papers_rows() -> None:

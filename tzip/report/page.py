@@ -120,7 +120,7 @@ def build(
         csv=csv,
         answer=answer(variants),
         gap=gap(table_1.frame),
-        tiles=tiles(variants, claims),
+        tiles=tiles(variants, measured),
         chart=chart.draw(variants, f"results/{name}", BASELINE if row is None else row["row"]),
         styles={HOLDS: "holds", FAILS: "fails"},
         evidence=[[str(part(values)) for values in claim["parts"]] for claim in measured],
@@ -209,7 +209,7 @@ def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tupl
         result.append((f"{row['ratio_printed']:.2f}x", "the same file by the paper's way of counting"))
     verdicts = [claim["verdict"] for claim in claims]
     if {HOLDS, FAILS} & set(verdicts):  # a run without the paper's rows decides none
-        meaning = f"of {len(claims)} claims of the paper hold; {verdicts.count(FAILS)} do not"
+        meaning = f"claims of the paper hold, of {len(claims)} measured; failed: {verdicts.count(FAILS)}"
         result.append((str(verdicts.count(HOLDS)), meaning))
     return result
 
