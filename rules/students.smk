@@ -87,11 +87,7 @@ rule soften:
     input:
         checkpoint=of_teachers("model.safetensors"),
         others=of_teachers("config.json", "pieces.model"),
-        train=lambda wildcards: multiext(
-            f"{RUN}/data/train" if wildcards.lesson == "train" else f"{OF_TEACHER}/{wildcards.lesson}",
-            ".tokens.npy",
-            ".offsets.npy",
-        ),
+        train=text_to_soften,
     output:
         f"{OF_TEACHER}/{{lesson}}.top-{{top}}.npy",
     log:
@@ -110,6 +106,16 @@ rule soften:
     shell:
         "tzip soften --force {params.checkpoint} {output} --data {params.data} --top {wildcards.top}"
         " --threads {params.threads} > {log} 2>&1"
+
+
+# A student with pieces of its own teaches its variants itself.
+use rule soften as soften_by_student with:
+    output:
+        f"{RUN}/seed-{{teachers}}/students/{{student}}/{{lesson}}.top-{{top}}.npy",
+    log:
+        f"{RUN}/logs/soften_by_student.{{student}}.seed-{{teachers}}.{{lesson}}.top-{{top}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/soften_by_student.{{student}}.seed-{{teachers}}.{{lesson}}.top-{{top}}.tsv"
 
 
 use rule train as student with:

@@ -12,8 +12,26 @@ def seeds_of(teachers):
 
 
 def of_teachers(*files):
-    """These files of the checkpoints of the baselines that teach."""
-    return lambda wildcards: expand(f"{OF_SEED}/checkpoint/{{file}}", seed=seeds_of(wildcards.teachers), file=files)
+    """These files of the checkpoints of those that teach: the baselines, or a student with pieces of its own."""
+
+    def named(wildcards):
+        who = f"students/{wildcards.student}/" if hasattr(wildcards, "student") else ""
+        seeds = seeds_of(wildcards.teachers)
+        return expand(f"{OF_SEED}/{who}checkpoint/{{file}}", seed=seeds, file=files)
+
+    return named
+
+
+def text_to_soften(wildcards):
+    """The encoded pairs of which they say something, in their pieces."""
+    student = getattr(wildcards, "student", "")
+    if wildcards.lesson == "train":
+        prefix = f"{students.texts(config, student)}/train"
+    elif student:
+        prefix = f"{students.texts(config, student)}/{wildcards.lesson}.seed-{wildcards.teachers}"
+    else:
+        prefix = f"{RUN}/seed-{wildcards.teachers}/teacher/{wildcards.lesson}"
+    return multiext(prefix, ".tokens.npy", ".offsets.npy")
 
 
 def lesson_sources(wildcards):

@@ -113,14 +113,18 @@ def test_what_is_not_fine_tuned_has_no_teacher() -> None:
     assert students.soft_targets(config, "1", variant="u1-kmeans-b2-linear") != []
 
 
-def test_a_student_with_pieces_of_its_own_has_no_teacher_by_words() -> None:
-    """Where nothing is fine-tuned, a share in the section finetune says nothing."""
-    tuned = "variants.student-4bit.finetune.teacher = 0.3: tiny has pieces of its own, not the baseline's; set it to 0"
-    with refused(tuned):
-        checked(**merged(OWN_PIECES, {"variants": {"student-4bit": {"finetune": {"teacher": 0.3}}}}))
-    config = checked(**OWN_PIECES, finetune={"teacher": 0.5, "top": 8})
-    assert students.soft_targets(config, "1", variant="student") == []
-    assert not students.taught(config, "student")
+def test_a_student_with_pieces_of_its_own_teaches_its_variants() -> None:
+    for given, where in (
+        ({}, "seed-3/students/tiny/train.top-8.npy"),
+        ({"data": "both"}, "seed-3/students/tiny/both.top-8.npy"),
+        ({"data": "both", "teachers": "all"}, "seed-all/students/tiny/both.top-8.npy"),
+    ):
+        variant = given | {"finetune": {"teacher": 0.5, "top": 8}}
+        config = checked(**merged(OWN_PIECES, {"variants": {"student-4bit": variant}}))
+        assert students.soft_targets(config, "3", variant="student-4bit") == [f"results/default/{where}"]
+        assert students.soft_targets(config, "3", variant="student") == []
+    config = checked(**merged(OWN_PIECES, {"variants": {"student-4bit": {"finetune": {"teacher": 0.5}}}}))
+    assert not students.taught(config, "student-4bit"), "read in every update, it is what is compressed"
 
 
 def test_who_is_taught() -> None:

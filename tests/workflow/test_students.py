@@ -19,6 +19,15 @@ STUDENTS = {
 }
 VARIANTS = {
     "own-gptq": {"from": "own", "quantize": {"method": "gptq", "bits": 3}, "data": "both"},
+    "own-taught": {"from": "own", "quantize": {"method": "kmeans"}, "finetune": {"teacher": 0.5, "top": 4}},
+    "own-taught-by-all": {
+        "from": "own",
+        "quantize": {"method": "kmeans"},
+        "finetune": {"teacher": 0.5, "top": 4},
+        "data": "both",
+        "teachers": "all",
+    },
+    "own-read": {"from": "own", "quantize": {"method": "kmeans"}, "finetune": {"teacher": 0.5}},
     "by-sentences": {"from": "by-sentences"},
     "by-words": {"from": "by-words"},
     "written": {"quantize": {"method": "kmeans"}, "data": "teacher"},
@@ -99,6 +108,24 @@ def test_the_baselines_of_all_seeds_teach(commands: dict[str, str]) -> None:
         compressing = commands[f"compress.seed-{seed}.taught.log"]
         assert given(compressing, "--soft-targets") == f"{RUN}/seed-all/teacher/train.top-4.npy"
         assert "--teachers" not in compressing
+
+
+def test_a_student_with_pieces_of_its_own_teaches_what_starts_from_it(commands: dict[str, str]) -> None:
+    """That of the same seed, or those of all; the default of `tzip compress` is what it compresses."""
+    folders = {seed: f"{RUN}/seed-{seed}/students/own" for seed in (1, 2, "all")}
+    for by, lesson, data in ((2, "train", "train"), ("all", "both", "both.seed-all")):
+        softened = commands[f"soften_by_student.own.seed-{by}.{lesson}.top-4.log"]
+        checkpoints = " ".join(f"{folders[seed]}/checkpoint" for seed in ((1, 2) if by == "all" else (by,)))
+        assert f"--force {checkpoints} {folders[by]}/{lesson}.top-4.npy " in softened
+        assert given(softened, "--data") == f"{OWN}/{data}"
+    for name, by, lesson in (("own-taught", 2, "train"), ("own-taught-by-all", "all", "both")):
+        compressing = commands[f"compress.seed-2.{name}.log"]
+        assert given(compressing, "--soft-targets") == f"{folders[by]}/{lesson}.top-4.npy"
+        assert "--teacher-checkpoint" not in compressing
+    compressing = commands["compress.seed-2.own-read.log"]
+    assert given(compressing, "--teacher") == "0.5"
+    assert "--teacher-checkpoint" not in compressing
+    assert "--soft-targets" not in compressing
 
 
 def test_every_job_of_students_has_a_file_that_the_run_asks_for(said: str) -> None:

@@ -111,9 +111,6 @@ def check_finetuning(config: dict[str, Any], name: str) -> None:
     if translated(variant) and not is_tuned(config, name):
         raise ValueError(f"{where}.data = {variant['data']!r}: nothing is fine-tuned; leave it out")
     check_teachers(config, variant, given, where)
-    if share(given) and own_pieces(config, variant.get("from", "")):
-        said = f"{where}.finetune.teacher = {given['teacher']}"
-        raise ValueError(f"{said}: {variant['from']} has pieces of its own, not the baseline's; set it to 0")
 
 
 def check_start(config: dict[str, Any], name: str) -> None:
@@ -167,9 +164,9 @@ def checkpoint(config: dict[str, Any], variant: str, seed: str) -> str:
 
 
 def taught(config: dict[str, Any], variant: str) -> bool:
-    """Whether the fine-tuning of a student's variant reads the baseline's weights."""
-    given = finetuning(config, variant)
-    return "from" in config["variants"][variant] and share(given) > 0 and not top(given)
+    """Whether the fine-tuning of a student's variant reads the baseline's weights; else the student itself teaches."""
+    given, student = finetuning(config, variant), config["variants"][variant].get("from", "")
+    return bool(student) and not own_pieces(config, student) and share(given) > 0 and not top(given)
 
 
 def finetuning(config: dict[str, Any], variant: str) -> dict[str, Any]:
@@ -186,10 +183,16 @@ def is_tuned(config: dict[str, Any], variant: str) -> bool:
 
 
 def soft_targets(config: dict[str, Any], seed: str, *, student: str = "", variant: str = "") -> list[str]:
-    """The file of what teachers say of the text that a student or a variant learns from, if it asks for it."""
+    """The file of what teachers say of the text that a student or a variant learns from, if it asks for it.
+
+    The baselines teach, or for a variant of a student with pieces of its own, this student.
+    """
+    who = "teacher"
     if student:
         entry, given = config["students"][student], training(config, student)
     else:
         entry, given = config["variants"][variant], finetuning(config, variant)
+        if own_pieces(config, entry.get("from", "")):
+            who = f"students/{entry['from']}"
     kind, by = lesson(entry, seed)
-    return [f"{datasets.run_folder(config)}/seed-{by}/teacher/{kind}.top-{top(given)}.npy"] if top(given) else []
+    return [f"{datasets.run_folder(config)}/seed-{by}/{who}/{kind}.top-{top(given)}.npy"] if top(given) else []
