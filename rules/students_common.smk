@@ -25,12 +25,7 @@ def of_teachers(*files):
 def text_to_soften(wildcards):
     """The encoded pairs of which they say something, in their pieces."""
     student = getattr(wildcards, "student", "")
-    if wildcards.lesson == "train":
-        prefix = f"{students.texts(config, student)}/train"
-    elif student:
-        prefix = f"{students.texts(config, student)}/{wildcards.lesson}.seed-{wildcards.teachers}"
-    else:
-        prefix = f"{RUN}/seed-{wildcards.teachers}/teacher/{wildcards.lesson}"
+    prefix = students.encoded(config, student, wildcards.lesson, wildcards.teachers)
     return multiext(prefix, ".tokens.npy", ".offsets.npy")
 
 

@@ -127,6 +127,12 @@ def test_a_student_with_pieces_of_its_own_teaches_its_variants() -> None:
     assert not students.taught(config, "student-4bit"), "read in every update, it is what is compressed"
 
 
+def test_a_share_of_a_teacher_says_nothing_where_a_student_is_not_fine_tuned() -> None:
+    config = checked(**OWN_PIECES, finetune={"teacher": 0.5, "top": 8})
+    assert students.soft_targets(config, "1", variant="student") == []
+    assert not students.taught(config, "student")
+
+
 def test_who_is_taught() -> None:
     config = checked()
     assert students.training(config, "tiny")["updates"] == 7

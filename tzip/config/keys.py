@@ -137,7 +137,9 @@ class Plan(Variant, Keys):
         "train", "the targets of fine-tuning: the references, the baseline's beam translations, or both"
     )
     teachers: Teachers = option(
-        "own", "fine-tuning's teachers, by translations or with top: the seed's baseline, or those of all seeds"
+        "own",
+        "fine-tuning's teachers, by translations or with top: the seed's baseline, or those of all seeds; with top, a "
+        "student with pieces of its own teaches in their place",
     )
 
 

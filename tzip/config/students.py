@@ -148,8 +148,12 @@ def data(config: dict[str, Any], seed: str, *, student: str = "", variant: str =
     """The prefix of the encoded pairs that a student or a variant learns from, in its own pieces."""
     entry = config["students"][student] if student else config["variants"][variant]
     student = student or entry.get("from", "")
-    kind, by = lesson(entry, seed)
-    if not translated(entry):
+    return encoded(config, student, *lesson(entry, seed))
+
+
+def encoded(config: dict[str, Any], student: str, kind: str, by: str) -> str:
+    """The prefix of encoded pairs: the references, or what the baselines of `by` write, in the pieces of a student."""
+    if kind == "train":
         return f"{texts(config, student)}/train"
     if own_pieces(config, student):
         return f"{texts(config, student)}/{kind}.seed-{by}"
