@@ -38,6 +38,12 @@ def test_what_lies_below_the_axis_is_a_triangle_at_its_edge_with_its_value() -> 
     assert min(float(text) for _, text in drawing["y_ticks"]) > 30
 
 
+def test_the_baseline_lies_on_the_axis_where_every_row_has_more() -> None:
+    drawing = chart.draw(variants(("a", "kmeans", 2.0, 41), ("b", "log", 4.0, 40.5)), "results/x", "a")
+    assert [point["value"] for point in drawing["points"]] == ["", "", ""]
+    assert len({point["y"] for point in drawing["points"]}) == 3
+
+
 def test_points_below_the_axis_of_almost_one_size_stand_one_above_the_other() -> None:
     frame = variants(("a", "kmeans", 2.0, 40), ("b", "log", 4.0, 10), ("c", "log", 4.01, 9), ("d", "log", 8, 8))
     places = {point["name"]: point["y"] for point in chart.draw(frame, "results/x", "a")["points"]}

@@ -30,7 +30,7 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     commands name; chosen: the row that is asked first.
     """
     right, percents = variants["ratio_file"].max(), variants["percent"].fillna(100)
-    inside = variants[percents >= points.floor(percents[variants["row"] != BASELINE])]
+    inside = variants[percents >= min(100, points.floor(percents[variants["row"] != BASELINE]))]
     low, high = inside["bleu_low"].min(), inside["bleu_high"].max()
     margin = 0.05 * (high - low) + 0.5
     x = _scale(log(0.95), log(1.12 * right), LEFT, WIDTH - RIGHT)
