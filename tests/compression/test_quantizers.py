@@ -286,27 +286,35 @@ def test_ecsq_takes_fewer_bits_for_a_higher_price_and_follows_weights_in_trainin
     assert errors[0] == pytest.approx(errors[1], rel=0.05)
 
 
+@pytest.mark.parametrize("per", ["row", "tensor", "32"])
 @pytest.mark.parametrize("bits", [2, 3])
-def test_lsq_by_the_papers_formulas(bits: int) -> None:
+def test_lsq_by_the_papers_formulas(bits: int, per: str) -> None:
     """Value, start, and both gradients: equations 1 to 5 with the gradient scale of section 2.2."""
     top = 2 ** (bits - 1) - 1
-    weight = torch.tensor([[0.1, -0.26, 0.9, -2.0], [0.4, 0.0, -0.7, 1.5]], requires_grad=True)
-    keep = torch.tensor([[True, True, True, True], [True, True, False, True]])
-    step = quantizer("lsq", weight.detach(), keep=keep, bits=bits, per="row")
-    means = torch.tensor([3.26 / 4, 1.9 / 3])  # of the weights that are kept
-    assert torch.allclose(step.step.detach().flatten(), 2 * means / top**0.5)
-    step.step.data = torch.tensor([[0.25], [0.5]])  # exact in 16 bits
-    ratio = weight.detach() / step.step.detach()
+    random = torch.Generator().manual_seed(bits)
+    weight, slope = torch.randn(2, 2, 64, generator=random)
+    keep = torch.rand(2, 64, generator=random) < 0.8
+    weight.requires_grad_()
+    step = quantizer("lsq", weight.detach(), keep=keep, bits=bits, per=per)
+    form = {"row": (2, 1), "tensor": (1, 1), "32": (2, 2)}[per]
+
+    def summed(values: torch.Tensor) -> torch.Tensor:
+        """The sums of the weights that share a step."""
+        return values.reshape(*form, -1).sum(2)
+
+    count = summed(keep.float())  # of the weights that are kept
+    assert torch.allclose(step.step.detach(), 2 * summed(weight.detach().abs() * keep) / count / top**0.5)
+    step.step.data = torch.tensor([[0.25, 0.125], [0.5, 1.0]])[:, : form[1]][: form[0]].clone()  # exact in 16 bits
+    each = step.step.detach().repeat_interleave(64 // form[1], 1).expand(2, 64)
+    ratio = weight.detach() / each
     level = ratio.round().clamp(-top, top) * keep
     effective = step(weight)
-    assert effective.tolist() == (level * step.step).tolist()
-    slope = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
+    assert effective.tolist() == (level * each).tolist()
     effective.backward(slope)
     inside = (ratio.abs() < top) & keep
     assert torch.equal(weight.grad, slope * inside)
     by_step = torch.where(inside, level - ratio, level)  # equation 3: ±Q from the clip on
-    scale = 1 / torch.sqrt(torch.tensor([4.0, 3.0]) * top)
-    assert torch.allclose(step.step.grad.flatten(), (slope * by_step).sum(1) * scale)
+    assert torch.allclose(step.step.grad, summed(slope * by_step) / torch.sqrt(count * top), atol=1e-5)
 
 
 def test_lsq_steps_follow_weights_that_grow() -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from tzip.compression.parametrization import TINY, Latent, Straight, blocks, scale_form, spread, stored, zeroed
+from tzip.compression.parametrization import TINY, Latent, blocks, scale_form, spread, stored, zeroed
 from tzip.options import option, scale_rounding, shared_scale
 
 SOURCE = "Esser et al. 2020 (Learned Step Size Quantization)"
@@ -40,20 +41,36 @@ class Quantizer(Latent):
         self.register_buffer("rate", (count * self.top).rsqrt())
 
     def scales(self) -> Tensor:
-        """The steps as a file holds them (`stored`), [R, G]; their gradient is g times what arrives."""
-        return Straight.apply(self.rate * self.step, stored(self.step.detach().clamp(min=TINY), self.options))
-
-    def levels(self, weight: Tensor, scale: Tensor) -> Tensor:
-        """Integers from -Q to Q, float32 of the weight's shape; straight-through within, constant from ±Q on."""
-        ratio = weight / scale
-        rounded = Straight.apply(ratio, ratio.detach().round() + 0.0)  # -0.0 becomes 0.0
-        return torch.where(ratio.abs() < self.top, rounded, ratio.detach().clamp(-self.top, self.top))
+        """The steps as a file holds them (`stored`), [R, G]."""
+        return stored(self.step.detach().clamp(min=TINY), self.options)
 
     def forward(self, weight: Tensor) -> Tensor:
-        scale = spread(self.scales(), weight.shape)
-        return zeroed(self.levels(weight, scale) * scale, self.keep)
+        return zeroed(Rounded.apply(weight, self.step, self.scales(), self.rate, self.top), self.keep)
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        scales = self.scales().detach()
+        scales = self.scales()
         codebook = torch.arange(-self.top, self.top + 1, dtype=torch.float32, device=weight.device)
-        return (self.levels(weight, spread(scales, weight.shape)) + self.top).int(), codebook, scales
+        return (levels(weight / spread(scales, weight.shape), self.top) + self.top).int(), codebook, scales
+
+
+class Rounded(torch.autograd.Function):
+    """The quantized weight with its derivatives by the weight and by the step: faster than their parts."""
+
+    @staticmethod
+    def forward(ctx, weight: Tensor, step: Tensor, scales: Tensor, rate: Tensor, top: int) -> Tensor:
+        scale = spread(scales, weight.shape)
+        ratio = weight / scale
+        level, within = levels(ratio, top), ratio.abs() < top
+        ctx.save_for_backward(within, torch.addcmul(level, ratio, within, value=-1), rate)
+        return level.mul_(scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor):
+        within, by_step, rate = ctx.saved_tensors
+        return gradient * within, rate * blocks(gradient * by_step, rate.shape).sum(2), None, None, None
+
+
+def levels(ratio: Tensor, top: int) -> Tensor:
+    """The nearest integers from -top to top, as float32; none is -0.0."""
+    return ratio.round().clamp_(-top, top).add_(0.0)
