@@ -14,7 +14,7 @@ rule figure_of_frontier:
     resources:
         mem_mb=growing(1000),
     params:
-        figure=lambda wildcards: f"frontier --results {RUN} --test {TESTS[0]} {NOTE_FLAG}",
+        figure=lambda wildcards: f"frontier --results {RUN} {NOTE_FLAG}",
         code=code("figures"),
     shell:
         f"python {SCRIPTS}/figures.py" " {params.figure} --output {output} 2> {log}"

@@ -13,6 +13,7 @@ import tzip
 from tzip import files, options
 from tzip.compression import registry
 from tzip.compression.variant import Calibration, Pruning, Variant
+from tzip.config import MEAN
 from tzip.exchange.options import Export, Import
 from tzip.interface.arguments import (
     CHECKPOINT,
@@ -274,7 +275,7 @@ def run_status(args: argparse.Namespace) -> None:
         plain("--at", type=amount("x"), metavar="8x", help="the best BLEU at a file so many times smaller"),
         plain("--keep", type=amount("%"), metavar="99%", help="the smallest file that keeps this share of BLEU"),
     ],
-    plain("--test", default="", metavar="NAME", help="test set [the run's first]"),
+    plain("--test", default=MEAN, metavar="NAME", help="test set [the mean of the run's]"),
 )
 def run_frontier(args: argparse.Namespace) -> None:
     """which variant of a run to take, and how to make it"""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tzip.cli import run
-from tzip.config import BASELINE
+from tzip.config import BASELINE, MEAN
 from tzip.report import paper, plots, plots_frontier, points, results
 from tzip.report.frontier import read
 
@@ -106,7 +106,7 @@ def short(row: str) -> str:
 
 def of_frontier(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, required=True, help="the run's folder, with its tables")
-    parser.add_argument("--test", default="", help="test set [the first]")
+    parser.add_argument("--test", default=MEAN, help="test set [the mean of all]")
     add_note(parser)
 
 

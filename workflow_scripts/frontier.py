@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from tzip.cli import run
-from tzip.report import frontier, results, tables
+from tzip.report import frontier, means, results, tables
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,7 @@ def main() -> None:
     plans = results.read_plans(args.results, args.rows, args.seeds[0])
     scores = read(results.read_scores)
     summary = results.summarize(scores, read(results.intervals, args.control))
+    summary = means.add(summary, args.results, reported, args.tests, args.seeds, args.control)
     summary = results.tuned(summary, args.results, args.seeds[0])
     variants = frontier.collect(summary, plans, args.seeds[0], args.select or None)
     ranking = frontier.ranking(frontier.rank(scores, variants), len(args.seeds))

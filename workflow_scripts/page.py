@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tzip import files
 from tzip.cli import run
+from tzip.config import MEAN
 from tzip.report import frontier, means, page, results, speed, stages, tables
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     summary = results.read(args.results, args.rows, args.tests, args.seeds, args.control)
     with_means = means.add(summary, args.results, args.rows, args.tests, args.seeds, args.control)
     costs = results.summarize_costs(results.read_costs(args.results, args.rows, args.tests, args.seeds))
-    variants = frontier.read(folder, test)
+    variants = frontier.read(folder, MEAN)
     more = [
         frontier.table(variants),
         frontier.sources(variants),

@@ -167,6 +167,13 @@ WRONG = [
 MISTAKES = [(changed(path, value), says) for path, value, says in WRONG]
 MISTAKES += [(own(**dataset), says) for dataset, says in WRONG_DATA]
 MISTAKES += [
+    (
+        own(train=[pair("train")], dev=[pair("dev")], test={name: pair("test")}) | {"tests": [name]},
+        f"tests = '{name}' is the name of the {whose}; call the test set otherwise",
+    )
+    for name, whose in (("dev", "development set"), ("mean", "mean of the test sets"))
+]
+MISTAKES += [
     (LOCAL | {"dataset": "newstest2017"}, "dataset = 'newstest2017' is not defined"),  # it has test sets alone
     (
         {key: value for key, value in DEFAULT.items() if key != "variants"},

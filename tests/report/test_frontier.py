@@ -9,9 +9,9 @@ import pytest
 
 from tests.test_cli import call
 from tests.toys.frontier import FOUR, crowd, variants
-from tests.toys.run import ROOT
+from tests.toys.run import ROOT, flags, script
 from tzip.files import write_json
-from tzip.report import frontier, results, tables
+from tzip.report import frontier, means, results, tables
 
 
 def test_what_another_beats_is_not_on_the_frontier() -> None:
@@ -121,6 +121,19 @@ def test_the_csv_has_every_variant_and_readers_see_the_frontier(example: Path) -
     assert line["file_bytes"] == summary["file_bytes"].iloc[1]
 
 
+def test_a_run_of_several_test_sets_has_their_mean_too(example: Path, tmp_path: Path) -> None:
+    frame = frontier.read(example, "mean")
+    rows, tests, seeds = frame["row"].tolist(), ["flat", "hard"], [1, 2]
+    wanted = means.add(results.read(example, rows, tests, seeds), example, rows, tests, seeds)
+    wanted = wanted[wanted["test"] == "mean"].reset_index(drop=True)
+    for key in ("bleu", "bleu_margin", "percent", "percent_margin"):
+        assert frame[key].tolist() == pytest.approx(wanted[key].tolist(), abs=1e-4, nan_ok=True)
+    assert (frame["frontier"] == frontier.undominated(frame)).all()
+    assert "mean: over flat, hard" in (example / "tables" / "frontier.md").read_text()
+    assert script("frontier", *flags(example, rows, ["hard"], [1]), "--output", tmp_path / "tables") == (0, "")
+    assert set(frontier.read(tmp_path, "mean")["test"]) == {"hard"}
+
+
 def test_the_command_answers_in_one_line_and_prints_another_that_snakemake_understands(
     example: Path, monkeypatch, capsys
 ) -> None:
@@ -137,7 +150,8 @@ def test_the_command_answers_in_one_line_and_prints_another_that_snakemake_under
     assert {Path(target) for target in parsed.targets} == {example / "seed-1" / wanted["row"] / "model.tzip"}
     assert list(parsed.configfile) == [example / "config.json"]
     kept = call(monkeypatch, capsys, "frontier", example, "--keep", "99%").splitlines()
-    assert kept[0].startswith(frontier.keeping(frontier.read(example), 99)["row"] + ": ")
+    assert kept[0].startswith(frontier.keeping(frontier.read(example, "mean"), 99)["row"] + ": ")
+    assert " BLEU on average over the test sets (" in kept[0]
     assert "The frontier" in call(monkeypatch, capsys, "frontier", example)
 
 
@@ -146,7 +160,7 @@ def test_the_command_answers_in_one_line_and_prints_another_that_snakemake_under
     [
         (["--at", "800x"], "error: no file is 800x smaller; the most is "),
         (["--keep", "200"], "error: no file keeps 200 % of the baseline's BLEU; the most is "),
-        (["--test", "none"], "no test set 'none'; choose from flat, hard"),
+        (["--test", "none"], "no test set 'none'; choose from flat, hard, mean"),
         (["--at", "much"], "argument --at: 'much' is not a positive number, such as 8x"),
         (["--keep", "-3%"], "error: "),
         (["--at", "2x", "--keep", "9"], "not allowed with argument --at"),

@@ -4,6 +4,7 @@ import importlib.util
 
 BASELINE = "baseline"  # the row that every other is compared with
 DEV = "dev"  # the development set, among the names of test sets
+MEAN = "mean"  # the mean of the test sets, among their names
 TOKENIZER_PACKAGES = {"ja-mecab": ("MeCab", "ja"), "ko-mecab": ("mecab_ko", "ko")}  # module, extra of sacrebleu
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tzip import options
 from tzip.compression import registry
 from tzip.compression.variant import Pruning, Variant, measures, needs, stages, used
-from tzip.config import BASELINE, DEV, check_tokenizer, datasets, grid, imports
+from tzip.config import BASELINE, DEV, MEAN, check_tokenizer, datasets, grid, imports
 from tzip.config.checks import LIBRARY, check_keys, choose, fields
 from tzip.config.keys import Model, complete
 from tzip.nmt.options import PRESETS, Config, Training, configure
@@ -140,8 +140,9 @@ def check_names(config: dict[str, Any]) -> None:
         check_name(entry["row"], config["rows"], "speed.row")
     for test in config["tests"]:
         check_name(test, datasets.known_tests(config), "tests")
-        if test == DEV == config["select"]:
-            raise ValueError(f"tests = {test!r} is the name of the development set; call the test set otherwise")
+        if test == MEAN or test == DEV == config["select"]:
+            whose = "mean of the test sets" if test == MEAN else "development set"
+            raise ValueError(f"tests = {test!r} is the name of the {whose}; call the test set otherwise")
 
 
 def check_name(name: str, choices: Iterable[str], where: str, otherwise: str = "is not defined") -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tzip.config import BASELINE
-from tzip.report import frontier, points
+from tzip.report import frontier, means, points
 
 WIDTH, HEIGHT = 640, 420
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 62  # what the axes' numbers take
@@ -40,7 +40,7 @@ def draw(variants: pd.DataFrame, run: str, chosen: str) -> dict[str, Any]:
     ordered = variants.sort_values("ratio_file", kind="stable")
     megabytes = variants["baseline_bytes"].iloc[0] / 1e6
     return {
-        **{"width": WIDTH, "height": HEIGHT, "test": variants["test"].iloc[0]},
+        **{"width": WIDTH, "height": HEIGHT, "where": means.on(variants["test"].iloc[0])},
         **{"left": LEFT, "right": WIDTH - RIGHT, "top": TOP, "bottom": HEIGHT - BOTTOM},
         "x_ticks": [(x(log(r)), f"{r:g}x", f"{megabytes / r:.3g} MB") for r in points.ticks(right)],
         "y_ticks": [(y(value), f"{value:g}") for value in round_numbers(low - margin, high + margin)],

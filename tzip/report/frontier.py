@@ -8,8 +8,8 @@ import pandas as pd
 
 from tzip import options
 from tzip.compression import registry
-from tzip.config import BASELINE, DEV
-from tzip.report import finetuning, paper, tables
+from tzip.config import BASELINE, DEV, MEAN
+from tzip.report import finetuning, means, paper, tables
 from tzip.report.tables import Column, Table
 
 COLUMNS = [
@@ -164,6 +164,8 @@ def rank(scores: pd.DataFrame, collected: pd.DataFrame) -> pd.DataFrame:
 def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFrame:
     """A run's frontier.csv (or ranking.csv) for one test set, its first where none is named.
 
+    'mean' is the mean of its test sets; of a run that has one alone, or of an earlier revision, it is the first.
+
     ValueError in one line where there is no such file, column or test set.
     """
     path = Path(run, "tables", f"{table}.csv")
@@ -179,6 +181,7 @@ def read(run: str | Path, test: str = "", table: str = "frontier") -> pd.DataFra
     if absent := [key for key in (COLUMNS if table == "frontier" else RANKING) if key not in frame]:
         raise ValueError(f"{path}: no column '{absent[0]}'")
     tests = list(dict.fromkeys(frame["test"]))
+    test = "" if test == MEAN and test not in tests else test
     if test and test not in tests and len(frame):
         raise ValueError(f"{path}: no test set '{test}'; choose from {', '.join(tests)}")
     texts = {"plan", "source", "words", "control", "finetuning"} & set(frame)
@@ -209,11 +212,11 @@ def keeping(frame: pd.DataFrame, percent: float) -> pd.Series:
 
 def described(line: pd.Series) -> str:
     """A line of the frontier in words, with all that one would choose by."""
-    by = ""
+    by, where = "", means.on(line["test"])
     if line["chosen_by"] != line["test"]:
         by = f"{line['chosen_bleu']:.2f} on {line['chosen_by']} ({line['chosen_percent']:.1f} %), "
     return (
-        f"{line['row']}: {tables.BLEU.show(line)} BLEU on {line['test']} ({line['percent']:.1f} % of the baseline's), "
+        f"{line['row']}: {tables.BLEU.show(line)} BLEU {where} ({line['percent']:.1f} % of the baseline's), "
         f"{by}{line['file_bytes']:,} bytes, {line['ratio_file']:.2f}x smaller"
     )
 
@@ -235,6 +238,7 @@ def table(collected: pd.DataFrame) -> Table:
         + (f"{DEV}, the development set; the tests say what the choice is worth" if on_dev else "each test set")
         + "; the CSV has all",
         tables.margin(collected),
+        *means.notes(collected["test"].unique()),
         *finetuning.notes(collected),
     )
     title = "The frontier: the best BLEU for its bytes"

@@ -6,11 +6,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tzip.config import DEV
+from tzip.config import DEV, MEAN
 from tzip.report import results
 from tzip.report.resampling import Resamples
 
-MEAN = "mean"  # in a test set's place
+
+def on(test: str) -> str:
+    """Where a score was made, in words."""
+    return "on average over the test sets" if test == MEAN else f"on {test}"
+
+
+def notes(tests: Sequence[str]) -> list[str]:
+    """What a table of these test sets says of its lines of means."""
+    own = [test for test in tests if test not in (DEV, MEAN)]
+    return [f"{MEAN}: over {', '.join(own)}; each set is resampled for itself"] if MEAN in tests else []
 
 
 def add(

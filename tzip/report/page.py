@@ -15,7 +15,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from tzip.config import BASELINE
-from tzip.report import chart, paper
+from tzip.report import chart, means, paper
 from tzip.report.tables import Table, groups, to_csv
 from tzip.report.verdicts import BY_CLOCK, FAILS, HOLDS, UNMEASURED, Part
 
@@ -90,7 +90,7 @@ def build(
 
     name        the run's
     table_1     Table 1, with what the clock said of it
-    variants    `frontier.read` of the first test set: Table 1's rows and what grids added
+    variants    `frontier.read`, the mean of the test sets if there are several: Table 1's rows and what grids added
     more        further tables in order
     claims      `verdicts.as_json`; those whose rows the run does not have are left out
     figures     folder of the figures; those that are there are shown
@@ -166,10 +166,10 @@ def best(frame: pd.DataFrame) -> pd.Series | None:
 
 
 def answer(frame: pd.DataFrame) -> str:
-    """The question of the title answered in three sentences, by the numbers of Table 1."""
+    """The question of the title answered in three sentences."""
     base = frame[frame["row"] == BASELINE].iloc[0]
-    test, size = base["test"], megabytes(base["file_bytes"])
-    start = f"The baseline translates {test} at {base['bleu']:.2f} BLEU from a file of {size}."
+    where, size = means.on(base["test"]), megabytes(base["file_bytes"])
+    start = f"The baseline has {base['bleu']:.2f} BLEU {where}, from a file of {size}."
     row = best(frame)
     if row is None:
         middle = f"No row keeps {KEEP:.0f} % of that."
@@ -202,7 +202,7 @@ def gap(frame: pd.DataFrame) -> str:
 def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The numbers at the top of the page, each with what it means."""
     base = frame[frame["row"] == BASELINE].iloc[0]
-    result = [(f"{base['bleu']:.2f}", f"BLEU of the baseline on {base['test']}")]
+    result = [(f"{base['bleu']:.2f}", f"BLEU of the baseline {means.on(base['test'])}")]
     row = best(frame)
     if row is not None:
         result.append((f"{row['ratio_file']:.2f}x", f"smaller, in the file, at ≥ {KEEP:.0f} % of its BLEU"))

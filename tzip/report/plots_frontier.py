@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tzip.config import BASELINE
-from tzip.report import points
+from tzip.report import means, points
 from tzip.report.labels import place_labels
 from tzip.report.plots import INK, MUTED
 
@@ -35,7 +35,7 @@ def frontier(variants: pd.DataFrame, published: pd.DataFrame, others: pd.DataFra
     look = points.looks(rows["method"])
     figure, axes = plt.subplots(figsize=(7.6, 5.6), layout="constrained")
     base = variants[variants["row"] == BASELINE].iloc[0]
-    axes.set_title(f"BLEU on {base['test']} against the size of the file", loc="left")
+    axes.set_title(f"BLEU {means.on(base['test'])} against the size of the file", loc="left")
     floor = points.floor([*rows["percent"], *published["percent"]])
     inside = rows[rows["percent"] >= floor]
     ends = inside[["percent", "percent_low", "percent_high"]].to_numpy()

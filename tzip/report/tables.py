@@ -12,9 +12,8 @@ from typing import Any
 import pandas as pd
 
 from tzip import files
-from tzip.config import BASELINE, DEV
-from tzip.report import finetuning, paper
-from tzip.report.means import MEAN
+from tzip.config import BASELINE
+from tzip.report import finetuning, means, paper
 
 DASH = "–"  # what is shown where there is no number
 WIDTH = 120
@@ -295,8 +294,7 @@ def by_test(summary: pd.DataFrame) -> Table:
     lower = Column("lower-cased BLEU", "bleu_lowercase", ".2f", short="lower-cased")
     chrf, p = Column("chrF", "chrf", ".1f"), Column("p", "p_value", p_value)
     columns = (ROW, TEST, BLEU, lower, chrf, PERCENT, *of_control(frame), p)
-    tests = [test for test in frame["test"].unique() if test not in (DEV, MEAN)]
-    together = [f"{MEAN}: over {', '.join(tests)}; each set is resampled for itself"] if len(tests) > 1 else []
+    together = means.notes(frame["test"].unique())
     notes = (margin(frame), *together, *finetuning.notes(frame), f"sacrebleu: {summary['signature'].iloc[0]}")
     return Table("tests", "Scores by test set", frame, columns, notes)
 
