@@ -66,8 +66,8 @@ def told(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the table, if every fault of the directory was tried and every promise kept."""
     here = set(Path(__file__).parent.glob("*.py")) - {Path(__file__), Path(__file__).with_name("__init__.py")}
-    tried = {item.path for item in session.items}
-    if exitstatus != 0 or here - tried or len(ROWS) < session.testscollected:
+    tried = [item.path for item in session.items if item.path in here]
+    if exitstatus != 0 or here - set(tried) or len(ROWS) < len(tried):
         return
     lines = ["| fault | promised | what happened |", "|---|---|---|"]
     lines += [f"| {' | '.join(line[1:])} |" for line in sorted(ROWS)]
