@@ -178,7 +178,7 @@ def test_a_folder_without_a_frontier_is_named(tmp_path: Path, monkeypatch, capsy
     with pytest.raises(SystemExit):
         call(monkeypatch, capsys, "frontier", tmp_path / "nothing")
     assert f"{tmp_path / 'nothing'}: no run; {tmp_path} has none" in capsys.readouterr().err
-    write_json(tmp_path / "begun" / "config.json", {})
+    write_json(tmp_path / "begun" / "config.json", {"name": "begun"})
     with pytest.raises(ValueError, match=r"no run; .* has begun"):
         frontier.read(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"missing; `snakemake .*frontier.csv --cores all --configfile .*config.json`"):
@@ -259,6 +259,9 @@ def test_a_plan_is_spelled_and_its_sources_named(plan: dict, spelled: str, sourc
 
 @pytest.mark.parametrize("run", ["default", "methods", "mixed", "multi30k-frontier"])
 def test_published_frontiers_are_readable(run: str) -> None:
-    frame = frontier.read(ROOT / "results" / "published" / run)
+    folder = ROOT / "results" / "published" / run
+    frame = frontier.read(folder)
+    wanted = f"snakemake results/{run}/a --cores all --configfile {folder}/config.json"  # where a run makes its files
+    assert frontier.command(folder, "a") == wanted
     assert frontier.at(frame, 2.0)["bleu"] > 0
     assert tables.to_text(frontier.table(frame))

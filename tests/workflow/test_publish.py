@@ -30,7 +30,7 @@ def test_results_and_models_with_their_cards(finished: Path, tmp_path: Path) -> 
         record["config"]["datasets"]["embedded"]["license"],
         record["revision"],
         f"echo TEXT | tzip translate {flags(record['config']['search'])} small/model.tzip",
-        f"snakemake {RUN}/seed-1/kmeans-4bit/model.tzip --cores all --configfile {RUN}/config.json",
+        f"snakemake {RUN}/seed-1/kmeans-4bit/model.tzip --cores all --configfile {output}/config.json",
     ):
         assert said in card
 

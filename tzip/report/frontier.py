@@ -9,7 +9,7 @@ import pandas as pd
 from tzip import options
 from tzip.compression import registry
 from tzip.config import BASELINE, DEV, MEAN
-from tzip.report import finetuning, means, paper, tables
+from tzip.report import finetuning, means, paper, results, tables
 from tzip.report.tables import Column, Table
 
 COLUMNS = [
@@ -221,9 +221,17 @@ def described(line: pd.Series) -> str:
     )
 
 
-def command(run: str | Path, file: str) -> str:
-    """What makes a run's file again, from its own record of its configuration."""
-    return f"snakemake {Path(run, file)} --cores all --configfile {Path(run, 'config.json')}"
+def command(run: str | Path, file: str, record: str | Path = "") -> str:
+    """What makes a run's file again, from the record of its configuration, by default its own; see `origin`."""
+    return f"snakemake {origin(run) / file} --cores all --configfile {record or Path(run, 'config.json')}"
+
+
+def origin(run: str | Path) -> Path:
+    """The folder in which a run makes its files: of one that was copied elsewhere, as published ones are, the first."""
+    record = Path(run, "config.json")
+    if Path(run).resolve().parent.name == "results" or not record.exists():
+        return Path(run)
+    return Path("results", results.load(record, ("name",))["name"])
 
 
 def table(collected: pd.DataFrame) -> Table:

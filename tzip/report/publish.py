@@ -37,11 +37,14 @@ def publish(run: Path, output: Path, models: Iterable[tuple[str, int, Path]] = (
                 raise results.missing(file)
             folder = folders.enter_context(files.replacing_folder(place))
             shutil.copyfile(file, folder / MODEL)
-            files.write_text(folder / CARD, card(run, row, seed, place.name))
+            files.write_text(folder / CARD, card(run, row, seed, place.name, output))
 
 
-def card(run: Path, row: str, seed: int, name: str) -> str:
-    """The model card of a row, in Markdown: what it is, its scores, its data and their license, how it was made."""
+def card(run: Path, row: str, seed: int, name: str, output: Path) -> str:
+    """The model card of a row, in Markdown: what it is, its scores, its data and their license, how it was made.
+
+    output: where the run is published
+    """
     known = frontier.read(run).set_index("row")["words"]
     if row not in known:
         raise ValueError(f"{row}: no row of {run}; choose from {', '.join(known.index)}")
@@ -92,7 +95,7 @@ def card(run: Path, row: str, seed: int, name: str) -> str:
         "",
         f"By tzip at revision `{record['revision']}`, on {record['device']}:",
         "",
-        f"    {frontier.command(Path('results', config['name']), f'seed-{seed}/{row}/{MODEL}')}",
+        f"    {frontier.command(run, f'seed-{seed}/{row}/{MODEL}', output / 'config.json')}",
         "",
         "`config.json` and `provenance.json` of the published run are the record: all options, seeds, checksums of the"
         " data, versions of the packages.",
