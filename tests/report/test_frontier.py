@@ -129,7 +129,8 @@ def test_a_run_of_several_test_sets_has_their_mean_too(example: Path, tmp_path: 
     for key in ("bleu", "bleu_margin", "percent", "percent_margin"):
         assert frame[key].tolist() == pytest.approx(wanted[key].tolist(), abs=1e-4, nan_ok=True)
     assert (frame["frontier"] == frontier.undominated(frame)).all()
-    assert "mean: over flat, hard" in (example / "tables" / "frontier.md").read_text()
+    assert "mean: over flat, hard; each" in (example / "tables" / "frontier.md").read_text()
+    assert "mean: over the run's test sets; each" in tables.to_text(frontier.table(frame))
     assert script("frontier", *flags(example, rows, ["hard"], [1]), "--output", tmp_path / "tables") == (0, "")
     assert set(frontier.read(tmp_path, "mean")["test"]) == {"hard"}
 

@@ -18,8 +18,8 @@ def on(test: str) -> str:
 
 def notes(tests: Sequence[str]) -> list[str]:
     """What a table of these test sets says of its lines of means."""
-    own = [test for test in tests if test not in (DEV, MEAN)]
-    return [f"{MEAN}: over {', '.join(own)}; each set is resampled for itself"] if MEAN in tests else []
+    own = ", ".join(test for test in tests if test not in (DEV, MEAN)) or "the run's test sets"
+    return [f"{MEAN}: over {own}; each set is resampled for itself"] if MEAN in tests else []
 
 
 def add(
