@@ -179,7 +179,7 @@ def test_a_folder_without_a_frontier_is_named(tmp_path: Path, monkeypatch, capsy
     with pytest.raises(SystemExit):
         call(monkeypatch, capsys, "frontier", tmp_path / "nothing")
     assert f"{tmp_path / 'nothing'}: no run; {tmp_path} has none" in capsys.readouterr().err
-    write_json(tmp_path / "begun" / "config.json", {"name": "begun"})
+    write_json(tmp_path / "begun" / "config.json", {})
     with pytest.raises(ValueError, match=r"no run; .* has begun"):
         frontier.read(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"missing; `snakemake .*frontier.csv --cores all --configfile .*config.json`"):

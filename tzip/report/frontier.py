@@ -229,9 +229,8 @@ def command(run: str | Path, file: str, record: str | Path = "") -> str:
 def origin(run: str | Path) -> Path:
     """The folder in which a run makes its files: of one that was copied elsewhere, as published ones are, the first."""
     record = Path(run, "config.json")
-    if Path(run).resolve().parent.name == "results" or not record.exists():
-        return Path(run)
-    return Path("results", results.load(record, ("name",))["name"])
+    name = results.load(record).get("name") if record.exists() else None
+    return Path("results", name) if name and Path(run).resolve().parent.name != "results" else Path(run)
 
 
 def table(collected: pd.DataFrame) -> Table:
