@@ -186,6 +186,7 @@ def test_a_local_model_is_a_file_or_a_folder(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
     found = checked(baseline={"import": {"format": "marian", "source": str(tmp_path / "model")}})
+    (tmp_path / "model" / "README.md").touch()  # a model's card; an edit of it imports nothing again
     assert imports.inputs(found, "store") == [str(tmp_path / "model" / "config.json")]
     imports.check_data(found, "store", "")
     found = checked(baseline=imported(source=str(tmp_path / "away"), pieces=str(tmp_path / "model/config.json")))

@@ -98,11 +98,12 @@ def downloads(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def inputs(config: dict[str, Any], folder: str) -> list[str]:
-    """Where the files lie once they are downloaded to `folder`, each once; of a local folder all in it."""
+    """Where the files lie once they are downloaded to `folder`, each once; of a local folder all but pages (.md)."""
     paths = []
     for file in files(config).values():
         path = Path(datasets.local(file, folder))
-        paths += sorted(inner for inner in path.iterdir() if inner.is_file()) if path.is_dir() else [path]
+        inside = path.iterdir() if path.is_dir() else [path]
+        paths += sorted(inner for inner in inside if inner.suffix != ".md" and not inner.is_dir())
     return list(dict.fromkeys(map(str, paths)))
 
 
