@@ -102,8 +102,10 @@ def inputs(config: dict[str, Any], folder: str) -> list[str]:
     paths = []
     for file in files(config).values():
         path = Path(datasets.local(file, folder))
-        inside = path.iterdir() if path.is_dir() else [path]
-        paths += sorted(inner for inner in inside if inner.suffix != ".md" and not inner.is_dir())
+        if path.is_dir():
+            paths += sorted(inner for inner in path.iterdir() if inner.is_file() and inner.suffix != ".md")
+        else:
+            paths.append(path)
     return list(dict.fromkeys(map(str, paths)))
 
 

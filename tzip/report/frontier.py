@@ -229,8 +229,9 @@ def command(run: str | Path, file: str, record: str | Path = "") -> str:
 def origin(run: str | Path) -> Path:
     """The folder in which a run makes its files: of one that was copied elsewhere, as published ones are, the first."""
     record = Path(run, "config.json")
-    name = results.load(record).get("name") if record.exists() else None
-    return Path("results", name) if name and Path(run).resolve().parent.name != "results" else Path(run)
+    copied = Path(run).resolve().parent.name != "results" and record.exists()
+    name = results.load(record).get("name") if copied else None
+    return Path("results", name) if name else Path(run)
 
 
 def table(collected: pd.DataFrame) -> Table:
