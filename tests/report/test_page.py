@@ -256,15 +256,24 @@ ONE = ("kmeans-1bit", "kmeans", 3.4, 16.0)
 def test_the_answer_is_the_smallest_file_that_keeps_enough() -> None:
     answer = page.answer(variants(EIGHT, FOUR, ONE))
     assert "has 40.00 BLEU on flat, from a file of 10.00 MB" in answer
-    assert "keeps 97 % of that is kmeans-4bit: 3.57 MB, 2.80 times smaller" in answer
+    assert "keeps 97 % of its BLEU is kmeans-4bit: 3.57 MB, 2.80 times smaller" in answer
     assert "kmeans-1bit, is 3.40 times smaller and keeps 40.0 %" in answer
     assert page.tiles(variants(EIGHT, FOUR, ONE), [])[1][0] == "2.80x"
     several = page.answer(variants(EIGHT, FOUR, ONE).assign(test="mean"))
     assert "has 40.00 BLEU on average over the test sets, from" in several
 
 
+def test_the_development_set_chooses_the_answer() -> None:
+    rows = variants(EIGHT, FOUR, ONE).assign(chosen_by="dev", chosen_percent=[100.0, 98.0, 96.0, 50.0])
+    answer = page.answer(rows)
+    assert "The smallest file that keeps 97 % of its BLEU on dev is kmeans-8bit: " in answer
+    assert "at 40.00 BLEU (100.0 %)" in answer
+    assert page.tiles(rows, [])[1] == ("2.20x", "smaller, in the file, for at least 97 % of its BLEU on dev")
+    assert "No row keeps 97 % of its BLEU on dev." in page.answer(rows[rows["row"] != "kmeans-8bit"])
+
+
 def test_the_answer_may_be_that_none_does() -> None:
-    assert "No row keeps 97 % of that." in page.answer(variants(ONE))
+    assert "No row keeps 97 % of its BLEU." in page.answer(variants(ONE))
     assert len(page.tiles(variants(ONE), [])) == 1
     assert len(page.tiles(variants(ONE), [{"verdict": "undecided"}])) == 1
     judged = [{"verdict": page.FAILS}, {"verdict": "undecided"}]
