@@ -198,16 +198,22 @@ def at(frame: pd.DataFrame, ratio: float) -> pd.Series:
     return small.sort_values(["chosen_bleu", "file_bytes"], ascending=[False, True]).iloc[0]
 
 
+def smallest(frame: pd.DataFrame, percent: float) -> pd.Series | None:
+    """The line of the smallest file that keeps at least `percent` of the baseline's BLEU by what chooses, if any."""
+    good = frame[(frame["row"] != BASELINE) & (frame["chosen_percent"] >= percent)]
+    return None if good.empty else good.loc[good["file_bytes"].idxmin()]
+
+
 def keeping(frame: pd.DataFrame, percent: float) -> pd.Series:
-    """The line of the smallest file that keeps at least `percent` of the baseline's BLEU, by what chooses."""
+    """As `smallest`; ValueError in one line that names the best there is where no file keeps as much."""
+    line = smallest(frame, percent)
+    if line is not None:
+        return line
     compressed = frame[frame["row"] != BASELINE]
-    good = compressed[compressed["chosen_percent"] >= percent]
     if compressed["chosen_percent"].isna().all():
         raise ValueError("there is nothing but a baseline, or one that scored 0")
-    if good.empty:
-        most = compressed.loc[compressed["chosen_percent"].idxmax()]
-        raise ValueError(f"no file keeps {percent:g} % of the baseline's BLEU; the most is {described(most)}")
-    return good.loc[good["file_bytes"].idxmin()]
+    most = compressed.loc[compressed["chosen_percent"].idxmax()]
+    raise ValueError(f"no file keeps {percent:g} % of the baseline's BLEU; the most is {described(most)}")
 
 
 def described(line: pd.Series) -> str:

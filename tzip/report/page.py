@@ -15,7 +15,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from tzip.config import BASELINE
-from tzip.report import chart, means, paper
+from tzip.report import chart, frontier, means, paper
 from tzip.report.tables import Table, groups, to_csv
 from tzip.report.verdicts import BY_CLOCK, FAILS, HOLDS, UNMEASURED, Part
 
@@ -98,7 +98,7 @@ def build(
     provenance  provenance.json
     note        a warning for the top of the page, such as that the corpus is synthetic
     """
-    row = best(variants)
+    row = frontier.smallest(variants, KEEP)
     measured = [claim for claim in claims if claim["verdict"] != UNMEASURED]
     words = {
         key: value for key in ("row", "label") for key, value in zip(variants[key], variants["words"], strict=True)
@@ -159,18 +159,12 @@ def part(values: Mapping[str, Any]) -> Part:
     return Part(**{key: math.nan if value is None else value for key, value in values.items()})
 
 
-def best(frame: pd.DataFrame) -> pd.Series | None:
-    """The row with the smallest file among those that keep `KEEP` % of the baseline's BLEU by what chooses, if any."""
-    keep = frame[(frame["row"] != BASELINE) & (frame["chosen_percent"] >= KEEP)]
-    return None if keep.empty else keep.loc[keep["ratio_file"].idxmax()]
-
-
 def answer(frame: pd.DataFrame) -> str:
     """The question of the title answered in three sentences."""
     base = frame[frame["row"] == BASELINE].iloc[0]
     where, size = means.on(base["test"]), megabytes(base["file_bytes"])
     start = f"The baseline has {base['bleu']:.2f} BLEU {where}, from a file of {size}."
-    row, kept = best(frame), _kept(base)
+    row, kept = frontier.smallest(frame, KEEP), _kept(base)
     if row is None:
         middle = f"No row keeps {kept}."
     else:
@@ -203,7 +197,7 @@ def tiles(frame: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> list[tupl
     """The numbers at the top of the page, each with what it means."""
     base = frame[frame["row"] == BASELINE].iloc[0]
     result = [(f"{base['bleu']:.2f}", f"BLEU of the baseline {means.on(base['test'])}")]
-    row = best(frame)
+    row = frontier.smallest(frame, KEEP)
     if row is not None:
         result.append((f"{row['ratio_file']:.2f}x", f"smaller, in the file, for at least {_kept(base)}"))
         result.append((f"{row['ratio_printed']:.2f}x", "the same file by the paper's way of counting"))
@@ -236,7 +230,7 @@ def _appendix(folder: Path) -> list[Place]:
     return [Place(f"{APPENDIX}{row}", paper.label(row), seen, ".png", dense=True) for row in rows]
 
 
-def _figure(place: Place, figures: Path, captions: Path, frontier: str = "") -> dict[str, Any]:
+def _figure(place: Place, figures: Path, captions: Path, variants: str = "") -> dict[str, Any]:
     """A figure as the template wants it, drawn somewhat larger than it is in print."""
     path = figures / place.file
     data = path.read_bytes()
@@ -245,7 +239,7 @@ def _figure(place: Place, figures: Path, captions: Path, frontier: str = "") -> 
     name = APPENDIX.rstrip("-") if place.name.startswith(APPENDIX) else place.name
     return {
         **{"name": place.name, "title": place.title, "dense": place.dense},
-        "alt": f"{place.title}: {place.seen.format(frontier=frontier)}",
+        "alt": f"{place.title}: {place.seen.format(frontier=variants)}",
         "source": f"data:{kind};base64,{base64.b64encode(data).decode()}",
         "width": round(ENLARGED * width),
         "height": round(ENLARGED * height),
