@@ -1,6 +1,7 @@
 """Bytes of files with side information plain and coded, and what coding changes in a model's predictions.
 
-    python benchmarks/side_information.py results/multi30k/seed-1/checkpoint --data results/multi30k/data/dev
+    RUN=results/multi30k-taught
+    python benchmarks/side_information.py $RUN/seed-1/students/taught/checkpoint --data $RUN/data/dev
 
 Variants are not fine-tuned: their bytes hardly depend on it. The vocabulary is rounded as it is when it is learned.
 With --plain, the script runs at earlier revisions, too, on the vocabulary as it is: copy it there.
