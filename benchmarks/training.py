@@ -1,6 +1,6 @@
 """Target tokens per second of training on this machine: ours, JoeyNMT and transformers' Marian, in turn, in one run.
 
-    python benchmarks/training.py --data results/multi30k/data
+    python benchmarks/training.py --data results/multi30k-taught/data
 
 Same sizes (the `small` preset), pieces, batch budget, dropout, label smoothing, threads and definition of a
 token (target pieces, END included, padding not). The peers run in an environment of their own, made once by
@@ -9,9 +9,10 @@ token (target pieces, END included, padding not). The peers run in an environmen
     build/peers-venv/bin/pip install torch==2.13.0
     build/peers-venv/bin/pip install --no-deps -r benchmarks/peers.txt
 
-Part of the difference to JoeyNMT is the batches: it takes pairs in random order, ours are of like length, so that
-less is padding. Marian gets our batches, made before it starts, once with autocast to bf16 and once in fp32: a
-processor without bf16 products is slower with it. All are timed from the end of the warm-up updates on.
+The data is that of a run that trains: others encode no development set. Part of the difference to JoeyNMT is the
+batches: it takes pairs in random order, ours are of like length, so that less is padding. Marian gets our batches,
+made before it starts, once with autocast to bf16 and once in fp32: a processor without bf16 products is slower with
+it. All are timed from the end of the warm-up updates on.
 """
 
 import argparse
