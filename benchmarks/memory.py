@@ -8,6 +8,7 @@ resident set of the step's process, files that it has mapped included.
 """
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -61,12 +62,17 @@ def steps(folder: Path, text: Path, times: int) -> dict[str, float]:
 
 
 def numbered(sides: list[Path], folder: Path, times: int) -> list[Path]:
-    """Copies of the sides in `folder`, so many times over, with its number at the end of each line."""
+    """Copies of the sides in `folder`, so many times over, with its number at the end of each line.
+
+    Line by line: a process starts with the largest resident set of what started it, so this one stays small.
+    """
     folder.mkdir()
     for side in sides:
-        lines = side.read_text(encoding="utf-8").splitlines() * times
-        text = "".join(f"{line} {number}\n" for number, line in enumerate(lines))
-        (folder / side.name).write_text(text, encoding="utf-8")
+        number = itertools.count()
+        with (folder / side.name).open("w", encoding="utf-8") as copy:
+            for _ in range(times):
+                with side.open(encoding="utf-8") as lines:
+                    copy.writelines(f"{line.rstrip()} {next(number)}\n" for line in lines)
     return [folder / side.name for side in sides]
 
 
