@@ -8,7 +8,7 @@ resident set of the step's process, files that it has mapped included.
 """
 
 import argparse
-import itertools
+import fileinput
 import os
 import subprocess
 import sys
@@ -68,11 +68,11 @@ def numbered(sides: list[Path], folder: Path, times: int) -> list[Path]:
     """
     folder.mkdir()
     for side in sides:
-        number = itertools.count()
-        with (folder / side.name).open("w", encoding="utf-8") as copy:
-            for _ in range(times):
-                with side.open(encoding="utf-8") as lines:
-                    copy.writelines(f"{line.rstrip()} {next(number)}\n" for line in lines)
+        with (
+            fileinput.input([side] * times, encoding="utf-8") as lines,
+            (folder / side.name).open("w", encoding="utf-8") as copy,
+        ):
+            copy.writelines(f"{line.rstrip()} {number}\n" for number, line in enumerate(lines))
     return [folder / side.name for side in sides]
 
 
