@@ -62,9 +62,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sizes = {"width": args.width, "count": args.pieces, "layers": args.layers}
         weights, peaks = measured(Path(folder), **sizes, kind=args.type, file=args.file)
-    print(f"{weights / 1e6:.1f} million weights, {4 * weights / 2**20:.0f} MB in float32")
+    print(f"{weights / 1e6:.1f} million weights, {4 * weights / 1e6:.0f} MB in float32")
     for name, size in peaks.items():
-        print(f"{name:<28}{size / 2**20:>7,.0f} MB at most, {size / (4 * weights):.2f} times the weights")
+        print(f"{name:<28}{size / 1e6:>7,.0f} MB at most, {size / (4 * weights):.2f} times the weights")
 
 
 def measured(

@@ -63,7 +63,7 @@ def card(run: Path, row: str, seed: int, name: str, output: Path) -> str:
         f"# {name}",
         "",
         f"A translation model from `{source}` to `{target}` in {size['file_bytes']:,} bytes, vocabulary included:"
-        f" {size['ratio_file']:.1f} times smaller than the float32 model that it was made from.",
+        f" {size['ratio_file']:.1f} times smaller than the run's baseline in float32.",
         "",
         f"- What it is: row `{row}` of the run `{config['name']}`: {known[row]}{seeds}.",
         f"- SHA-256 of `{MODEL}`: `{files.sha256(file)}`.",
